@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""asyncio's subprocesses, in C: the same names, arguments, results and exceptions."""
+
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
+
+from ._core import (
+    Process,
+    StreamReader,
+    StreamWriter,
+    SubprocessTransport,
+    create_subprocess_exec,
+    create_subprocess_shell,
+)
+
+__version__ = "0.1.0"
+
+__all__ = (
+    "DEVNULL",
+    "PIPE",
+    "STDOUT",
+    "Process",
+    "StreamReader",
+    "StreamWriter",
+    "SubprocessTransport",
+    "create_subprocess_exec",
+    "create_subprocess_shell",
+)

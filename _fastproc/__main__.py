@@ -1,0 +1,242 @@
+"""python -m _fastproc: compares with asyncio on this machine, or runs a program on _fastproc."""
+
+import asyncio
+import builtins
+import linecache
+import os
+import pkgutil
+import platform
+import resource
+import runpy
+import shutil
+import statistics
+import sys
+import time
+import types
+from asyncio.subprocess import PIPE
+
+import _fastproc
+
+HELP = """\
+usage: python -m _fastproc [--quick]
+       python -m _fastproc program.py [argument ...]
+       python -m _fastproc -m module [argument ...]
+       python -m _fastproc -c code [argument ...]
+
+Without arguments: says what this machine offers, then runs real children through
+asyncio and _fastproc side by side for some seconds and prints a table (--quick:
+fewer of them, for a look only). With a program: runs it as python would, with
+_fastproc in the place of asyncio's subprocess support.
+
+  -h, --help   this text
+  --version    the version of _fastproc
+"""
+
+# The comparison. An `api` is the module asyncio or the module _fastproc.
+
+APIS = (asyncio, _fastproc)
+TRUE = shutil.which("true") or "/bin/true"
+HEARTBEAT = 0.001  # seconds between two looks at whether the loop is alive
+
+
+def cpu_seconds():
+    """Of this process, children not counted."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+async def run_child(api):
+    proc = await api.create_subprocess_exec(TRUE)
+    await proc.wait()
+
+
+async def run_together(api, children):
+    await asyncio.gather(*(run_child(api) for _ in range(children)))
+
+
+async def measure_sequence(api, children):
+    wall, cpu = time.perf_counter(), cpu_seconds()
+    for _ in range(children):
+        await run_child(api)
+    wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
+    return {
+        "one after another, µs per child": wall / children * 1e6,
+        "    of which CPU of this process": cpu / children * 1e6,
+    }
+
+
+async def measure_together(api, children):
+    wall = time.perf_counter()
+    await run_together(api, children)
+    wall = time.perf_counter() - wall
+    return {f"{children} in flight, µs per child": wall / children * 1e6}
+
+
+async def measure_capture(api, mib):
+    cpu = cpu_seconds()
+    proc = await api.create_subprocess_shell(f"head -c {mib << 20} /dev/zero | cat", stdout=PIPE)
+    output, _ = await proc.communicate()
+    cpu = cpu_seconds() - cpu
+    assert len(output) == mib << 20
+    return {"captured output, ms of CPU per MiB": cpu / mib * 1e3}
+
+
+async def measure_stall(api, children):
+    longest = 0.0
+
+    async def watch():
+        nonlocal longest
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(HEARTBEAT)
+            longest = max(longest, time.perf_counter() - before - HEARTBEAT)
+
+    watching = asyncio.create_task(watch())
+    await asyncio.sleep(2 * HEARTBEAT)
+    await run_together(api, children)
+    await asyncio.sleep(2 * HEARTBEAT)  # a stall that lasted to the very end is seen too
+    watching.cancel()
+    return {f"longest stall, burst of {children}, ms": longest * 1e3}
+
+
+WORK = (  # how to measure, how much of it, how much of it with --quick
+    (measure_sequence, 100, 10),
+    (measure_together, 100, 20),
+    (measure_capture, 32, 2),
+    (measure_stall, 200, 20),
+)
+
+
+def show_progress(text):
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+    elif text:
+        print(text, file=sys.stderr, flush=True)
+
+
+async def measure_all(rounds, quick):
+    """{row: {name of the api: [figure of each round]}}, the two taking turns at going first."""
+    for api in APIS:
+        await run_together(api, 10)  # warm up
+    table = {}
+    for number in range(rounds):
+        show_progress(f"comparing asyncio and _fastproc, round {number + 1} of {rounds}")
+        for measure, amount, quick_amount in WORK:
+            for api in APIS if number % 2 else reversed(APIS):
+                for row, figure in (await measure(api, quick_amount if quick else amount)).items():
+                    table.setdefault(row, {}).setdefault(api.__name__, []).append(figure)
+    show_progress("")
+    return table
+
+
+def compare(quick):
+    sys.stdout.reconfigure(errors="replace")  # µ is not in every encoding
+    system = f"{platform.system()} {platform.release()}, {os.cpu_count()} CPUs"
+    print(f"_fastproc {_fastproc.__version__}, Python {platform.python_version()}, {system}")
+    for key, value in _fastproc._core.machine().items():
+        text = {True: "yes", False: "no"}.get(value, value)
+        print(f"  {key.replace('_', ' '):<12}{text}", flush=True)
+
+    rounds = 2 if quick else 5
+    table = asyncio.run(measure_all(rounds, quick))
+    print(f"\n{f'medians of {rounds} rounds':<36}{'asyncio':>10}{'_fastproc':>11}{'ratio':>8}")
+    for row, figures in table.items():
+        theirs, ours = (statistics.median(figures[api.__name__]) for api in APIS)
+        ratio = f"{theirs / ours:.1f}x" if ours else "-"
+        print(f"{row:<36}{theirs:>10.3g}{ours:>11.3g}{ratio:>8}")
+
+
+# Running a program as the interpreter itself would.
+
+
+def begin_tracebacks_in_program():
+    """Leave the frames down to this file's last out of the traceback of an uncaught exception."""
+    show = sys.excepthook
+
+    def excepthook(kind, error, trace):
+        frame = trace
+        while frame:
+            this, frame = frame, frame.tb_next
+            if this.tb_frame.f_code.co_filename == main.__code__.co_filename:
+                trace = frame
+        show(kind, error.with_traceback(trace), trace)
+
+    sys.excepthook = excepthook
+
+
+def fresh_main(**names):
+    """The namespace of a new module __main__, which stays in the place of this one."""
+    module = sys.modules["__main__"] = types.ModuleType("__main__")
+    vars(module).update(__builtins__=builtins, **names)
+    return vars(module)
+
+
+def set_first_path(path):
+    if not sys.flags.safe_path:  # else python -m has put nothing there either
+        sys.path[0] = path
+
+
+def run_code(code):
+    set_first_path("")
+    if sys.version_info >= (3, 13):  # tracebacks show the lines of -c
+        linecache.cache["<string>"] = len(code), None, code.splitlines(True), "<string>"
+    exec(compile(code, "<string>", "exec", dont_inherit=True), fresh_main())
+
+
+def run_module(name):
+    fresh_main()
+    runpy._run_module_as_main(name)  # what `python -m` itself calls
+
+
+def run_path(path):
+    if pkgutil.get_importer(path):  # a folder or zip file that has a __main__
+        set_first_path(os.path.abspath(path))
+        fresh_main()
+        runpy._run_module_as_main("__main__", alter_argv=False)
+        return
+    path = os.path.abspath(path)
+    try:
+        with open(path, "rb") as file:
+            source = file.read()
+    except OSError as error:
+        stop(f"can't open file {path!r}: [Errno {error.errno}] {error.strerror}")
+    set_first_path(os.path.dirname(os.path.realpath(path)))
+    namespace = fresh_main(__file__=path)
+    exec(compile(source, path, "exec", dont_inherit=True), namespace)
+
+
+def stop(reason):
+    print(f"{sys.executable}: {reason}", file=sys.stderr)
+    sys.exit(2)
+
+
+def run_program(run, program, argv):
+    if not hasattr(_fastproc, "install"):
+        stop("this version of _fastproc has no install() and cannot run programs yet")
+    _fastproc.install()
+    sys.argv = argv
+    begin_tracebacks_in_program()
+    run(program)
+
+
+def main(arguments):
+    match arguments:
+        case [] | ["--quick"]:
+            compare(quick=bool(arguments))
+        case ["-h" | "--help", *_]:
+            print(HELP, end="")
+        case ["--version", *_]:
+            print(f"_fastproc {_fastproc.__version__}")
+        case ["-c", code, *_]:
+            run_program(run_code, code, ["-c", *arguments[2:]])
+        case ["-m", module, *_]:
+            run_program(run_module, module, ["-m", *arguments[2:]])
+        case [option, *_] if option.startswith("-"):
+            print(HELP, end="", file=sys.stderr)
+            stop(f"unknown option or missing argument: {option}")
+        case [program, *_]:
+            run_program(run_path, program, arguments)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The coroutine-like object that wait(), communicate(), read() and the others
+ * return.  As with a coroutine nothing happens before the first step.  A step
+ * that finds its answer returns it at once; one that does not leaves a future
+ * to wait on and is tried again when that is done, however it was woken, so no
+ * wake-up is lost and none is trusted.
+ */
+#ifndef FP_BINDING_AWAITABLE_H
+#define FP_BINDING_AWAITABLE_H
+
+#include "binding/module.h"
+
+enum step {
+    STEP_DONE,   /* *result is a new reference */
+    STEP_WAIT,   /* self->future is what to wait on, or NULL for one turn of the loop */
+    STEP_FAILED, /* an exception is set */
+};
+
+struct AwaitableObject;
+
+struct awaitable_ops {
+    const char *name; /* as in "Process.wait" */
+    enum step (*step)(struct AwaitableObject *self, PyObject **result);
+    /* Forgets the future wherever step() has left it; called before every next step and at
+     * the end.  May be NULL. */
+    void (*forget)(struct AwaitableObject *self);
+    /* An exception was thrown in (it is self->thrown).  STEP_WAIT holds it back for now: step()
+     * goes on and raises it later.  NULL: it propagates at once. */
+    enum step (*thrown)(struct AwaitableObject *self);
+    /* Closed or collected before its end, after a first step.  May be NULL. */
+    void (*abandoned)(struct AwaitableObject *self);
+};
+
+typedef struct AwaitableObject {
+    PyObject_HEAD
+    const struct awaitable_ops *ops;
+    struct fp_state *state;
+    PyObject *owner;    /* the process, reader, pipe ... it belongs to */
+    PyObject *argument; /* of the operation */
+    PyObject *future;   /* waited on; NULL between */
+    PyObject *thrown;
+    Py_ssize_t number; /* of the operation */
+    enum { AWAITABLE_FRESH, AWAITABLE_SUSPENDED, AWAITABLE_RUNNING, AWAITABLE_FINISHED } phase;
+} AwaitableObject;
+
+/* A new awaitable; takes new references to owner and argument (which may be NULL). */
+PyObject *awaitable_new(struct fp_state *state, const struct awaitable_ops *ops, PyObject *owner,
+                        PyObject *argument, Py_ssize_t number);
+
+#endif

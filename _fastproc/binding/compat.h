@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What differs between CPython versions: the only place that asks for one.
+ */
+#ifndef FP_BINDING_COMPAT_H
+#define FP_BINDING_COMPAT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdbool.h>
+
+#if PY_VERSION_HEX < 0x030b0000
+#error "_fastproc needs CPython 3.11 or newer"
+#endif
+
+#if PY_VERSION_HEX >= 0x030d0000
+#define compat_is_finalizing() Py_IsFinalizing()
+#define compat_visit_dict(self, visit, arg) PyObject_VisitManagedDict(self, visit, arg)
+#define compat_clear_dict(self) PyObject_ClearManagedDict(self)
+#else
+#define compat_is_finalizing() _Py_IsFinalizing()
+#if PY_VERSION_HEX >= 0x030c0000
+#define compat_visit_dict(self, visit, arg) _PyObject_VisitManagedDict(self, visit, arg)
+#define compat_clear_dict(self) _PyObject_ClearManagedDict(self)
+#else
+/* 3.11: our tp_new leaves out the inline values, so there is a dict or nothing. */
+static inline int compat_visit_dict(PyObject *self, visitproc visit, void *arg)
+{
+    PyObject **dict = _PyObject_GetDictPtr(self);
+    if (dict != NULL)
+        Py_VISIT(*dict);
+    return 0;
+}
+
+static inline void compat_clear_dict(PyObject *self)
+{
+    PyObject **dict = _PyObject_GetDictPtr(self);
+    if (dict != NULL)
+        Py_CLEAR(*dict);
+}
+#endif
+#endif
+
+/* A new reference to what the weak reference points to, or NULL (without an exception). */
+static inline PyObject *compat_weakref_target(PyObject *ref)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    PyObject *target = NULL;
+    if (PyWeakref_GetRef(ref, &target) < 0)
+        PyErr_Clear();
+    return target;
+#else
+    PyObject *target = PyWeakref_GetObject(ref);
+    return target == NULL || target == Py_None ? NULL : Py_NewRef(target);
+#endif
+}
+
+/* The raised exception, normalized, with its traceback; NULL if there is none. */
+static inline PyObject *compat_take_exception(void)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type == NULL)
+        return NULL;
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL)
+        PyException_SetTraceback(value, traceback);
+    Py_XDECREF(traceback);
+    Py_DECREF(type);
+    return value;
+#endif
+}
+
+/* Raises `exception` (stolen); NULL raises nothing. */
+static inline void compat_raise(PyObject *exception)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    PyErr_SetRaisedException(exception);
+#else
+    if (exception != NULL)
+        PyErr_Restore(Py_NewRef(Py_TYPE(exception)), exception,
+                      PyException_GetTraceback(exception));
+    else
+        PyErr_Restore(NULL, NULL, NULL);
+#endif
+}
+
+#endif

@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See hub.h.
+ *
+ * The loop holds a token, the callback of the one add_reader, and nobody else
+ * does: when the token goes, the loop has closed or is being collected, and the
+ * hub shuts down.  The hub itself refers to the loop weakly.
+ *
+ * Callbacks may run any Python code, so the dispatcher holds a reference to each
+ * owner while it is called, and looks every event's slot up anew.
+ */
+#include "binding/hub.h"
+
+#include "binding/pipes.h"
+#include "binding/transport.h"
+
+enum {
+    EVENTS_PER_TURN = 64,         /* then the loop's other work has its turn */
+    SCRATCH_SIZE = 64 * 1024,     /* a pipe's default capacity */
+};
+
+typedef struct {
+    PyObject_HEAD
+    HubObject *hub;
+} TokenObject;
+
+/* ---- slots ---- */
+
+static uint64_t cookie_of(const HubObject *hub, int slot)
+{
+    return (uint64_t)hub->slots[slot].generation << 32 | (uint32_t)slot;
+}
+
+/* A free slot or -1 with MemoryError. */
+static int take_slot(HubObject *hub)
+{
+    if (hub->first_free < 0) {
+        int count = hub->slot_count > 0 ? hub->slot_count + hub->slot_count / 2 : 8;
+        struct hub_slot *slots = PyMem_Realloc(hub->slots, (size_t)count * sizeof *slots);
+        if (slots == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        for (int i = hub->slot_count; i < count; i++)
+            slots[i] = (struct hub_slot){.next_free = i + 1 < count ? i + 1 : -1};
+        hub->first_free = hub->slot_count;
+        hub->slots = slots;
+        hub->slot_count = count;
+    }
+    int slot = hub->first_free;
+    hub->first_free = hub->slots[slot].next_free;
+    return slot;
+}
+
+/* Returns the owner, whose reference passes to the caller. */
+static PyObject *free_slot(HubObject *hub, int slot)
+{
+    struct hub_slot *freed = &hub->slots[slot];
+    PyObject *owner = freed->owner;
+    freed->owner = NULL;
+    freed->role = HUB_FREE;
+    freed->generation++;
+    freed->next_free = hub->first_free;
+    hub->first_free = slot;
+    return owner;
+}
+
+static bool is_forked_off(const HubObject *hub)
+{
+    return hub->fork_generation != hub->state->fork_generation;
+}
+
+bool hub_is_alive(const HubObject *hub)
+{
+    return !hub->closed && !is_forked_off(hub);
+}
+
+static int raise_errno(int err)
+{
+    errno = -err;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return -1;
+}
+
+int hub_add(HubObject *hub, int fd, unsigned interest, enum hub_role role, PyObject *owner)
+{
+    if (!hub_is_alive(hub)) {
+        PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
+        return -1;
+    }
+    int slot = take_slot(hub);
+    if (slot < 0)
+        return -1;
+    hub->slots[slot].owner = Py_NewRef(owner);
+    hub->slots[slot].role = role;
+    int err = fp_poller_add(&hub->poller, fd, interest, cookie_of(hub, slot));
+    if (err < 0) {
+        Py_DECREF(free_slot(hub, slot)); /* not the last: the caller has one */
+        return raise_errno(err);
+    }
+    return slot;
+}
+
+int hub_modify(HubObject *hub, int slot, int fd, unsigned interest)
+{
+    if (!hub_is_alive(hub) || slot < 0)
+        return 0;
+    int err = fp_poller_modify(&hub->poller, fd, interest, cookie_of(hub, slot));
+    return err < 0 ? raise_errno(err) : 0;
+}
+
+void hub_remove(HubObject *hub, int *slot, int fd)
+{
+    int removed = *slot;
+    if (removed < 0)
+        return;
+    *slot = -1;
+    if (hub_is_alive(hub)) /* after a fork the poller is the parent's as well */
+        fp_poller_remove(&hub->poller, fd);
+    PyObject *owner = free_slot(hub, removed);
+    Py_DECREF(owner);
+}
+
+/* ---- dispatch ---- */
+
+void hub_report(PyObject *about)
+{
+    if (PyErr_Occurred())
+        PyErr_WriteUnraisable(about);
+}
+
+static void dispatch(HubObject *hub, const struct fp_event *event)
+{
+    uint32_t slot = (uint32_t)event->cookie;
+    if (slot >= (uint32_t)hub->slot_count || cookie_of(hub, (int)slot) != event->cookie ||
+        hub->slots[slot].owner == NULL)
+        return; /* removed since, by an earlier event of this batch */
+    PyObject *owner = Py_NewRef(hub->slots[slot].owner);
+    switch (hub->slots[slot].role) {
+    case HUB_OUTCOME:
+        transport_outcome_ready((TransportObject *)owner);
+        break;
+    case HUB_EXIT:
+        transport_exit_ready((TransportObject *)owner);
+        break;
+    case HUB_READ:
+        read_pipe_ready((ReadPipeObject *)owner, event->ready);
+        break;
+    case HUB_WRITE:
+        write_pipe_ready((WritePipeObject *)owner, event->ready);
+        break;
+    case HUB_FREE:
+        break;
+    }
+    hub_report(owner);
+    Py_DECREF(owner);
+}
+
+static PyObject *token_call(PyObject *op, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    HubObject *hub = ((TokenObject *)op)->hub;
+    if (hub == NULL || !hub_is_alive(hub))
+        Py_RETURN_NONE;
+    Py_INCREF(hub);
+    struct fp_event events[EVENTS_PER_TURN];
+    int count = fp_poller_wait(&hub->poller, events, EVENTS_PER_TURN);
+    for (int i = 0; i < count && hub_is_alive(hub); i++)
+        dispatch(hub, &events[i]);
+    if (hub_is_alive(hub))
+        hub_start_queued(hub);
+    Py_DECREF(hub);
+    Py_RETURN_NONE;
+}
+
+/* ---- the queue of children to start ---- */
+
+void hub_enqueue(HubObject *hub, TransportObject *transport)
+{
+    Py_INCREF(transport);
+    transport->next_queued = NULL;
+    if (hub->queued != NULL)
+        hub->queued->next_queued = transport;
+    else
+        hub->queue = transport;
+    hub->queued = transport;
+}
+
+void hub_dequeue(HubObject *hub, TransportObject *transport)
+{
+    TransportObject *before = NULL;
+    for (TransportObject *at = hub->queue; at != NULL; before = at, at = at->next_queued) {
+        if (at != transport)
+            continue;
+        if (before != NULL)
+            before->next_queued = at->next_queued;
+        else
+            hub->queue = at->next_queued;
+        if (hub->queued == at)
+            hub->queued = before;
+        at->next_queued = NULL;
+        Py_DECREF(at);
+        return;
+    }
+}
+
+void hub_start_queued(HubObject *hub)
+{
+    while (hub->queue != NULL && hub->starting < hub->state->gate && hub_is_alive(hub)) {
+        TransportObject *transport = (TransportObject *)Py_NewRef((PyObject *)hub->queue);
+        hub_dequeue(hub, transport);
+        transport_start_queued(transport);
+        hub_report((PyObject *)transport);
+        Py_DECREF(transport);
+    }
+}
+
+/* ---- futures ---- */
+
+PyObject *hub_create_future_of(struct fp_state *state, PyObject *loop)
+{
+    return PyObject_CallMethodNoArgs(loop, state->names.create_future);
+}
+
+PyObject *hub_loop(HubObject *hub)
+{
+    PyObject *loop = compat_weakref_target(hub->loop_ref);
+    if (loop == NULL)
+        PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
+    return loop;
+}
+
+PyObject *hub_create_future(HubObject *hub)
+{
+    if (!hub_is_alive(hub)) {
+        PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
+        return NULL;
+    }
+    PyObject *loop = hub_loop(hub);
+    if (loop == NULL)
+        return NULL;
+    PyObject *future = hub_create_future_of(hub->state, loop);
+    Py_DECREF(loop);
+    return future;
+}
+
+int hub_block_on(struct fp_state *state, PyObject *future)
+{
+    return PyObject_SetAttr(future, state->names._asyncio_future_blocking, Py_True);
+}
+
+/* 1 done, 0 not, -1 with an exception. */
+static int is_done(struct fp_state *state, PyObject *future)
+{
+    PyObject *answer = PyObject_CallMethodNoArgs(future, state->names.done);
+    if (answer == NULL)
+        return -1;
+    int done = PyObject_IsTrue(answer);
+    Py_DECREF(answer);
+    return done;
+}
+
+void hub_wake(struct fp_state *state, PyObject **future)
+{
+    PyObject *waking = *future;
+    if (waking == NULL)
+        return;
+    *future = NULL;
+    PyObject *raised = compat_take_exception();
+    int done = is_done(state, waking);
+    if (done == 0) {
+        PyObject *nothing = PyObject_CallMethodOneArg(waking, state->names.set_result, Py_None);
+        Py_XDECREF(nothing);
+    }
+    hub_report(waking);
+    Py_DECREF(waking);
+    compat_raise(raised);
+}
+
+void hub_wake_all(struct fp_state *state, PyObject **waiters)
+{
+    PyObject *list = *waiters;
+    *waiters = NULL;
+    if (list == NULL)
+        return;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+        PyObject *future = Py_NewRef(PyList_GET_ITEM(list, i));
+        hub_wake(state, &future);
+    }
+    Py_DECREF(list);
+}
+
+int hub_add_waiter(PyObject **waiters, PyObject *future)
+{
+    if (*waiters == NULL && (*waiters = PyList_New(0)) == NULL)
+        return -1;
+    return PyList_Append(*waiters, future);
+}
+
+void hub_discard_waiter(PyObject *waiters, PyObject *future)
+{
+    if (waiters == NULL || future == NULL)
+        return;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(waiters); i++) {
+        if (PyList_GET_ITEM(waiters, i) == future) {
+            if (PyList_SetSlice(waiters, i, i + 1, NULL) < 0)
+                PyErr_Clear(); /* a done future that stays in the list is skipped later */
+            return;
+        }
+    }
+}
+
+/* ---- life and death ---- */
+
+/* 0 or -1.  Runs add_reader in an empty context, for the loop keeps the context of whoever
+ * happened to start the first child. */
+static int register_token(HubObject *hub, PyObject *loop)
+{
+    struct fp_state *state = hub->state;
+    TokenObject *token = PyObject_GC_New(TokenObject, (PyTypeObject *)state->token_type);
+    if (token == NULL)
+        return -1;
+    token->hub = (HubObject *)Py_NewRef((PyObject *)hub);
+    PyObject_GC_Track(token);
+    PyObject *context = PyContext_New();
+    PyObject *fd = PyLong_FromLong(hub->poller.fd);
+    if (context != NULL && fd != NULL && PyContext_Enter(context) == 0) {
+        Py_XDECREF(PyObject_CallMethodObjArgs(loop, state->names.add_reader, fd, token, NULL));
+        PyObject *raised = compat_take_exception();
+        if (PyContext_Exit(context) < 0 && raised != NULL)
+            PyErr_Clear();
+        if (raised != NULL)
+            compat_raise(raised);
+    }
+    Py_XDECREF(context);
+    Py_XDECREF(fd);
+    Py_DECREF(token); /* on failure the last reference, which shuts the hub down */
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Turns whatever says "this loop has no readers" into one clear sentence. */
+static void explain_no_readers(PyObject *loop)
+{
+    if (PyErr_ExceptionMatches(PyExc_NotImplementedError) ||
+        PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_NotImplementedError,
+                     "_fastproc needs an event loop with add_reader(), which %.200s does not have",
+                     Py_TYPE(loop)->tp_name);
+    }
+}
+
+static HubObject *make_hub(struct fp_state *state, PyObject *loop, PyObject *loop_id)
+{
+    HubObject *hub = PyObject_GC_New(HubObject, (PyTypeObject *)state->hub_type);
+    if (hub == NULL)
+        return NULL;
+    memset((char *)hub + sizeof(PyObject), 0, sizeof *hub - sizeof(PyObject));
+    hub->state = state;
+    hub->poller.fd = -1;
+    hub->first_free = -1;
+    hub->fork_generation = state->fork_generation;
+    hub->loop_id = Py_NewRef(loop_id);
+    PyObject_GC_Track(hub);
+    hub->scratch.bytes = PyMem_Malloc(SCRATCH_SIZE);
+    hub->scratch.size = SCRATCH_SIZE;
+    hub->loop_ref = PyWeakref_NewRef(loop, NULL);
+    if (hub->loop_ref == NULL)
+        goto error;
+    if (hub->scratch.bytes == NULL) {
+        PyErr_NoMemory();
+        goto error;
+    }
+    int err = fp_poller_open(&hub->poller);
+    if (err < 0) {
+        raise_errno(err);
+        goto error;
+    }
+    if (register_token(hub, loop) < 0) {
+        explain_no_readers(loop);
+        goto error;
+    }
+    if (PyDict_SetItem(state->hubs, loop_id, (PyObject *)hub) < 0)
+        goto error;
+    return hub;
+
+error:
+    hub->closed = true;
+    Py_DECREF(hub);
+    return NULL;
+}
+
+static bool belongs_to(HubObject *hub, PyObject *loop)
+{
+    PyObject *target = compat_weakref_target(hub->loop_ref);
+    Py_XDECREF(target);
+    return target == loop;
+}
+
+HubObject *hub_of_loop(struct fp_state *state, PyObject *loop)
+{
+    PyObject *loop_id = PyLong_FromVoidPtr(loop);
+    if (loop_id == NULL)
+        return NULL;
+    HubObject *hub = (HubObject *)PyDict_GetItemWithError(state->hubs, loop_id);
+    if (hub != NULL && hub_is_alive(hub) && belongs_to(hub, loop))
+        Py_INCREF(hub);
+    else
+        hub = PyErr_Occurred() ? NULL : make_hub(state, loop, loop_id);
+    Py_DECREF(loop_id);
+    return hub;
+}
+
+/* The loop is closed or gone.  Children that still live are killed, everything is closed. */
+static void shut_down(HubObject *hub)
+{
+    if (hub->closed)
+        return;
+    bool forked_off = is_forked_off(hub);
+    PyObject *raised = compat_take_exception();
+    PyObject *registered = NULL;
+    if (hub->state->hubs != NULL)
+        registered = PyDict_GetItemWithError(hub->state->hubs, hub->loop_id);
+    if (registered == (PyObject *)hub)
+        PyDict_DelItem(hub->state->hubs, hub->loop_id);
+    PyErr_Clear();
+    hub->closed = true;
+    while (hub->queue != NULL) {
+        TransportObject *transport = (TransportObject *)Py_NewRef((PyObject *)hub->queue);
+        hub_dequeue(hub, transport);
+        transport_loop_closed(transport, forked_off);
+        Py_DECREF(transport);
+    }
+    for (int slot = 0; slot < hub->slot_count; slot++) {
+        if (hub->slots[slot].owner == NULL)
+            continue;
+        PyObject *owner = Py_NewRef(hub->slots[slot].owner);
+        switch (hub->slots[slot].role) {
+        case HUB_OUTCOME:
+        case HUB_EXIT:
+            transport_loop_closed((TransportObject *)owner, forked_off);
+            break;
+        case HUB_READ:
+            read_pipe_loop_closed((ReadPipeObject *)owner);
+            break;
+        case HUB_WRITE:
+            write_pipe_loop_closed((WritePipeObject *)owner);
+            break;
+        case HUB_FREE:
+            break;
+        }
+        hub_report(owner);
+        Py_DECREF(owner);
+    }
+    fp_poller_close(&hub->poller);
+    compat_raise(raised);
+}
+
+static int hub_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    HubObject *hub = (HubObject *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(hub->loop_ref);
+    for (int slot = 0; slot < hub->slot_count; slot++)
+        Py_VISIT(hub->slots[slot].owner);
+    for (TransportObject *at = hub->queue; at != NULL; at = at->next_queued)
+        Py_VISIT(at);
+    return 0;
+}
+
+static int hub_clear(PyObject *op)
+{
+    shut_down((HubObject *)op);
+    return 0;
+}
+
+static void hub_dealloc(PyObject *op)
+{
+    HubObject *hub = (HubObject *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    shut_down(hub);
+    fp_poller_close(&hub->poller);
+    PyMem_Free(hub->slots);
+    PyMem_Free(hub->scratch.bytes);
+    Py_CLEAR(hub->loop_ref);
+    Py_CLEAR(hub->loop_id);
+    PyObject_GC_Del(op);
+    Py_DECREF(type);
+}
+
+static int token_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(((TokenObject *)op)->hub);
+    return 0;
+}
+
+static void token_finalize(PyObject *op)
+{
+    if (((TokenObject *)op)->hub != NULL)
+        shut_down(((TokenObject *)op)->hub);
+}
+
+static int token_clear(PyObject *op)
+{
+    Py_CLEAR(((TokenObject *)op)->hub);
+    return 0;
+}
+
+static void token_dealloc(PyObject *op)
+{
+    if (PyObject_CallFinalizerFromDealloc(op) < 0)
+        return;
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    token_clear(op);
+    PyObject_GC_Del(op);
+    Py_DECREF(type);
+}
+
+static PyObject *token_repr(PyObject *Py_UNUSED(op))
+{
+    return PyUnicode_FromString("<_fastproc hub>");
+}
+
+static PyType_Slot hub_slots[] = {
+    {Py_tp_dealloc, hub_dealloc},
+    {Py_tp_traverse, hub_traverse},
+    {Py_tp_clear, hub_clear},
+    {0, NULL},
+};
+
+static PyType_Spec hub_spec = {
+    .name = "_fastproc.Hub",
+    .basicsize = sizeof(HubObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = hub_slots,
+};
+
+static PyType_Slot token_slots[] = {
+    {Py_tp_dealloc, token_dealloc},   {Py_tp_finalize, token_finalize},
+    {Py_tp_traverse, token_traverse}, {Py_tp_clear, token_clear},
+    {Py_tp_call, token_call},         {Py_tp_repr, token_repr},
+    {0, NULL},
+};
+
+static PyType_Spec token_spec = {
+    .name = "_fastproc.HubToken",
+    .basicsize = sizeof(TokenObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = token_slots,
+};
+
+int hub_init(PyObject *module, struct fp_state *state)
+{
+    if (module_add_type(module, &hub_spec, NULL, 0, &state->hub_type, NULL) < 0)
+        return -1;
+    return module_add_type(module, &token_spec, NULL, 0, &state->token_type, NULL);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The hub: what one event loop and all its children have to do with each other.
+ *
+ * It owns a private poller, of which the loop sees one descriptor through one
+ * add_reader; dispatches what the poller reports; and starts queued children.
+ * hub.c is the only file that calls methods of a loop or of a future.
+ *
+ * While a descriptor is registered the hub holds a reference to its owner, as a
+ * loop does for what it reads; so a child whose Process was dropped is still
+ * reaped.  When the loop closes, or is collected, the hub goes with it: live
+ * children are killed and reaped, with asyncio's ResourceWarning.
+ */
+#ifndef FP_BINDING_HUB_H
+#define FP_BINDING_HUB_H
+
+#include "binding/module.h"
+#include "posix/poller.h"
+#include "stream/inflow.h"
+
+/* What an owner is told when its descriptor is ready. */
+enum hub_role {
+    HUB_FREE,
+    HUB_OUTCOME, /* transport_outcome_ready() */
+    HUB_EXIT,    /* transport_exit_ready() */
+    HUB_READ,    /* read_pipe_ready() */
+    HUB_WRITE,   /* write_pipe_ready() */
+};
+
+struct hub_slot {
+    PyObject *owner;
+    uint32_t generation; /* counts the uses of this slot: an old event finds another number */
+    int next_free;
+    enum hub_role role;
+};
+
+struct TransportObject;
+
+typedef struct HubObject {
+    PyObject_HEAD
+    struct fp_state *state;
+    PyObject *loop_ref;
+    PyObject *loop_id; /* the key in state->hubs */
+    struct fp_poller poller;
+    struct hub_slot *slots;
+    int slot_count, first_free;
+    bool closed;
+    unsigned fork_generation;
+    int starting;                           /* children between clone and exec */
+    struct TransportObject *queue, *queued; /* waiting to be started: first and last */
+    struct fp_scratch scratch;
+} HubObject;
+
+/* The hub of a loop, made if need be.  A new reference or NULL. */
+HubObject *hub_of_loop(struct fp_state *state, PyObject *loop);
+
+/* False once the loop is closed or gone, or in a process forked off since. */
+bool hub_is_alive(const HubObject *hub);
+
+/* The loop, a new reference; NULL with RuntimeError when it is gone. */
+PyObject *hub_loop(HubObject *hub);
+
+/* Registers a descriptor.  Takes a reference to `owner` until hub_remove().  A slot number,
+ * or -1 with an exception. */
+int hub_add(HubObject *hub, int fd, unsigned interest, enum hub_role role, PyObject *owner);
+/* 0, or -1 with an exception. */
+int hub_modify(HubObject *hub, int slot, int fd, unsigned interest);
+/* Call before closing the fd.  Leaves -1 in *slot; does nothing if it is -1 already.  May drop
+ * the last reference to the owner. */
+void hub_remove(HubObject *hub, int *slot, int fd);
+
+/* Starts queued children as far as the gate allows. */
+void hub_start_queued(HubObject *hub);
+void hub_enqueue(HubObject *hub, struct TransportObject *transport);
+void hub_dequeue(HubObject *hub, struct TransportObject *transport);
+
+/* The future of a loop, a new reference or NULL. */
+PyObject *hub_create_future(HubObject *hub);
+PyObject *hub_create_future_of(struct fp_state *state, PyObject *loop);
+/* Marks the future as waited for by the task that gets it from a coroutine.  0 or -1. */
+int hub_block_on(struct fp_state *state, PyObject *future);
+/* Takes the future out of *future and completes it unless it is done.  Never raises. */
+void hub_wake(struct fp_state *state, PyObject **future);
+/* Takes the list of futures out of *waiters and completes all. */
+void hub_wake_all(struct fp_state *state, PyObject **waiters);
+/* Adds to such a list, which is made if *waiters is NULL; 0 or -1. */
+int hub_add_waiter(PyObject **waiters, PyObject *future);
+void hub_discard_waiter(PyObject *waiters, PyObject *future);
+
+/* Reports the raised exception as nobody's, keeping none. */
+void hub_report(PyObject *about);
+
+#endif

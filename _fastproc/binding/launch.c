@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See launch.h.
+ */
+#include "binding/launch.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "binding/options.h"
+#include "binding/strings.h"
+#include "posix/fd.h"
+
+/* ---- from the call to the launch ---- */
+
+static size_t round_up(size_t size, size_t to)
+{
+    return (size + to - 1) / to * to;
+}
+
+/* One block: the launch, the child's stack, groups, descriptors, pointers and strings. */
+static struct launch *make_block(const struct launch *parsed, struct strings *strings,
+                                 const gid_t *groups, const int *pass_fds)
+{
+    const struct fp_spawn_request *request = &parsed->request;
+    size_t groups_size = round_up(request->group_count * sizeof *groups, 8);
+    size_t fds_size = round_up(request->pass_fd_count * sizeof *pass_fds, 8);
+    size_t head = round_up(sizeof(struct launch), 64);
+    size_t size = head + FP_SPAWN_STACK + groups_size + fds_size + strings_size(strings);
+    char *block = PyMem_RawMalloc(size + 64);
+    if (block == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    struct launch *launch = (struct launch *)block;
+    *launch = *parsed;
+    char *at = (char *)round_up((size_t)block + head, 64); /* the stack: well aligned */
+    launch->request.stack = (unsigned char *)at;
+    launch->request.stack_size = FP_SPAWN_STACK;
+    at += FP_SPAWN_STACK;
+    if (request->group_count > 0)
+        memcpy(at, groups, request->group_count * sizeof *groups);
+    launch->request.groups = (const gid_t *)at;
+    at += groups_size;
+    if (request->pass_fd_count > 0)
+        memcpy(at, pass_fds, request->pass_fd_count * sizeof *pass_fds);
+    launch->request.pass_fds = (const int *)at;
+    at += fds_size;
+    strings_pack(strings, &launch->request, at);
+    return launch;
+}
+
+/* The argument list as subprocess shows it: a new list, or NULL. */
+static PyObject *list_arguments(const struct launch_call *call, PyObject *executable)
+{
+    if (!call->shell)
+        return PySequence_List(call->args);
+    PyObject *command = PyTuple_GET_ITEM(call->args, 0);
+    if (executable != NULL)
+        return Py_BuildValue("[OsO]", executable, "-c", command);
+    return Py_BuildValue("[ssO]", "/bin/sh", "-c", command);
+}
+
+static PyObject *given(PyObject *option)
+{
+    return option == Py_None ? NULL : option;
+}
+
+struct launch *launch_new(struct fp_state *state, const struct launch_call *call)
+{
+    struct options options;
+    struct launch parsed = {
+        .child = {-1, -1, -1},
+        .pipe_fds = {-1, -1, -1},
+    };
+    struct launch *launch = NULL;
+    struct strings strings = {0};
+    gid_t *groups = NULL;
+    int *pass_fds = NULL;
+    PyObject *args = NULL;
+
+    if (options_read(&options, call) < 0 || options_read_flags(&options, &parsed) < 0 ||
+        options_read_pass_fds(&options, &parsed, &pass_fds) < 0 ||
+        options_read_identity(&options, &parsed, state, &groups) < 0 ||
+        options_read_stdio(&options, &parsed) < 0)
+        goto done;
+    PyObject *executable = given(options._executable);
+    PyObject *cwd = given(options._cwd);
+    args = list_arguments(call, executable);
+    if (args == NULL)
+        goto done;
+    PyObject *program = executable != NULL ? executable : PyList_GET_ITEM(args, 0);
+    if (PySys_Audit("subprocess.Popen", "OOOO", program, args, cwd != NULL ? cwd : Py_None,
+                    options._env != NULL ? options._env : Py_None) < 0)
+        goto done;
+    if (PyList_GET_SIZE(args) == 0) { /* emptied by an audit hook */
+        PyErr_SetString(PyExc_IndexError, "list index out of range");
+        goto done;
+    }
+    if (strings_gather(&strings, args, executable, cwd, given(options._env)) < 0)
+        goto done;
+    launch = make_block(&parsed, &strings, groups, pass_fds);
+    if (launch == NULL)
+        goto done;
+    launch->method = state->spawn_method;
+    launch->runs_at_once = parsed.request.pass_fd_count > 0 || !parsed.request.close_fds;
+    launch->program = Py_NewRef(program);
+    launch->cwd = Py_XNewRef(cwd);
+    launch->preexec_fn = Py_XNewRef(given(options._preexec_fn));
+    launch->args = Py_NewRef(args);
+
+done:
+    strings_drop(&strings);
+    PyMem_Free(groups);
+    PyMem_Free(pass_fds);
+    Py_XDECREF(args);
+    return launch;
+}
+
+static void close_given(struct launch *launch)
+{
+    if (launch->owns_given)
+        for (int fd = 0; fd < 3; fd++)
+            fp_fd_close(&launch->given_fds[fd]);
+}
+
+void launch_free(struct launch *launch)
+{
+    if (launch == NULL)
+        return;
+    close_given(launch);
+    for (int fd = 0; fd < 3; fd++)
+        fp_fd_close(&launch->pipe_fds[fd]);
+    fp_fd_close(&launch->child.pidfd);
+    fp_fd_close(&launch->child.outcome_fd);
+    Py_CLEAR(launch->program);
+    Py_CLEAR(launch->cwd);
+    Py_CLEAR(launch->preexec_fn);
+    Py_CLEAR(launch->args);
+    Py_CLEAR(launch->failure);
+    PyMem_RawFree(launch);
+}
+
+static int raise_errno(int err)
+{
+    errno = -err;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return -1;
+}
+
+int launch_hold_fds(struct launch *launch)
+{
+    int copies[3] = {-1, -1, -1};
+    for (int fd = 0; fd < 3; fd++) {
+        if (launch->given_fds[fd] < 0)
+            continue;
+        copies[fd] = fcntl(launch->given_fds[fd], F_DUPFD_CLOEXEC, 3);
+        if (copies[fd] < 0) {
+            int err = -errno;
+            for (int done = 0; done < fd; done++)
+                fp_fd_close(&copies[done]);
+            return raise_errno(err);
+        }
+    }
+    memcpy(launch->given_fds, copies, sizeof copies);
+    launch->owns_given = true;
+    return 0;
+}
+
+/* ---- a real fork, for preexec_fn ---- */
+
+static void before_fork(void *Py_UNUSED(context))
+{
+    PyOS_BeforeFork();
+}
+
+static void after_fork_in_parent(void *Py_UNUSED(context))
+{
+    PyOS_AfterFork_Parent();
+}
+
+static void after_fork_in_child(void *Py_UNUSED(context))
+{
+    PyOS_AfterFork_Child();
+}
+
+static int run_preexec(void *context)
+{
+    PyObject *result = PyObject_CallNoArgs(((struct launch *)context)->preexec_fn);
+    if (result == NULL)
+        PyErr_Clear();
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
+/* ---- starting ---- */
+
+/* What the child gets as `fd`; ends that are ours to close afterwards go into theirs[fd].
+ * 0 or -errno. */
+static int open_stdio(struct launch *launch, int fd, int theirs[3])
+{
+    int ends[2], err;
+    int *child_end = &launch->request.stdio[fd];
+    switch (launch->stdio[fd]) {
+    case STDIO_PIPE:
+        err = fp_fd_pipe(ends);
+        if (err < 0)
+            return err;
+        theirs[fd] = *child_end = ends[fd == 0 ? 0 : 1];
+        launch->pipe_fds[fd] = ends[fd == 0 ? 1 : 0];
+        if (launch->pipe_size > 0 && (err = fp_fd_set_pipe_size(ends[1], launch->pipe_size)) < 0)
+            return err;
+        return fp_fd_set_nonblocking(launch->pipe_fds[fd]);
+    case STDIO_NULL:
+        theirs[fd] = *child_end = fp_fd_null();
+        return *child_end < 0 ? *child_end : 0;
+    case STDIO_STDOUT:
+        *child_end = launch->request.stdio[1] >= 0 ? launch->request.stdio[1] : 1;
+        return 0;
+    case STDIO_FD:
+        *child_end = launch->given_fds[fd];
+        return 0;
+    case STDIO_INHERIT:
+        break;
+    }
+    *child_end = LAUNCH_INHERIT;
+    return 0;
+}
+
+int launch_start(struct fp_state *state, struct launch *launch)
+{
+    int theirs[3] = {-1, -1, -1};
+    int err = 0;
+    for (int fd = 0; fd < 3 && err == 0; fd++)
+        err = open_stdio(launch, fd, theirs);
+    if (err == 0) {
+        launch->hooks = (struct fp_fork_hooks){before_fork, after_fork_in_parent,
+                                               after_fork_in_child, run_preexec, launch};
+        launch->request.hooks = launch->preexec_fn != NULL ? &launch->hooks : NULL;
+        err = fp_spawn_start(&launch->request, &launch->method, &launch->child);
+        if (launch->method > state->spawn_method)
+            state->spawn_method = launch->method; /* the better one is not to be had here */
+    }
+    for (int fd = 0; fd < 3; fd++)
+        fp_fd_close(&theirs[fd]);
+    close_given(launch);
+    if (err == 0)
+        return 0;
+    for (int fd = 0; fd < 3; fd++)
+        fp_fd_close(&launch->pipe_fds[fd]);
+    return raise_errno(err);
+}
+
+/* ---- what went wrong ---- */
+
+void launch_raise_error(struct fp_state *state, const struct launch *launch)
+{
+    int err = launch->error.err;
+    PyObject *filename = NULL;
+    switch ((enum fp_spawn_stage)launch->error.stage) {
+    case FP_STAGE_PREEXEC:
+        PyErr_SetString(state->SubprocessError, "Exception occurred in preexec_fn.");
+        return;
+    case FP_STAGE_CHDIR:
+        filename = launch->cwd;
+        break;
+    case FP_STAGE_EXEC:
+        filename = launch->program;
+        break;
+    case FP_STAGE_SETUP:
+    case FP_STAGE_NONE:
+        break;
+    }
+    errno = err;
+    if (filename != NULL)
+        PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, filename);
+    else
+        PyErr_SetFromErrno(PyExc_OSError);
+}

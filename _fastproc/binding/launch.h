@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A child from the call of create_subprocess_*() until it has exec'd: its
+ * request in one block of memory, what it is to be given as 0, 1 and 2, the
+ * descriptors in between, and what an error message will want to name.
+ *
+ * While a child is between clone and exec the block must not be freed.
+ */
+#ifndef FP_BINDING_LAUNCH_H
+#define FP_BINDING_LAUNCH_H
+
+#include "binding/module.h"
+
+enum { LAUNCH_INHERIT = -1 };
+
+enum launch_stdio {
+    STDIO_INHERIT,
+    STDIO_PIPE,
+    STDIO_NULL,
+    STDIO_STDOUT, /* of stderr: where stdout goes */
+    STDIO_FD,
+};
+
+struct launch {
+    struct fp_spawn_request request;
+    struct fp_spawned child;
+    struct fp_spawn_error error;
+    struct fp_fork_hooks hooks;
+    enum fp_spawn_method method;
+
+    enum launch_stdio stdio[3];
+    int given_fds[3];  /* with STDIO_FD: the user's, or our copy if owns_given */
+    bool owns_given;   /* the launch had to wait, and copied them */
+    bool runs_at_once; /* depends on the descriptor table as it is now: may not wait */
+    int pipe_size;     /* bytes; 0 or less: the system's */
+    int pipe_fds[3];   /* our ends; -1: none */
+
+    PyObject *program; /* what a failing exec is named after */
+    PyObject *cwd;     /* what a failing chdir is named after, or NULL */
+    PyObject *args;    /* list: what the audit event and the Popen view show */
+    PyObject *failure; /* the exception, when something else than the child failed */
+    PyObject *preexec_fn;
+};
+
+/* What create_subprocess_exec and _shell were called with. */
+struct launch_call {
+    const char *function; /* for error messages */
+    PyObject *args;    /* list: what the audit event and the Popen view show */
+    PyObject *failure; /* the exception, when something else than the child failed */
+    PyObject *kwargs;     /* a dict or NULL; stdin, stdout and stderr among them */
+    bool shell;
+};
+
+/* Converts and checks everything, with the exceptions that subprocess and asyncio would raise,
+ * and raises the audit event.  NULL with an exception. */
+struct launch *launch_new(struct fp_state *state, const struct launch_call *call);
+
+/* Closes and drops whatever is left.  Not while the child may still read it. */
+void launch_free(struct launch *launch);
+
+/* Copies the given descriptors, for a launch that has to wait.  0 or -1 with an exception. */
+int launch_hold_fds(struct launch *launch);
+
+/* Opens the pipes and starts the child; the parent's ends are in pipe_fds, non-blocking.
+ * 0, or -1 with an exception and nothing left behind. */
+int launch_start(struct fp_state *state, struct launch *launch);
+
+/* Raises what subprocess raises for launch->error. */
+void launch_raise_error(struct fp_state *state, const struct launch *launch);
+
+#endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The module _fastproc._core: its state, its table of contents, and what the
+ * tests force (configure) and users are told (machine).
+ */
+#include "binding/module.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "binding/process.h"
+
+PyObject *module_import_attribute(const char *module_name, const char *attribute)
+{
+    PyObject *module = PyImport_ImportModule(module_name);
+    PyObject *value = module != NULL ? PyObject_GetAttrString(module, attribute) : NULL;
+    Py_XDECREF(module);
+    return value;
+}
+
+int module_add_type(PyObject *module, PyType_Spec *spec, PyObject *base, size_t instance_room,
+                    PyObject **slot, const char *name)
+{
+    if (base != NULL && (size_t)((PyTypeObject *)base)->tp_basicsize > instance_room) {
+        PyErr_Format(PyExc_ImportError,
+                     "instances of %.100s are larger than _fastproc was built for",
+                     ((PyTypeObject *)base)->tp_name);
+        return -1;
+    }
+    *slot = PyType_FromModuleAndSpec(module, spec, base);
+    if (*slot == NULL)
+        return -1;
+    return name != NULL ? PyModule_AddObjectRef(module, name, *slot) : 0;
+}
+
+/* ---- how children are made ---- */
+
+/* As many children between clone and exec as there are processors to run them; more only take
+ * turns with this thread.  (python -m tests.bench: burst.) */
+static int processor_count(void)
+{
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return CPU_COUNT(&set) > 1 ? CPU_COUNT(&set) : 2;
+#endif
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 1 ? (int)count : 2;
+}
+
+static const char *const spawn_names[] = {
+    [FP_SPAWN_CLONE] = "clone",
+    [FP_SPAWN_VFORK] = "vfork",
+    [FP_SPAWN_FORK] = "fork",
+};
+
+static const char *const exit_names[] = {
+    [FP_EXIT_AUTO] = "auto",
+    [FP_EXIT_PIDFD_ONLY] = "pidfd",
+    [FP_EXIT_THREAD] = "thread",
+};
+
+/* The index of a name, or -1 with ValueError. */
+static int find_name(const char *const *names, int count, const char *name, const char *what)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    PyErr_Format(PyExc_ValueError, "unknown %s method: %.50s", what, name);
+    return -1;
+}
+
+static int set_spawn(struct fp_state *state, const char *name)
+{
+    int method = strcmp(name, "auto") == 0 ? (int)fp_spawn_best_method()
+                                           : find_name(spawn_names, 3, name, "spawn");
+    if (method < 0)
+        return -1;
+    enum fp_spawn_method best = fp_spawn_best_method();
+    state->spawn_method = method < (int)best ? best : (enum fp_spawn_method)method;
+    return 0;
+}
+
+static int set_exit(struct fp_state *state, const char *name)
+{
+    int mode = find_name(exit_names, 3, name, "reap");
+    if (mode < 0)
+        return -1;
+    state->exit_mode = (enum fp_exit_mode)mode;
+    return 0;
+}
+
+static PyObject *core_configure(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"spawn", "reap", "gate", NULL};
+    struct fp_state *state = PyModule_GetState(module);
+    const char *spawn = NULL, *reap = NULL;
+    int gate = state->gate;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ssi:configure", names, &spawn, &reap, &gate))
+        return NULL;
+    if (gate < 1) {
+        PyErr_SetString(PyExc_ValueError, "gate must be positive");
+        return NULL;
+    }
+    if ((spawn != NULL && set_spawn(state, spawn) < 0) ||
+        (reap != NULL && set_exit(state, reap) < 0))
+        return NULL;
+    state->gate = gate;
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_machine(PyObject *module, PyObject *Py_UNUSED(ignored))
+{
+    struct fp_state *state = PyModule_GetState(module);
+    bool pidfd = fp_exit_has_pidfd();
+    return Py_BuildValue("{s:s,s:N,s:N,s:s,s:s,s:i}", "spawn", spawn_names[state->spawn_method],
+                         "pidfd", PyBool_FromLong(pidfd), "exit_info",
+                         PyBool_FromLong(fp_exit_has_info()), "reap", exit_names[state->exit_mode],
+                         "poller", "epoll", "gate", state->gate);
+}
+
+static PyObject *core_after_fork(PyObject *module, PyObject *Py_UNUSED(ignored))
+{
+    struct fp_state *state = PyModule_GetState(module);
+    state->fork_generation++;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef core_methods[] = {
+    {"create_subprocess_exec", (PyCFunction)(void (*)(void))create_subprocess_exec,
+     METH_VARARGS | METH_KEYWORDS,
+     "create_subprocess_exec(program, *args, stdin=None, stdout=None, stderr=None, limit=65536, "
+     "**kwds) -> awaitable of Process. Start a program; limit is the readers', in bytes, the "
+     "other keywords are subprocess.Popen's. OSError if it cannot be started. "
+     "asyncio.create_subprocess_exec."},
+    {"create_subprocess_shell", (PyCFunction)(void (*)(void))create_subprocess_shell,
+     METH_VARARGS | METH_KEYWORDS,
+     "create_subprocess_shell(cmd, stdin=None, stdout=None, stderr=None, limit=65536, **kwds) -> "
+     "awaitable of Process. Start a command (str or bytes) in /bin/sh. "
+     "asyncio.create_subprocess_shell."},
+    {"machine", core_machine, METH_NOARGS,
+     "machine() -> dict. What this machine offers: spawn, pidfd, exit_info, poller, gate."},
+    {"configure", (PyCFunction)(void (*)(void))core_configure, METH_VARARGS | METH_KEYWORDS,
+     "configure(*, spawn=..., reap=..., gate=...) -> None. Force how the next children are made: "
+     "spawn 'auto', 'clone', 'vfork' or 'fork'; reap 'auto', 'pidfd' (never ask for a status that "
+     "somebody else took) or 'thread' (no pidfd); gate the number that may be between clone and "
+     "exec. For tests."},
+    {NULL, NULL, 0, NULL},
+};
+
+/* ---- life ---- */
+
+static int import_all(struct fp_state *state)
+{
+    static const struct {
+        const char *module, *attribute;
+        size_t offset;
+    } imports[] = {
+        {"asyncio", "get_running_loop", offsetof(struct fp_state, get_running_loop)},
+        {"asyncio", "get_event_loop", offsetof(struct fp_state, get_event_loop)},
+        {"asyncio", "IncompleteReadError", offsetof(struct fp_state, IncompleteReadError)},
+        {"asyncio", "LimitOverrunError", offsetof(struct fp_state, LimitOverrunError)},
+        {"asyncio.log", "logger", offsetof(struct fp_state, logger)},
+        {"subprocess", "SubprocessError", offsetof(struct fp_state, SubprocessError)},
+    };
+    for (size_t i = 0; i < sizeof imports / sizeof imports[0]; i++) {
+        PyObject *value = module_import_attribute(imports[i].module, imports[i].attribute);
+        if (value == NULL)
+            return -1;
+        *(PyObject **)((char *)state + imports[i].offset) = value;
+    }
+    return 0;
+}
+
+static int intern_names(struct fp_state *state)
+{
+#define INTERN(name)                                                                               \
+    if ((state->names.name = PyUnicode_InternFromString(#name)) == NULL)                           \
+        return -1;
+    FP_NAMES(INTERN)
+#undef INTERN
+    return 0;
+}
+
+/* Counts forks, so that a hub can tell that its poller is now the parent's. */
+static int watch_forks(PyObject *module)
+{
+    static PyMethodDef method = {"_after_fork", core_after_fork, METH_NOARGS, NULL};
+    PyObject *callback = PyCFunction_NewEx(&method, module, NULL);
+    PyObject *watch = module_import_attribute("os", "register_at_fork");
+    PyObject *no_args = PyTuple_New(0), *done = NULL;
+    PyObject *kwargs = callback != NULL ? Py_BuildValue("{s:O}", "after_in_child", callback) : NULL;
+    if (watch != NULL && no_args != NULL && kwargs != NULL)
+        done = PyObject_Call(watch, no_args, kwargs);
+    Py_XDECREF(callback);
+    Py_XDECREF(watch);
+    Py_XDECREF(no_args);
+    Py_XDECREF(kwargs);
+    Py_XDECREF(done);
+    return done != NULL ? 0 : -1;
+}
+
+/* So that a whole test suite can be run on another path. */
+static int configure_from_environment(struct fp_state *state)
+{
+    const char *spawn = getenv("FASTPROC_SPAWN"), *reap = getenv("FASTPROC_REAP");
+    state->gate = processor_count();
+    if (set_spawn(state, spawn != NULL ? spawn : "auto") < 0)
+        return -1;
+    return set_exit(state, reap != NULL ? reap : "auto");
+}
+
+static int core_exec(PyObject *module)
+{
+    struct fp_state *state = PyModule_GetState(module);
+    state->hubs = PyDict_New();
+    state->empty_bytes = PyBytes_FromStringAndSize(NULL, 0);
+    if (state->hubs == NULL || state->empty_bytes == NULL)
+        return -1;
+    if (intern_names(state) < 0 || import_all(state) < 0 ||
+        configure_from_environment(state) < 0)
+        return -1;
+    if (awaitable_init(module, state) < 0 || hub_init(module, state) < 0 ||
+        transport_init(module, state) < 0 || read_pipe_init(module, state) < 0 ||
+        write_pipe_init(module, state) < 0 || reader_init(module, state) < 0 ||
+        writer_init(module, state) < 0 || process_init(module, state) < 0)
+        return -1;
+    return watch_forks(module);
+}
+
+static int core_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    struct fp_state *state = PyModule_GetState(module);
+#define VISIT(name) Py_VISIT(state->name);
+    FP_OBJECTS(VISIT)
+#undef VISIT
+    return 0;
+}
+
+static int core_clear(PyObject *module)
+{
+    struct fp_state *state = PyModule_GetState(module);
+#define CLEAR(name) Py_CLEAR(state->name);
+    FP_OBJECTS(CLEAR)
+#undef CLEAR
+#define CLEAR(name) Py_CLEAR(state->names.name);
+    FP_NAMES(CLEAR)
+#undef CLEAR
+    return 0;
+}
+
+static void core_free(void *module)
+{
+    core_clear(module);
+}
+
+static PyModuleDef_Slot core_slots[] = {
+    {Py_mod_exec, core_exec},
+    {0, NULL},
+};
+
+struct PyModuleDef fp_module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_fastproc._core",
+    .m_doc = "The C part of _fastproc.",
+    .m_size = sizeof(struct fp_state),
+    .m_methods = core_methods,
+    .m_slots = core_slots,
+    .m_traverse = core_traverse,
+    .m_clear = core_clear,
+    .m_free = core_free,
+};
+
+PyMODINIT_FUNC PyInit__core(void);
+
+PyMODINIT_FUNC PyInit__core(void)
+{
+    return PyModuleDef_Init(&fp_module_def);
+}

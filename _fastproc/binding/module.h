@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The state of the module in one interpreter: its types, what it uses of the
+ * standard library, interned names, and how children are to be made.
+ */
+#ifndef FP_BINDING_MODULE_H
+#define FP_BINDING_MODULE_H
+
+#include "binding/compat.h"
+#include "posix/exit.h"
+#include "posix/spawn.h"
+
+/* Attribute and method names, interned once. */
+#define FP_NAMES(NAME)                                                                             \
+    NAME(_asyncio_future_blocking)                                                                 \
+    NAME(add_reader)                                                                               \
+    NAME(call_soon)                                                                                \
+    NAME(create_future)                                                                            \
+    NAME(done)                                                                                     \
+    NAME(fileno)                                                                                   \
+    NAME(getgrnam)                                                                                 \
+    NAME(getpwnam)                                                                                 \
+    NAME(gr_gid)                                                                                   \
+    NAME(is_closed)                                                                                \
+    NAME(join)                                                                                     \
+    NAME(pause_reading)                                                                            \
+    NAME(pw_uid)                                                                                   \
+    NAME(remove_reader)                                                                            \
+    NAME(resume_reading)                                                                           \
+    NAME(set_result)                                                                               \
+    NAME(warning)
+
+/* References held for the life of the module; all are visited and cleared by one loop. */
+#define FP_OBJECTS(OBJECT)                                                                         \
+    /* our types */                                                                                \
+    OBJECT(awaitable_type)                                                                         \
+    OBJECT(hub_type)                                                                               \
+    OBJECT(token_type)                                                                             \
+    OBJECT(transport_type)                                                                         \
+    OBJECT(read_pipe_type)                                                                         \
+    OBJECT(write_pipe_type)                                                                        \
+    OBJECT(protocol_type)                                                                          \
+    OBJECT(popen_type)                                                                             \
+    OBJECT(process_type)                                                                           \
+    OBJECT(reader_type)                                                                            \
+    OBJECT(writer_type)                                                                            \
+    /* asyncio */                                                                                  \
+    OBJECT(get_running_loop)                                                                       \
+    OBJECT(get_event_loop)                                                                         \
+    OBJECT(IncompleteReadError)                                                                    \
+    OBJECT(LimitOverrunError)                                                                      \
+    OBJECT(logger)                                                                                 \
+    /* subprocess */                                                                               \
+    OBJECT(SubprocessError)                                                                        \
+    /* our own */                                                                                  \
+    OBJECT(hubs) /* id(loop) -> hub */                                                             \
+    OBJECT(empty_bytes)
+
+struct fp_state {
+#define DECLARE(name) PyObject *name;
+    FP_OBJECTS(DECLARE)
+    struct {
+        FP_NAMES(DECLARE)
+    } names;
+#undef DECLARE
+    enum fp_spawn_method spawn_method; /* what the next child is started by */
+    enum fp_exit_mode exit_mode;
+    unsigned fork_generation; /* counts the forks between the module's import and this process */
+    int gate;                 /* children that may be between clone and exec, in one loop */
+};
+
+extern struct PyModuleDef fp_module_def;
+
+/* Of one of our types or of a subclass; borrowed, never NULL for those. */
+static inline struct fp_state *state_of_type(PyTypeObject *type)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &fp_module_def);
+    return module != NULL ? PyModule_GetState(module) : NULL;
+}
+
+#define state_of(object) state_of_type(Py_TYPE(object))
+
+/* Each adds its types to the state and, where they are public, to the module.  0 or -1. */
+int awaitable_init(PyObject *module, struct fp_state *state);
+int hub_init(PyObject *module, struct fp_state *state);
+int transport_init(PyObject *module, struct fp_state *state);
+int process_init(PyObject *module, struct fp_state *state);
+int reader_init(PyObject *module, struct fp_state *state);
+int writer_init(PyObject *module, struct fp_state *state);
+
+/* Makes a type from its spec with one base (a borrowed Python class, or NULL), checks that
+ * `instance_room` bytes hold what the base keeps in its instances, stores it in *slot, and
+ * publishes it as `name` unless that is NULL.  0 or -1. */
+int module_add_type(PyObject *module, PyType_Spec *spec, PyObject *base, size_t instance_room,
+                    PyObject **slot, const char *name);
+
+/* Imports `module_name` and returns its attribute, or NULL. */
+PyObject *module_import_attribute(const char *module_name, const char *attribute);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Process: a transport and the streams of its pipes.
+ */
+#ifndef FP_BINDING_PROCESS_H
+#define FP_BINDING_PROCESS_H
+
+#include "binding/reader.h"
+#include "binding/transport.h"
+#include "binding/writer.h"
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *base_room; /* 3.11 keeps the weak references here */
+    TransportObject *transport;
+    PyObject *stdin_writer; /* our StreamWriter, or None */
+    PyObject *stdout_reader, *stderr_reader; /* our StreamReaders, or None */
+} ProcessObject;
+
+/* Makes the streams of the transport's pipes too.  `limit` is the readers', in bytes. */
+ProcessObject *process_new(struct fp_state *state, TransportObject *transport, size_t limit);
+
+/* communicate.c */
+PyObject *process_communicate(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                              PyObject *names);
+
+/* create.c: the functions of the module. */
+PyObject *create_subprocess_exec(PyObject *module, PyObject *args, PyObject *kwargs);
+PyObject *create_subprocess_shell(PyObject *module, PyObject *args, PyObject *kwargs);
+
+#endif

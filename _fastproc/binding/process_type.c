@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The type Process: an asyncio.subprocess.Process.
+ */
+#include "binding/process.h"
+
+#include <signal.h>
+
+/* The reader of the pipe `fd`, each referring to the other: a new reference or NULL. */
+static PyObject *make_reader(struct fp_state *state, TransportObject *transport, int fd,
+                             size_t limit)
+{
+    ReadPipeObject *pipe = (ReadPipeObject *)transport->pipes[fd];
+    if (pipe == NULL)
+        Py_RETURN_NONE;
+    ReaderObject *reader =
+        reader_new(state, transport->hub, Py_NewRef((PyObject *)pipe), limit);
+    if (reader == NULL) {
+        Py_DECREF(pipe);
+        return NULL;
+    }
+    Py_XSETREF(pipe->reader, (ReaderObject *)Py_NewRef((PyObject *)reader));
+    return (PyObject *)reader;
+}
+
+ProcessObject *process_new(struct fp_state *state, TransportObject *transport, size_t limit)
+{
+    PyTypeObject *type = (PyTypeObject *)state->process_type;
+    ProcessObject *self = (ProcessObject *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->transport = (TransportObject *)Py_NewRef((PyObject *)transport);
+    WritePipeObject *input = (WritePipeObject *)transport->pipes[0];
+    self->stdin_writer =
+        input != NULL ? (PyObject *)writer_new(state, input) : Py_NewRef(Py_None);
+    self->stdout_reader = make_reader(state, transport, 1, limit);
+    self->stderr_reader = make_reader(state, transport, 2, limit);
+    if (self->stdin_writer == NULL || self->stdout_reader == NULL ||
+        self->stderr_reader == NULL) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    return self;
+}
+
+static TransportObject *transport_of(PyObject *op)
+{
+    return ((ProcessObject *)op)->transport;
+}
+
+/* ---- methods ---- */
+
+static PyObject *process_wait(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return transport_wait(transport_of(op));
+}
+
+static PyObject *send(PyObject *op, int signum)
+{
+    if (transport_send_signal(transport_of(op), signum) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *process_send_signal(PyObject *op, PyObject *number)
+{
+    long signum = PyLong_AsLong(number);
+    if (signum == -1 && PyErr_Occurred())
+        return NULL;
+    return send(op, (int)signum);
+}
+
+static PyObject *process_terminate(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return send(op, SIGTERM);
+}
+
+static PyObject *process_kill(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return send(op, SIGKILL);
+}
+
+static PyObject *process_repr(PyObject *op)
+{
+    PyObject *name = PyType_GetName(Py_TYPE(op));
+    if (name == NULL)
+        return NULL;
+    PyObject *repr =
+        PyUnicode_FromFormat("<%U %ld>", name, (long)transport_of(op)->child.pid);
+    Py_DECREF(name);
+    return repr;
+}
+
+/* ---- attributes ---- */
+
+static PyObject *process_get_pid(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLong(transport_of(op)->child.pid);
+}
+
+static PyObject *process_get_returncode(PyObject *op, void *Py_UNUSED(closure))
+{
+    return transport_returncode(transport_of(op));
+}
+
+static PyObject *process_get_transport(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Py_NewRef((PyObject *)transport_of(op));
+}
+
+static PyObject *process_get_loop(PyObject *op, void *Py_UNUSED(closure))
+{
+    return hub_loop(transport_of(op)->hub);
+}
+
+static double seconds(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+static PyObject *process_get_resource_usage(PyObject *op, void *Py_UNUSED(closure))
+{
+    const struct rusage *usage = transport_of(op)->usage;
+    if (usage == NULL)
+        Py_RETURN_NONE;
+    PyObject *type = module_import_attribute("resource", "struct_rusage");
+    if (type == NULL)
+        return NULL;
+    PyObject *result = PyObject_CallFunction(
+        type, "((ddllllllllllllll))", seconds(usage->ru_utime), seconds(usage->ru_stime),
+        usage->ru_maxrss, usage->ru_ixrss, usage->ru_idrss, usage->ru_isrss, usage->ru_minflt,
+        usage->ru_majflt, usage->ru_nswap, usage->ru_inblock, usage->ru_oublock, usage->ru_msgsnd,
+        usage->ru_msgrcv, usage->ru_nsignals, usage->ru_nvcsw, usage->ru_nivcsw);
+    Py_DECREF(type);
+    return result;
+}
+
+/* A stream may be replaced by None, as programs do that are done with it; by nothing else, since
+ * communicate() relies on what they are. */
+static int set_stream(PyObject **stream, PyObject *value)
+{
+    if (value != Py_None && value != *stream) {
+        PyErr_SetString(PyExc_TypeError, "a stream of a process can only be set to None");
+        return -1;
+    }
+    Py_SETREF(*stream, Py_NewRef(value));
+    return 0;
+}
+
+static PyObject *process_get_stdin(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(((ProcessObject *)op)->stdin_writer);
+}
+
+static int process_set_stdin(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    return set_stream(&((ProcessObject *)op)->stdin_writer, value);
+}
+
+static PyObject *process_get_stdout(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(((ProcessObject *)op)->stdout_reader);
+}
+
+static int process_set_stdout(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    return set_stream(&((ProcessObject *)op)->stdout_reader, value);
+}
+
+static PyObject *process_get_stderr(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(((ProcessObject *)op)->stderr_reader);
+}
+
+static int process_set_stderr(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    return set_stream(&((ProcessObject *)op)->stderr_reader, value);
+}
+
+static PyGetSetDef process_getset[] = {
+    {"pid", process_get_pid, NULL, "The process id.", NULL},
+    {"returncode", process_get_returncode, NULL,
+     "The exit code, -N for signal N, or None while the child is not reaped.", NULL},
+    {"stdin", process_get_stdin, process_set_stdin, "A StreamWriter, or None.", NULL},
+    {"stdout", process_get_stdout, process_set_stdout, "A StreamReader, or None.", NULL},
+    {"stderr", process_get_stderr, process_set_stderr, "A StreamReader, or None.", NULL},
+    {"resource_usage", process_get_resource_usage, NULL,
+     "A resource.struct_rusage of the child, or None while it is not reaped (or was reaped by "
+     "somebody else).  Not in asyncio.",
+     NULL},
+    {"_transport", process_get_transport, NULL, "The asyncio.SubprocessTransport.", NULL},
+    {"_loop", process_get_loop, NULL, "The event loop.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+/* ---- the type ---- */
+
+static int process_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    ProcessObject *self = (ProcessObject *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->transport);
+    Py_VISIT(self->stdin_writer);
+    Py_VISIT(self->stdout_reader);
+    Py_VISIT(self->stderr_reader);
+    return compat_visit_dict(op, visit, arg);
+}
+
+static int process_clear(PyObject *op)
+{
+    compat_clear_dict(op);
+    return 0; /* nothing refers back to a Process, so no cycle goes through the rest */
+}
+
+static void process_dealloc(PyObject *op)
+{
+    ProcessObject *self = (ProcessObject *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    PyObject_ClearWeakRefs(op);
+    process_clear(op);
+    Py_CLEAR(self->stdin_writer);
+    Py_CLEAR(self->stdout_reader);
+    Py_CLEAR(self->stderr_reader);
+    Py_CLEAR(self->transport);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+static PyMethodDef process_methods[] = {
+    {"wait", process_wait, METH_NOARGS,
+     "wait() -> awaitable of int. Wait for the child to exit, whether or not its pipes are "
+     "closed, and return the returncode. asyncio.subprocess.Process.wait."},
+    {"communicate", (PyCFunction)(void (*)(void))process_communicate,
+     METH_FASTCALL | METH_KEYWORDS,
+     "communicate(input=None) -> awaitable of (bytes | None, bytes | None). Send a bytes-like "
+     "input, close stdin, read stdout and stderr to the end, wait for the exit. If it is "
+     "cancelled, the next call returns what was read so far as well. "
+     "asyncio.subprocess.Process.communicate."},
+    {"send_signal", process_send_signal, METH_O,
+     "send_signal(signal) -> None. ProcessLookupError once the child is reaped. "
+     "asyncio.subprocess.Process.send_signal."},
+    {"terminate", process_terminate, METH_NOARGS,
+     "terminate() -> None. Send SIGTERM. asyncio.subprocess.Process.terminate."},
+    {"kill", process_kill, METH_NOARGS,
+     "kill() -> None. Send SIGKILL. asyncio.subprocess.Process.kill."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot process_slots[] = {
+    {Py_tp_doc, "A child process: an asyncio.subprocess.Process, made by "
+                "create_subprocess_exec() and create_subprocess_shell()."},
+    {Py_tp_dealloc, process_dealloc},
+    {Py_tp_traverse, process_traverse},
+    {Py_tp_clear, process_clear},
+    {Py_tp_repr, process_repr},
+    {Py_tp_methods, process_methods},
+    {Py_tp_getset, process_getset},
+    {0, NULL},
+};
+
+static PyType_Spec process_spec = {
+    .name = "_fastproc.Process",
+    .basicsize = sizeof(ProcessObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = process_slots,
+};
+
+int process_init(PyObject *module, struct fp_state *state)
+{
+    PyObject *base = module_import_attribute("asyncio.subprocess", "Process");
+    int result = -1;
+    if (base != NULL)
+        result = module_add_type(module, &process_spec, base, offsetof(ProcessObject, transport),
+                                 &state->process_type, "Process");
+    Py_XDECREF(base);
+    return result;
+}

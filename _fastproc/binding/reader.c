@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See reader.h.  The buffer and its flow control; the methods that wait are in
+ * reader_methods.c, the type in reader_type.c.
+ */
+#include "binding/reader.h"
+
+#include "binding/pipes.h"
+
+enum {
+    WORTH_GIVING = 4096,      /* from here on a block is handed out rather than copied */
+    WORTH_KEEPING = 8 * 1024, /* an empty buffer up to this size waits for the next data */
+};
+
+/* A block is the payload of a bytes object that nobody else has seen. */
+static PyObject *object_of_block(void *block)
+{
+    return (PyObject *)((char *)block - offsetof(PyBytesObject, ob_sval));
+}
+
+static void *resize_bytes(void *block, size_t size)
+{
+    PyObject *bytes = block != NULL ? object_of_block(block) : NULL;
+    if (size == 0) {
+        Py_XDECREF(bytes);
+        return NULL;
+    }
+    if (size > (size_t)PY_SSIZE_T_MAX / 2) {
+        Py_XDECREF(bytes);
+        return NULL;
+    }
+    if (bytes == NULL)
+        bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    else
+        _PyBytes_Resize(&bytes, (Py_ssize_t)size);
+    if (bytes == NULL) {
+        PyErr_Clear(); /* the caller says so its own way */
+        return NULL;
+    }
+    return PyBytes_AS_STRING(bytes);
+}
+
+const struct fp_memory reader_memory = {.resize = resize_bytes};
+
+ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *transport, size_t limit)
+{
+    PyTypeObject *type = (PyTypeObject *)state->reader_type;
+    ReaderObject *self = (ReaderObject *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->hub = (HubObject *)Py_NewRef((PyObject *)hub);
+    self->transport = transport;
+    self->limit = limit;
+    self->scan_byte = -1;
+    return self;
+}
+
+PyObject *reader_create_future(ReaderObject *self)
+{
+    if (self->hub != NULL)
+        return hub_create_future(self->hub);
+    return hub_create_future_of(state_of(self), self->loop);
+}
+
+/* ---- flow control ---- */
+
+static bool is_read_pipe(const ReaderObject *self)
+{
+    return self->hub != NULL &&
+           Py_IS_TYPE(self->transport, (PyTypeObject *)self->hub->state->read_pipe_type);
+}
+
+static void pause_transport(ReaderObject *self)
+{
+    if (is_read_pipe(self)) {
+        self->paused = true;
+        read_pipe_pause((ReadPipeObject *)self->transport);
+        return;
+    }
+    PyObject *transport = Py_NewRef(self->transport);
+    PyObject *done = PyObject_CallMethodNoArgs(transport, state_of(self)->names.pause_reading);
+    if (done != NULL) {
+        self->paused = true;
+    } else if (PyErr_ExceptionMatches(PyExc_NotImplementedError)) {
+        PyErr_Clear(); /* it cannot be paused, so all of it will be buffered */
+        Py_CLEAR(self->transport);
+    } else {
+        hub_report((PyObject *)self);
+    }
+    Py_XDECREF(done);
+    Py_DECREF(transport);
+}
+
+/* 0 or -1. */
+static int resume_transport(ReaderObject *self)
+{
+    self->paused = false;
+    if (self->transport == NULL)
+        return 0;
+    if (is_read_pipe(self))
+        return read_pipe_resume((ReadPipeObject *)self->transport);
+    PyObject *done = PyObject_CallMethodNoArgs(self->transport, state_of(self)->names.resume_reading);
+    Py_XDECREF(done);
+    return done != NULL ? 0 : -1;
+}
+
+static bool is_over_the_mark(const ReaderObject *self)
+{
+    size_t length = fp_buffer_length(&self->buffer);
+    return length > self->limit && length - self->limit > self->limit;
+}
+
+static void pause_if_due(ReaderObject *self)
+{
+    if (self->transport == NULL || self->paused || self->eof || !is_over_the_mark(self))
+        return;
+    if (self->waiter != NULL && fp_buffer_length(&self->buffer) < self->wake_at)
+        return; /* somebody waits for more than the mark allows */
+    pause_transport(self);
+}
+
+static void resume_if_due(ReaderObject *self)
+{
+    if (self->paused && fp_buffer_length(&self->buffer) <= self->limit && resume_transport(self) < 0)
+        hub_report((PyObject *)self);
+}
+
+/* ---- what comes in ---- */
+
+void reader_fed(ReaderObject *self)
+{
+    if (self->waiter != NULL && fp_buffer_length(&self->buffer) >= self->wake_at)
+        hub_wake(state_of(self), &self->waiter);
+    pause_if_due(self);
+}
+
+void reader_set_eof(ReaderObject *self)
+{
+    self->eof = true;
+    hub_wake(state_of(self), &self->waiter);
+}
+
+void reader_set_exception(ReaderObject *self, PyObject *exception)
+{
+    Py_XSETREF(self->exception, Py_NewRef(exception));
+    hub_wake(state_of(self), &self->waiter); /* the step finds the exception */
+}
+
+int reader_wait(ReaderObject *self, const char *function, PyObject *future, size_t wake_at)
+{
+    if (self->waiter != NULL) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "%s() called while another coroutine is already waiting for incoming data",
+                     function);
+        return -1;
+    }
+    if (self->paused && resume_transport(self) < 0) /* else data would never come */
+        return -1;
+    self->wake_at = wake_at;
+    self->waiter = Py_NewRef(future);
+    return 0;
+}
+
+void reader_forget(ReaderObject *self, PyObject *future, bool nobody_waits)
+{
+    if (future != NULL && self->waiter == future)
+        Py_CLEAR(self->waiter);
+    if (nobody_waits)
+        pause_if_due(self);
+}
+
+/* ---- what goes out ---- */
+
+void reader_consume(ReaderObject *self, size_t count)
+{
+    fp_buffer_consume(&self->buffer, count);
+    self->scanned = self->scanned > count ? self->scanned - count : 0;
+    if (fp_buffer_length(&self->buffer) == 0 && self->buffer.size > WORTH_KEEPING)
+        fp_buffer_free(&self->buffer, &reader_memory);
+    resume_if_due(self);
+}
+
+/* The whole block, cut to its length in place. */
+static PyObject *give_block(ReaderObject *self)
+{
+    size_t length = fp_buffer_length(&self->buffer);
+    bool fits = self->buffer.size == length;
+    PyObject *bytes = object_of_block(fp_buffer_take_block(&self->buffer));
+    self->scanned = 0;
+    if (!fits)
+        _PyBytes_Resize(&bytes, (Py_ssize_t)length);
+    resume_if_due(self);
+    return bytes;
+}
+
+PyObject *reader_take(ReaderObject *self, size_t count)
+{
+    if (count == 0)
+        return Py_NewRef(state_of(self)->empty_bytes);
+    const struct fp_buffer *buffer = &self->buffer;
+    if (buffer->start == 0 && count == buffer->end && count >= WORTH_GIVING &&
+        count >= buffer->size / 2)
+        return give_block(self);
+    PyObject *bytes = PyBytes_FromStringAndSize((const char *)fp_buffer_bytes(buffer),
+                                                (Py_ssize_t)count);
+    if (bytes != NULL)
+        reader_consume(self, count);
+    return bytes;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * StreamReader: a buffer, its limit, and who waits for it to fill.
+ */
+#ifndef FP_BINDING_READER_H
+#define FP_BINDING_READER_H
+
+#include "binding/awaitable.h"
+#include "binding/hub.h"
+#include "stream/buffer.h"
+
+typedef struct ReaderObject {
+    PyObject_HEAD
+    PyObject *base_room; /* 3.11 keeps the weak references here */
+    struct fp_buffer buffer;
+    HubObject *hub;      /* of a child's pipe; NULL for a reader made by hand */
+    PyObject *loop;      /* of a reader made by hand */
+    PyObject *transport; /* what is paused and resumed, or NULL */
+    PyObject *exception; /* set_exception() */
+    PyObject *waiter;    /* the future of the one coroutine that waits */
+    size_t limit;        /* bytes */
+    size_t wake_at;      /* buffered bytes that the waiter waits for */
+    size_t scanned;      /* buffered bytes known to hold no scan_byte */
+    int scan_byte;       /* -1: none yet */
+    bool eof;
+    bool paused;
+} ReaderObject;
+
+enum { READER_DEFAULT_LIMIT = 64 * 1024 };
+
+/* The memory of a reader's buffer: the payload of a bytes object. */
+extern const struct fp_memory reader_memory;
+
+/* limit > 0; `transport` is a new reference, a read pipe. */
+ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *transport,
+                         size_t limit);
+
+/* Bytes were added to the buffer: wakes the waiter, pauses the transport. */
+void reader_fed(ReaderObject *self);
+void reader_set_eof(ReaderObject *self);
+void reader_set_exception(ReaderObject *self, PyObject *exception);
+
+/* Makes `future` the one that data wakes: at wake_at bytes, EOF or an exception.  Resumes a paused
+ * transport.  0, or -1 if somebody waits already; `function` is for that message. */
+int reader_wait(ReaderObject *self, const char *function, PyObject *future, size_t wake_at);
+/* Undoes that, if `future` still waits; `pause` when nobody is going to wait again. */
+void reader_forget(ReaderObject *self, PyObject *future, bool pause);
+
+/* Takes the first `count` bytes, which must be there.  A new bytes object or NULL. */
+PyObject *reader_take(ReaderObject *self, size_t count);
+/* Drops bytes from the front, and resumes the transport if that is due. */
+void reader_consume(ReaderObject *self, size_t count);
+
+/* A future of the reader's loop, or NULL. */
+PyObject *reader_create_future(ReaderObject *self);
+
+/* reader_methods.c */
+PyObject *reader_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names);
+PyObject *reader_readline(PyObject *self, PyObject *ignored);
+PyObject *reader_readexactly(PyObject *self, PyObject *count);
+PyObject *reader_readuntil(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                           PyObject *names);
+PyObject *reader_anext(PyObject *self);
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * read(), readline(), readexactly(), readuntil() and the iteration of a reader,
+ * as awaitables: each step looks at the buffer, and waits if that is not enough.
+ */
+#include <string.h>
+
+#include "binding/reader.h"
+
+/* Waits until `wake_at` bytes are buffered. */
+static enum step wait_for_bytes(AwaitableObject *self, const char *function, size_t wake_at)
+{
+    ReaderObject *reader = (ReaderObject *)self->owner;
+    self->future = reader_create_future(reader);
+    if (self->future == NULL || reader_wait(reader, function, self->future, wake_at) < 0)
+        return STEP_FAILED;
+    return STEP_WAIT;
+}
+
+static void forget_reader(AwaitableObject *self)
+{
+    if (self->owner != NULL)
+        reader_forget((ReaderObject *)self->owner, self->future,
+                      self->phase == AWAITABLE_FINISHED);
+}
+
+static enum step raise_exception(PyObject *exception)
+{
+    compat_raise(Py_NewRef(exception));
+    return STEP_FAILED;
+}
+
+static enum step take(ReaderObject *reader, size_t count, PyObject **result)
+{
+    *result = reader_take(reader, count);
+    return *result != NULL ? STEP_DONE : STEP_FAILED;
+}
+
+/* ---- read ---- */
+
+static enum step read_step(AwaitableObject *self, PyObject **result)
+{
+    ReaderObject *reader = (ReaderObject *)self->owner;
+    size_t length = fp_buffer_length(&reader->buffer);
+    if (reader->exception != NULL)
+        return raise_exception(reader->exception);
+    if (self->number == 0)
+        return take(reader, 0, result);
+    if (self->number < 0) { /* until the end, in one piece */
+        if (!reader->eof)
+            return wait_for_bytes(self, "read", SIZE_MAX);
+        return take(reader, length, result);
+    }
+    if (length == 0 && !reader->eof)
+        return wait_for_bytes(self, "read", 1);
+    return take(reader, length < (size_t)self->number ? length : (size_t)self->number, result);
+}
+
+static const struct awaitable_ops read_ops = {
+    .name = "StreamReader.read",
+    .step = read_step,
+    .forget = forget_reader,
+};
+
+/* The single optional argument of a method, by position or by name.  0 or -1. */
+static int one_argument(const char *function, const char *name, PyObject *const *args,
+                        Py_ssize_t nargs, PyObject *names, PyObject **argument)
+{
+    Py_ssize_t named = names != NULL ? PyTuple_GET_SIZE(names) : 0;
+    *argument = NULL;
+    if (nargs + named > 1) {
+        PyErr_Format(PyExc_TypeError, "%s() takes at most 1 argument (%zd given)", function,
+                     nargs + named);
+        return -1;
+    }
+    if (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), name) != 0) {
+        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function,
+                     PyTuple_GET_ITEM(names, 0));
+        return -1;
+    }
+    if (nargs + named == 1)
+        *argument = args[0];
+    return 0;
+}
+
+PyObject *reader_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    PyObject *argument;
+    Py_ssize_t count = -1;
+    if (one_argument("read", "n", args, nargs, names, &argument) < 0)
+        return NULL;
+    if (argument != NULL) {
+        count = PyNumber_AsSsize_t(argument, NULL);
+        if (count == -1 && PyErr_Occurred())
+            return NULL;
+    }
+    return awaitable_new(state_of(self), &read_ops, self, NULL, count);
+}
+
+/* ---- readexactly ---- */
+
+/* Raises IncompleteReadError with all that is buffered; `expected` is stolen. */
+static enum step raise_incomplete(ReaderObject *reader, PyObject *expected)
+{
+    PyObject *type = state_of(reader)->IncompleteReadError;
+    PyObject *partial =
+        expected != NULL ? reader_take(reader, fp_buffer_length(&reader->buffer)) : NULL;
+    PyObject *exception =
+        partial != NULL ? PyObject_CallFunctionObjArgs(type, partial, expected, NULL) : NULL;
+    if (exception != NULL)
+        PyErr_SetObject(type, exception);
+    Py_XDECREF(exception);
+    Py_XDECREF(partial);
+    Py_XDECREF(expected);
+    return STEP_FAILED;
+}
+
+static enum step readexactly_step(AwaitableObject *self, PyObject **result)
+{
+    ReaderObject *reader = (ReaderObject *)self->owner;
+    if (self->number < 0) {
+        PyErr_SetString(PyExc_ValueError, "readexactly size can not be less than zero");
+        return STEP_FAILED;
+    }
+    if (reader->exception != NULL)
+        return raise_exception(reader->exception);
+    size_t wanted = (size_t)self->number;
+    if (fp_buffer_length(&reader->buffer) >= wanted)
+        return take(reader, wanted, result);
+    if (reader->eof)
+        return raise_incomplete(reader, PyLong_FromSsize_t(self->number));
+    return wait_for_bytes(self, "readexactly", wanted);
+}
+
+static const struct awaitable_ops readexactly_ops = {
+    .name = "StreamReader.readexactly",
+    .step = readexactly_step,
+    .forget = forget_reader,
+};
+
+PyObject *reader_readexactly(PyObject *self, PyObject *count)
+{
+    Py_ssize_t number = PyNumber_AsSsize_t(count, PyExc_OverflowError);
+    if (number == -1 && PyErr_Occurred())
+        return NULL;
+    return awaitable_new(state_of(self), &readexactly_ops, self, NULL, number);
+}
+
+/* ---- lines and other separators ---- */
+
+struct search {
+    bool found;
+    size_t at, size; /* of the separator that ends first */
+};
+
+/* Searches behind self->number, the bytes known to hold none.  0 or -1. */
+static int search_separators(AwaitableObject *self, struct search *search, size_t *longest)
+{
+    ReaderObject *reader = (ReaderObject *)self->owner;
+    Py_ssize_t count = PyTuple_GET_SIZE(self->argument);
+    *search = (struct search){false, 0, 0};
+    *longest = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        Py_buffer separator;
+        if (PyObject_GetBuffer(PyTuple_GET_ITEM(self->argument, i), &separator, PyBUF_SIMPLE) < 0)
+            return -1;
+        size_t size = (size_t)separator.len;
+        if (size == 0) {
+            PyErr_SetString(PyExc_ValueError, "Separator should be at least one-byte string");
+            PyBuffer_Release(&separator);
+            return -1;
+        }
+        ssize_t at = fp_buffer_find(&reader->buffer, separator.buf, size, (size_t)self->number);
+        PyBuffer_Release(&separator);
+        if (size > *longest)
+            *longest = size;
+        if (at < 0)
+            continue;
+        size_t end = (size_t)at + size, best = search->at + search->size;
+        /* The one that ends first; of those that end together the shortest. */
+        if (!search->found || end < best || (end == best && size < search->size))
+            *search = (struct search){true, (size_t)at, size};
+    }
+    return 0;
+}
+
+/* One byte, by far the usual separator: searched once, however the waiting goes. */
+static void search_byte(ReaderObject *reader, int byte, struct search *search)
+{
+    if (reader->scan_byte != byte) {
+        reader->scan_byte = byte;
+        reader->scanned = 0;
+    }
+    unsigned char separator = (unsigned char)byte;
+    ssize_t at = fp_buffer_find(&reader->buffer, &separator, 1, reader->scanned);
+    *search = (struct search){at >= 0, at >= 0 ? (size_t)at : 0, 1};
+    reader->scanned = at >= 0 ? (size_t)at : fp_buffer_length(&reader->buffer);
+}
+
+static enum step raise_overrun(ReaderObject *reader, const char *message, size_t consumed)
+{
+    PyObject *type = state_of(reader)->LimitOverrunError;
+    PyObject *exception = PyObject_CallFunction(type, "sn", message, (Py_ssize_t)consumed);
+    if (exception != NULL)
+        PyErr_SetObject(type, exception);
+    Py_XDECREF(exception);
+    return STEP_FAILED;
+}
+
+static const char FOUND_TOO_LATE[] = "Separator is found, but chunk is longer than limit";
+static const char NOT_FOUND[] = "Separator is not found, and chunk exceed the limit";
+
+static enum step readuntil_step(AwaitableObject *self, PyObject **result)
+{
+    ReaderObject *reader = (ReaderObject *)self->owner;
+    struct search search;
+    size_t longest;
+    if (PyTuple_GET_SIZE(self->argument) == 0) {
+        PyErr_SetString(PyExc_ValueError, "Separator should contain at least one element");
+        return STEP_FAILED;
+    }
+    if (search_separators(self, &search, &longest) < 0)
+        return STEP_FAILED;
+    if (reader->exception != NULL)
+        return raise_exception(reader->exception);
+    if (search.found) {
+        if (search.at > reader->limit)
+            return raise_overrun(reader, FOUND_TOO_LATE, search.at);
+        return take(reader, search.at + search.size, result);
+    }
+    size_t length = fp_buffer_length(&reader->buffer);
+    size_t clear = length + 1 > longest ? length + 1 - longest : 0;
+    self->number = (Py_ssize_t)clear;
+    if (clear > reader->limit)
+        return raise_overrun(reader, NOT_FOUND, clear);
+    if (reader->eof)
+        return raise_incomplete(reader, Py_NewRef(Py_None));
+    return wait_for_bytes(self, "readuntil", length + 1);
+}
+
+static const struct awaitable_ops readuntil_ops = {
+    .name = "StreamReader.readuntil",
+    .step = readuntil_step,
+    .forget = forget_reader,
+};
+
+PyObject *reader_readuntil(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                           PyObject *names)
+{
+    PyObject *separators;
+    if (one_argument("readuntil", "separator", args, nargs, names, &separators) < 0)
+        return NULL;
+    if (separators == NULL)
+        separators = Py_BuildValue("(y#)", "\n", (Py_ssize_t)1);
+    else if (PyTuple_Check(separators))
+        Py_INCREF(separators);
+    else
+        separators = PyTuple_Pack(1, separators);
+    if (separators == NULL)
+        return NULL;
+    PyObject *awaitable = awaitable_new(state_of(self), &readuntil_ops, self, separators, 0);
+    Py_DECREF(separators);
+    return awaitable;
+}
+
+/* readline() over the limit: ValueError; a line that is complete is dropped, else everything is. */
+static enum step refuse_long_line(ReaderObject *reader, const struct search *search)
+{
+    PyErr_SetString(PyExc_ValueError, search->found ? FOUND_TOO_LATE : NOT_FOUND);
+    PyObject *raised = compat_take_exception();
+    reader_consume(reader,
+                   search->found ? search->at + 1 : fp_buffer_length(&reader->buffer));
+    compat_raise(raised);
+    return STEP_FAILED;
+}
+
+static enum step readline_step(AwaitableObject *self, PyObject **result)
+{
+    ReaderObject *reader = (ReaderObject *)self->owner;
+    struct search search;
+    if (reader->exception != NULL)
+        return raise_exception(reader->exception);
+    search_byte(reader, '\n', &search);
+    size_t length = fp_buffer_length(&reader->buffer);
+    if ((search.found ? search.at : length) > reader->limit)
+        return refuse_long_line(reader, &search);
+    if (search.found)
+        return take(reader, search.at + 1, result);
+    if (reader->eof)
+        return take(reader, length, result);
+    return wait_for_bytes(self, "readuntil", length + 1);
+}
+
+static const struct awaitable_ops readline_ops = {
+    .name = "StreamReader.readline",
+    .step = readline_step,
+    .forget = forget_reader,
+};
+
+PyObject *reader_readline(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return awaitable_new(state_of(self), &readline_ops, self, NULL, 0);
+}
+
+static enum step anext_step(AwaitableObject *self, PyObject **result)
+{
+    enum step step = readline_step(self, result);
+    if (step == STEP_DONE && PyBytes_GET_SIZE(*result) == 0) {
+        Py_CLEAR(*result);
+        PyErr_SetNone(PyExc_StopAsyncIteration);
+        return STEP_FAILED;
+    }
+    return step;
+}
+
+static const struct awaitable_ops anext_ops = {
+    .name = "StreamReader.__anext__",
+    .step = anext_step,
+    .forget = forget_reader,
+};
+
+PyObject *reader_anext(PyObject *self)
+{
+    return awaitable_new(state_of(self), &anext_ops, self, NULL, 0);
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The type StreamReader: an asyncio.StreamReader with the buffer in C.  A child's
+ * pipe fills it directly; one made by hand is fed by feed_data().
+ */
+#include "binding/pipes.h"
+#include "binding/reader.h"
+
+static PyObject *reader_type_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
+                                 PyObject *Py_UNUSED(kwargs))
+{
+    ReaderObject *self = (ReaderObject *)type->tp_alloc(type, 0);
+    if (self != NULL) {
+        self->limit = READER_DEFAULT_LIMIT;
+        self->scan_byte = -1;
+    }
+    return (PyObject *)self;
+}
+
+static int reader_init_method(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"limit", "loop", NULL};
+    ReaderObject *self = (ReaderObject *)op;
+    Py_ssize_t limit = READER_DEFAULT_LIMIT;
+    PyObject *loop = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|nO:StreamReader", names, &limit, &loop))
+        return -1;
+    if (limit <= 0) {
+        PyErr_SetString(PyExc_ValueError, "Limit cannot be <= 0");
+        return -1;
+    }
+    loop = loop == Py_None ? PyObject_CallNoArgs(state_of(self)->get_event_loop) : Py_NewRef(loop);
+    if (loop == NULL)
+        return -1;
+    self->limit = (size_t)limit;
+    Py_XSETREF(self->loop, loop);
+    return 0;
+}
+
+static PyObject *reader_feed_data(PyObject *op, PyObject *data)
+{
+    ReaderObject *self = (ReaderObject *)op;
+    Py_buffer view;
+    if (self->eof) {
+        PyErr_SetString(PyExc_AssertionError, "feed_data after feed_eof");
+        return NULL;
+    }
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    bool fits = fp_buffer_append(&self->buffer, &reader_memory, view.buf, (size_t)view.len);
+    bool any = view.len > 0;
+    PyBuffer_Release(&view);
+    if (!fits)
+        return PyErr_NoMemory();
+    if (any)
+        reader_fed(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *reader_feed_eof(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    reader_set_eof((ReaderObject *)op);
+    Py_RETURN_NONE;
+}
+
+static PyObject *reader_at_eof(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    ReaderObject *self = (ReaderObject *)op;
+    return PyBool_FromLong(self->eof && fp_buffer_length(&self->buffer) == 0);
+}
+
+static PyObject *reader_set_exception_method(PyObject *op, PyObject *exception)
+{
+    reader_set_exception((ReaderObject *)op, exception);
+    Py_RETURN_NONE;
+}
+
+static PyObject *none_for_null(PyObject *object)
+{
+    return Py_NewRef(object != NULL ? object : Py_None);
+}
+
+static PyObject *reader_get_exception(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return none_for_null(((ReaderObject *)op)->exception);
+}
+
+static PyObject *reader_set_transport(PyObject *op, PyObject *transport)
+{
+    ReaderObject *self = (ReaderObject *)op;
+    if (self->transport != NULL) {
+        PyErr_SetString(PyExc_AssertionError, "Transport already set");
+        return NULL;
+    }
+    self->transport = Py_NewRef(transport);
+    Py_RETURN_NONE;
+}
+
+static PyObject *reader_aiter(PyObject *self)
+{
+    return Py_NewRef(self);
+}
+
+/* Adds " " and what the format makes; steals nothing.  0 or -1. */
+static int add_part(PyObject *parts, PyObject *part)
+{
+    int result = part != NULL ? PyList_Append(parts, part) : -1;
+    Py_XDECREF(part);
+    return result;
+}
+
+static PyObject *reader_repr(PyObject *op)
+{
+    ReaderObject *self = (ReaderObject *)op;
+    size_t length = fp_buffer_length(&self->buffer);
+    PyObject *parts = PyList_New(0), *space = NULL, *joined = NULL, *repr = NULL;
+    if (parts == NULL || add_part(parts, PyUnicode_FromString("StreamReader")) < 0)
+        goto done;
+    if (length > 0 && add_part(parts, PyUnicode_FromFormat("%zu bytes", length)) < 0)
+        goto done;
+    if (self->eof && add_part(parts, PyUnicode_FromString("eof")) < 0)
+        goto done;
+    if (self->limit != READER_DEFAULT_LIMIT &&
+        add_part(parts, PyUnicode_FromFormat("limit=%zu", self->limit)) < 0)
+        goto done;
+    if (self->waiter != NULL && add_part(parts, PyUnicode_FromFormat("waiter=%R", self->waiter)) < 0)
+        goto done;
+    if (self->exception != NULL &&
+        add_part(parts, PyUnicode_FromFormat("exception=%R", self->exception)) < 0)
+        goto done;
+    if (self->transport != NULL &&
+        add_part(parts, PyUnicode_FromFormat("transport=%R", self->transport)) < 0)
+        goto done;
+    if (self->paused && add_part(parts, PyUnicode_FromString("paused")) < 0)
+        goto done;
+    space = PyUnicode_FromString(" ");
+    joined = space != NULL ? PyUnicode_Join(space, parts) : NULL;
+    repr = joined != NULL ? PyUnicode_FromFormat("<%U>", joined) : NULL;
+done:
+    Py_XDECREF(parts);
+    Py_XDECREF(space);
+    Py_XDECREF(joined);
+    return repr;
+}
+
+/* ---- private attributes that existing programs look at ---- */
+
+static PyObject *reader_get_buffer(PyObject *op, void *Py_UNUSED(closure))
+{
+    const struct fp_buffer *buffer = &((ReaderObject *)op)->buffer;
+    if (buffer->block == NULL)
+        return PyByteArray_FromStringAndSize(NULL, 0);
+    return PyByteArray_FromStringAndSize((const char *)fp_buffer_bytes(buffer),
+                                         (Py_ssize_t)fp_buffer_length(buffer));
+}
+
+static PyObject *reader_get_limit(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyLong_FromSize_t(((ReaderObject *)op)->limit);
+}
+
+static int reader_set_limit(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    size_t limit = value != NULL ? PyLong_AsSize_t(value) : 0;
+    if (limit == (size_t)-1 && PyErr_Occurred())
+        return -1;
+    if (limit == 0) {
+        PyErr_SetString(PyExc_ValueError, "Limit cannot be <= 0");
+        return -1;
+    }
+    ((ReaderObject *)op)->limit = limit;
+    return 0;
+}
+
+static PyObject *reader_get_eof(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((ReaderObject *)op)->eof);
+}
+
+static PyObject *reader_get_paused(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((ReaderObject *)op)->paused);
+}
+
+static PyObject *reader_get_transport(PyObject *op, void *Py_UNUSED(closure))
+{
+    return none_for_null(((ReaderObject *)op)->transport);
+}
+
+static PyObject *reader_get_waiter(PyObject *op, void *Py_UNUSED(closure))
+{
+    return none_for_null(((ReaderObject *)op)->waiter);
+}
+
+static PyObject *reader_get_raised(PyObject *op, void *Py_UNUSED(closure))
+{
+    return none_for_null(((ReaderObject *)op)->exception);
+}
+
+static PyObject *reader_get_loop(PyObject *op, void *Py_UNUSED(closure))
+{
+    ReaderObject *self = (ReaderObject *)op;
+    return self->hub != NULL ? hub_loop(self->hub) : none_for_null(self->loop);
+}
+
+static PyGetSetDef reader_getset[] = {
+    {"_buffer", reader_get_buffer, NULL, "A copy of what is buffered.", NULL},
+    {"_limit", reader_get_limit, reader_set_limit, "The limit, in bytes.", NULL},
+    {"_eof", reader_get_eof, NULL, "Whether the end was fed.", NULL},
+    {"_paused", reader_get_paused, NULL, "Whether the transport is paused.", NULL},
+    {"_transport", reader_get_transport, NULL, "What feeds it, or None.", NULL},
+    {"_waiter", reader_get_waiter, NULL, "The future somebody waits on, or None.", NULL},
+    {"_exception", reader_get_raised, NULL, "As exception().", NULL},
+    {"_loop", reader_get_loop, NULL, "The event loop.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+/* ---- the type ---- */
+
+static int reader_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    ReaderObject *self = (ReaderObject *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->hub);
+    Py_VISIT(self->loop);
+    Py_VISIT(self->transport);
+    Py_VISIT(self->exception);
+    Py_VISIT(self->waiter);
+    return compat_visit_dict(op, visit, arg);
+}
+
+static int reader_clear(PyObject *op)
+{
+    ReaderObject *self = (ReaderObject *)op;
+    Py_CLEAR(self->loop);
+    Py_CLEAR(self->transport);
+    Py_CLEAR(self->exception);
+    Py_CLEAR(self->waiter);
+    compat_clear_dict(op);
+    return 0;
+}
+
+static void reader_dealloc(PyObject *op)
+{
+    ReaderObject *self = (ReaderObject *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    PyObject_ClearWeakRefs(op);
+    reader_clear(op);
+    fp_buffer_free(&self->buffer, &reader_memory);
+    Py_CLEAR(self->hub);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+#define FAST(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
+
+static PyMethodDef reader_methods[] = {
+    {"read", FAST(reader_read),
+     "read(n=-1) -> awaitable of bytes. Up to n bytes, as soon as there are any; all until the "
+     "end for n < 0; b'' at the end. RuntimeError while another coroutine waits for data. "
+     "asyncio.StreamReader.read."},
+    {"readline", reader_readline, METH_NOARGS,
+     "readline() -> awaitable of bytes. A line with its newline, or what is left at the end. "
+     "ValueError for a line over the limit (bytes). asyncio.StreamReader.readline."},
+    {"readexactly", reader_readexactly, METH_O,
+     "readexactly(n) -> awaitable of bytes. asyncio.IncompleteReadError with .partial and "
+     ".expected if the end comes first, ValueError for n < 0. asyncio.StreamReader.readexactly."},
+    {"readuntil", FAST(reader_readuntil),
+     "readuntil(separator=b'\\n') -> awaitable of bytes. Up to and with the separator, or the "
+     "first of a tuple of them. asyncio.IncompleteReadError at the end, "
+     "asyncio.LimitOverrunError over the limit (bytes), with the data kept. "
+     "asyncio.StreamReader.readuntil."},
+    {"at_eof", reader_at_eof, METH_NOARGS,
+     "at_eof() -> bool. Nothing is buffered and nothing will come. asyncio.StreamReader.at_eof."},
+    {"feed_data", reader_feed_data, METH_O,
+     "feed_data(data) -> None. Append a bytes-like object. asyncio.StreamReader.feed_data."},
+    {"feed_eof", reader_feed_eof, METH_NOARGS,
+     "feed_eof() -> None. Mark the end. asyncio.StreamReader.feed_eof."},
+    {"exception", reader_get_exception, METH_NOARGS,
+     "exception() -> BaseException | None. asyncio.StreamReader.exception."},
+    {"set_exception", reader_set_exception_method, METH_O,
+     "set_exception(exc) -> None. What reading raises from now on. "
+     "asyncio.StreamReader.set_exception."},
+    {"set_transport", reader_set_transport, METH_O,
+     "set_transport(transport) -> None. What to pause and resume. "
+     "asyncio.StreamReader.set_transport."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot reader_slots[] = {
+    {Py_tp_doc, "StreamReader(limit=65536, loop=None)\n--\n\n"
+                "What a child writes, to be read: an asyncio.StreamReader.  Reading from the child "
+                "pauses above 2 * limit buffered bytes and resumes at limit."},
+    {Py_tp_new, reader_type_new},
+    {Py_tp_init, reader_init_method},
+    {Py_tp_dealloc, reader_dealloc},
+    {Py_tp_traverse, reader_traverse},
+    {Py_tp_clear, reader_clear},
+    {Py_tp_repr, reader_repr},
+    {Py_am_aiter, reader_aiter},
+    {Py_am_anext, reader_anext},
+    {Py_tp_methods, reader_methods},
+    {Py_tp_getset, reader_getset},
+    {0, NULL},
+};
+
+static PyType_Spec reader_spec = {
+    .name = "_fastproc.StreamReader",
+    .basicsize = sizeof(ReaderObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
+    .slots = reader_slots,
+};
+
+int reader_init(PyObject *module, struct fp_state *state)
+{
+    PyObject *base = module_import_attribute("asyncio", "StreamReader");
+    int result = -1;
+    if (base != NULL)
+        result = module_add_type(module, &reader_spec, base, offsetof(ReaderObject, buffer),
+                                 &state->reader_type, "StreamReader");
+    Py_XDECREF(base);
+    return result;
+}

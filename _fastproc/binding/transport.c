@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See transport.h.  What happens to a child, in order; the Python face of it is
+ * in transport_type.c.
+ *
+ * The hub refers to a transport as long as its child is not reaped, so a child
+ * does not depend on anybody holding its Process.
+ */
+#include "binding/transport.h"
+
+#include <signal.h>
+
+#include "binding/awaitable.h"
+#include "binding/pipes.h"
+#include "posix/fd.h"
+
+enum { LOST_RETURNCODE = 255 }; /* asyncio's, for a status that somebody else took */
+
+static int raise_errno(int err)
+{
+    errno = -err;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return -1;
+}
+
+TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct launch *launch)
+{
+    PyTypeObject *type = (PyTypeObject *)state->transport_type;
+    TransportObject *self = (TransportObject *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->hub = (HubObject *)Py_NewRef((PyObject *)hub);
+    self->child.fd = -1;
+    self->slot = -1;
+    for (int fd = 0; fd < 3; fd++) {
+        if (launch->stdio[fd] != STDIO_PIPE)
+            continue;
+        self->pipes[fd] = fd == 0 ? (PyObject *)write_pipe_new(state, hub, self)
+                                  : (PyObject *)read_pipe_new(state, hub, self);
+        if (self->pipes[fd] == NULL) {
+            Py_DECREF(self);
+            return NULL;
+        }
+    }
+    self->args = Py_NewRef(launch->args);
+    self->launch = launch;
+    return self;
+}
+
+/* ---- starting ---- */
+
+/* Kills and reaps a child that could not be taken under the hub's wing. */
+static void destroy_child(TransportObject *self)
+{
+    struct fp_exit_status status;
+    fp_exit_destroy(&self->child, &status);
+}
+
+/* 0, or -1 with an exception and no child. */
+static int start(TransportObject *self)
+{
+    struct launch *launch = self->launch;
+    if (launch_start(self->hub->state, launch) < 0)
+        return -1;
+    self->child.pid = launch->child.pid;
+    self->slot = hub_add(self->hub, launch->child.outcome_fd, FP_WANT_READ, HUB_OUTCOME,
+                         (PyObject *)self);
+    if (self->slot < 0) {
+        PyObject *raised = compat_take_exception();
+        fp_exit_watch(&self->child, launch->child.pid, fp_fd_take(&launch->child.pidfd),
+                      self->hub->state->exit_mode);
+        destroy_child(self); /* its stack is ours again only when it is gone */
+        compat_raise(raised);
+        return -1;
+    }
+    self->hub->starting++;
+    self->phase = TRANSPORT_STARTING;
+    return 0;
+}
+
+int transport_begin(TransportObject *self)
+{
+    HubObject *hub = self->hub;
+    if (hub->starting < hub->state->gate || self->launch->runs_at_once)
+        return start(self);
+    if (launch_hold_fds(self->launch) < 0)
+        return -1;
+    hub_enqueue(hub, self);
+    self->phase = TRANSPORT_QUEUED;
+    return 0;
+}
+
+/* The raised exception is why there is no child. */
+static void fail(TransportObject *self)
+{
+    self->phase = TRANSPORT_FAILED;
+    Py_XSETREF(self->launch->failure, compat_take_exception());
+    hub_wake(self->hub->state, &self->starter);
+    hub_wake_all(self->hub->state, &self->exit_waiters);
+}
+
+void transport_start_queued(TransportObject *self)
+{
+    if (start(self) < 0)
+        fail(self);
+}
+
+void transport_raise_failure(TransportObject *self)
+{
+    if (self->launch == NULL)
+        PyErr_SetString(PyExc_RuntimeError, "the child was given up");
+    else if (self->launch->failure != NULL)
+        compat_raise(Py_NewRef(self->launch->failure));
+    else
+        launch_raise_error(self->hub->state, self->launch);
+}
+
+/* ---- the outcome ---- */
+
+static int connect_pipes(TransportObject *self)
+{
+    struct launch *launch = self->launch;
+    for (int fd = 0; fd < 3; fd++) {
+        if (self->pipes[fd] == NULL)
+            continue;
+        int taken = fp_fd_take(&launch->pipe_fds[fd]);
+        int result = fd == 0 ? write_pipe_connect((WritePipeObject *)self->pipes[fd], taken)
+                             : read_pipe_connect((ReadPipeObject *)self->pipes[fd], taken);
+        if (result < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void close_pipes(TransportObject *self)
+{
+    if (self->launch != NULL)
+        for (int fd = 0; fd < 3; fd++)
+            fp_fd_close(&self->launch->pipe_fds[fd]);
+    for (int fd = 0; fd < 3; fd++) {
+        if (self->pipes[fd] == NULL)
+            continue;
+        if (fd == 0)
+            write_pipe_close((WritePipeObject *)self->pipes[fd]);
+        else
+            read_pipe_close((ReadPipeObject *)self->pipes[fd]);
+    }
+}
+
+/* Has the hub watch for the exit.  0 or -1. */
+static int watch_exit(TransportObject *self)
+{
+    self->slot =
+        hub_add(self->hub, self->child.fd, FP_WANT_READ, HUB_EXIT, (PyObject *)self);
+    return self->slot < 0 ? -1 : 0;
+}
+
+/* 0, or -1 with an exception: the child has to go. */
+static int take_charge(TransportObject *self, int err)
+{
+    if (err < 0)
+        return raise_errno(err);
+    if (watch_exit(self) < 0)
+        return -1;
+    return self->phase == TRANSPORT_RUNNING && !self->abandoned ? connect_pipes(self) : 0;
+}
+
+void transport_outcome_ready(TransportObject *self)
+{
+    struct launch *launch = self->launch;
+    if (fp_spawn_outcome(launch->child.outcome_fd, &launch->error) == FP_OUTCOME_PENDING)
+        return;
+    hub_remove(self->hub, &self->slot, launch->child.outcome_fd);
+    fp_fd_close(&launch->child.outcome_fd);
+    self->hub->starting--;
+
+    bool failed = launch->error.stage != FP_STAGE_NONE;
+    self->phase = failed ? TRANSPORT_FAILING : TRANSPORT_RUNNING;
+    int err = fp_exit_watch(&self->child, launch->child.pid, fp_fd_take(&launch->child.pidfd),
+                            self->hub->state->exit_mode);
+    if (take_charge(self, err) < 0) {
+        hub_remove(self->hub, &self->slot, self->child.fd);
+        destroy_child(self);
+        PyObject *raised = compat_take_exception();
+        close_pipes(self);
+        compat_raise(raised);
+        fail(self);
+        return;
+    }
+    if (failed) {
+        close_pipes(self);
+        transport_exit_ready(self); /* mostly it has exited by now */
+        return;
+    }
+    if (self->abandoned)
+        fp_exit_signal(&self->child, SIGKILL);
+    self->launch = NULL;
+    launch_free(launch);
+    hub_wake(self->hub->state, &self->starter);
+}
+
+/* ---- the exit ---- */
+
+static void warn_of_lost_status(TransportObject *self)
+{
+    PyObject *done = PyObject_CallMethod(
+        self->hub->state->logger, "warning", "si",
+        "Unknown child process pid %d, will report returncode 255", (int)self->child.pid);
+    Py_XDECREF(done);
+    hub_report((PyObject *)self);
+}
+
+static void keep_usage(TransportObject *self, const struct rusage *usage)
+{
+    self->usage = PyMem_Malloc(sizeof *usage);
+    if (self->usage != NULL)
+        *self->usage = *usage;
+}
+
+void transport_exit_ready(TransportObject *self)
+{
+    struct fp_exit_status status;
+    enum fp_reap reap = fp_exit_reap(&self->child, &status);
+    if (reap == FP_REAP_RUNNING)
+        return;
+    hub_remove(self->hub, &self->slot, self->child.fd);
+    fp_fd_close(&self->child.fd);
+    if (self->phase == TRANSPORT_FAILING) {
+        self->phase = TRANSPORT_FAILED;
+        hub_wake(self->hub->state, &self->starter);
+    } else {
+        self->returncode = reap == FP_REAP_LOST ? LOST_RETURNCODE : status.returncode;
+        self->phase = TRANSPORT_EXITED;
+        if (reap == FP_REAP_DONE)
+            keep_usage(self, &status.usage);
+        if (reap == FP_REAP_LOST)
+            warn_of_lost_status(self);
+    }
+    hub_wake_all(self->hub->state, &self->exit_waiters);
+}
+
+int transport_send_signal(TransportObject *self, int signum)
+{
+    if (self->phase != TRANSPORT_RUNNING) {
+        PyErr_SetNone(PyExc_ProcessLookupError);
+        return -1;
+    }
+    int err = fp_exit_signal(&self->child, signum);
+    return err < 0 ? raise_errno(err) : 0;
+}
+
+void transport_close(TransportObject *self)
+{
+    if (self->closing)
+        return;
+    self->closing = true;
+    close_pipes(self);
+    if (self->phase == TRANSPORT_RUNNING)
+        fp_exit_signal(&self->child, SIGKILL); /* gone or setuid: not ours to worry about */
+}
+
+void transport_abandon(TransportObject *self)
+{
+    if (self->abandoned)
+        return;
+    self->abandoned = true;
+    switch (self->phase) {
+    case TRANSPORT_QUEUED:
+        self->phase = TRANSPORT_FAILED;
+        hub_dequeue(self->hub, self);
+        break;
+    case TRANSPORT_STARTING: {
+        /* Not reaped and not watched yet, so both ways of naming it are safe. */
+        struct fp_exit child = {.pid = self->launch->child.pid,
+                                .fd = self->launch->child.pidfd,
+                                .is_pidfd = self->launch->child.pidfd >= 0};
+        fp_exit_signal(&child, SIGKILL);
+        break;
+    }
+    default:
+        transport_close(self);
+    }
+}
+
+/* ---- the loop is gone ---- */
+
+/* Whatever the warnings filter makes of it, the caller goes on. */
+static void warn_of_running(TransportObject *self)
+{
+    static const char message[] = "subprocess %d is still running";
+    int pid = (int)self->child.pid;
+    if (PyErr_ResourceWarning((PyObject *)self, 1, message, pid) == 0)
+        return;
+    PyErr_Clear(); /* nobody is there to catch it: say it the other way */
+    PyObject *done =
+        PyObject_CallMethod(self->hub->state->logger, "warning", "si", message, pid);
+    Py_XDECREF(done);
+    PyErr_Clear();
+}
+
+/* Kills and reaps; leaves the phase it comes to. */
+static void end_child(TransportObject *self)
+{
+    struct fp_exit_status status = {0};
+    enum fp_reap reap = FP_REAP_RUNNING;
+    if (self->phase == TRANSPORT_STARTING)
+        fp_exit_watch(&self->child, self->launch->child.pid,
+                      fp_fd_take(&self->launch->child.pidfd), self->hub->state->exit_mode);
+    else
+        reap = fp_exit_reap(&self->child, &status);
+    if (reap == FP_REAP_RUNNING) {
+        if (self->phase == TRANSPORT_RUNNING && !compat_is_finalizing())
+            warn_of_running(self);
+        fp_exit_destroy(&self->child, &status);
+    }
+    fp_fd_close(&self->child.fd);
+    self->returncode = reap == FP_REAP_LOST ? LOST_RETURNCODE : status.returncode;
+    self->phase = self->phase == TRANSPORT_RUNNING ? TRANSPORT_EXITED : TRANSPORT_FAILED;
+}
+
+void transport_loop_closed(TransportObject *self, bool forked_off)
+{
+    bool has_child = self->phase == TRANSPORT_STARTING || self->phase == TRANSPORT_FAILING ||
+                     self->phase == TRANSPORT_RUNNING;
+    int watched = self->phase == TRANSPORT_STARTING ? self->launch->child.outcome_fd
+                                                    : self->child.fd;
+    if (self->phase == TRANSPORT_QUEUED)
+        self->phase = TRANSPORT_FAILED;
+    if (has_child && !forked_off) {
+        end_child(self);
+    } else if (has_child) { /* it is our parent's child, not ours */
+        fp_fd_close(&self->child.fd);
+        self->phase = TRANSPORT_FAILED;
+    }
+    struct launch *launch = self->launch;
+    self->launch = NULL;
+    for (int fd = 0; fd < 3; fd++) {
+        if (self->pipes[fd] == NULL)
+            continue;
+        if (fd == 0)
+            write_pipe_loop_closed((WritePipeObject *)self->pipes[fd]);
+        else
+            read_pipe_loop_closed((ReadPipeObject *)self->pipes[fd]);
+    }
+    launch_free(launch);
+    hub_remove(self->hub, &self->slot, watched);
+}
+
+/* ---- wait() ---- */
+
+PyObject *transport_returncode(TransportObject *self)
+{
+    if (self->phase != TRANSPORT_EXITED)
+        Py_RETURN_NONE;
+    return PyLong_FromLong(self->returncode);
+}
+
+static enum step wait_step(AwaitableObject *self, PyObject **result)
+{
+    TransportObject *transport = (TransportObject *)self->owner;
+    if (transport_has_ended(transport)) {
+        *result = transport_returncode(transport);
+        return *result != NULL ? STEP_DONE : STEP_FAILED;
+    }
+    self->future = hub_create_future(transport->hub);
+    if (self->future == NULL || hub_add_waiter(&transport->exit_waiters, self->future) < 0)
+        return STEP_FAILED;
+    return STEP_WAIT;
+}
+
+static void wait_forget(AwaitableObject *self)
+{
+    if (self->owner != NULL)
+        hub_discard_waiter(((TransportObject *)self->owner)->exit_waiters, self->future);
+}
+
+static const struct awaitable_ops wait_ops = {
+    .name = "Process.wait",
+    .step = wait_step,
+    .forget = wait_forget,
+};
+
+PyObject *transport_wait(TransportObject *self)
+{
+    return awaitable_new(self->hub->state, &wait_ops, (PyObject *)self, NULL, 0);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One child, from the moment it is to be started until it is reaped: the
+ * asyncio.SubprocessTransport of this package.  Process is a face of it.
+ */
+#ifndef FP_BINDING_TRANSPORT_H
+#define FP_BINDING_TRANSPORT_H
+
+#include "binding/hub.h"
+#include "binding/launch.h"
+
+enum transport_phase {
+    TRANSPORT_NEW,      /* nothing has happened */
+    TRANSPORT_QUEUED,   /* waits for its turn to be started */
+    TRANSPORT_STARTING, /* between clone and exec */
+    TRANSPORT_FAILING,  /* could not exec; not reaped yet */
+    TRANSPORT_RUNNING,
+    TRANSPORT_EXITED, /* reaped; returncode is known */
+    TRANSPORT_FAILED, /* never ran, and nothing of it is left */
+};
+
+typedef struct TransportObject {
+    PyObject_HEAD
+    PyObject *extra; /* the base's slot */
+    HubObject *hub;
+    struct launch *launch; /* until the child has exec'd and create() has heard of it */
+    struct TransportObject *next_queued;
+    struct fp_exit child;
+    struct rusage *usage;   /* of the reaped child */
+    PyObject *pipes[3];     /* our ends: a WritePipeObject, two ReadPipeObjects, or NULL */
+    PyObject *starter;      /* the future create() waits on */
+    PyObject *exit_waiters; /* list of futures, or NULL */
+    PyObject *args;         /* list: what was run */
+    int slot;               /* in the hub: the outcome pipe's, later the pidfd's */
+    int returncode;         /* with TRANSPORT_EXITED */
+    enum transport_phase phase;
+    bool closing;
+    bool abandoned; /* create() was cancelled: end the child whatever it has come to */
+} TransportObject;
+
+/* Takes the launch, on success. */
+TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct launch *launch);
+
+/* Starts the child or queues it.  0 or -1. */
+int transport_begin(TransportObject *self);
+
+/* Whether create() has its answer; *failed with the exception to raise set in the latter case. */
+static inline bool transport_is_settled(const TransportObject *self)
+{
+    return self->phase >= TRANSPORT_RUNNING;
+}
+
+static inline bool transport_has_ended(const TransportObject *self)
+{
+    return self->phase >= TRANSPORT_EXITED;
+}
+
+/* Raises what kept the child from running (TRANSPORT_FAILED). */
+void transport_raise_failure(TransportObject *self);
+
+/* Gives up a child that nobody will get: closes its pipes, kills it; the hub reaps it. */
+void transport_abandon(TransportObject *self);
+
+/* As asyncio's: closes the pipes and kills the child if it runs. */
+void transport_close(TransportObject *self);
+
+/* 0, or -1 with ProcessLookupError or another OSError. */
+int transport_send_signal(TransportObject *self, int signum);
+
+/* The awaitable of wait(). */
+PyObject *transport_wait(TransportObject *self);
+
+/* A new reference: the returncode, or None. */
+PyObject *transport_returncode(TransportObject *self);
+
+/* Called by the hub; may leave an exception, which the hub reports. */
+void transport_outcome_ready(TransportObject *self);
+void transport_exit_ready(TransportObject *self);
+void transport_start_queued(TransportObject *self);
+void transport_loop_closed(TransportObject *self, bool forked_off);
+
+#endif

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The Python face of a transport, and two small views of it that existing
+ * programs reach for: what get_extra_info('subprocess') gives, and what
+ * proc.stdin._protocol is.
+ */
+#include "binding/pipes.h"
+#include "binding/transport.h"
+#include "posix/fd.h"
+
+#include <signal.h>
+
+typedef struct {
+    PyObject_HEAD
+    TransportObject *transport;
+} ViewObject;
+
+static PyObject *view_new(PyObject *type_object, TransportObject *transport)
+{
+    PyTypeObject *type = (PyTypeObject *)type_object;
+    ViewObject *self = PyObject_GC_New(ViewObject, type);
+    if (self == NULL)
+        return NULL;
+    self->transport = (TransportObject *)Py_NewRef((PyObject *)transport);
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+}
+
+static int view_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(((ViewObject *)op)->transport);
+    return 0;
+}
+
+static int view_clear(PyObject *op)
+{
+    Py_CLEAR(((ViewObject *)op)->transport);
+    return 0;
+}
+
+static void view_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    view_clear(op);
+    PyObject_GC_Del(op);
+    Py_DECREF(type);
+}
+
+/* ---- SubprocessTransport ---- */
+
+static PyObject *transport_get_pid(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return PyLong_FromLong(((TransportObject *)op)->child.pid);
+}
+
+static PyObject *transport_get_returncode(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return transport_returncode((TransportObject *)op);
+}
+
+static PyObject *transport_get_pipe_transport(PyObject *op, PyObject *number)
+{
+    long fd = PyLong_AsLong(number);
+    if (fd == -1 && PyErr_Occurred())
+        return NULL;
+    PyObject *pipe = fd >= 0 && fd < 3 ? ((TransportObject *)op)->pipes[fd] : NULL;
+    return Py_NewRef(pipe != NULL ? pipe : Py_None);
+}
+
+static PyObject *send(TransportObject *self, int signum)
+{
+    if (transport_send_signal(self, signum) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *transport_send_signal_method(PyObject *op, PyObject *number)
+{
+    int signum = (int)PyLong_AsLong(number);
+    if (signum == -1 && PyErr_Occurred())
+        return NULL;
+    return send((TransportObject *)op, signum);
+}
+
+static PyObject *transport_terminate(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return send((TransportObject *)op, SIGTERM);
+}
+
+static PyObject *transport_kill(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return send((TransportObject *)op, SIGKILL);
+}
+
+static PyObject *transport_close_method(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    transport_close((TransportObject *)op);
+    Py_RETURN_NONE;
+}
+
+static PyObject *transport_is_closing(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return PyBool_FromLong(((TransportObject *)op)->closing);
+}
+
+static PyObject *transport_get_extra_info(PyObject *op, PyObject *args)
+{
+    TransportObject *self = (TransportObject *)op;
+    PyObject *name, *otherwise = Py_None;
+    if (!PyArg_ParseTuple(args, "O|O:get_extra_info", &name, &otherwise))
+        return NULL;
+    if (PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "subprocess") == 0)
+        return view_new(self->hub->state->popen_type, self);
+    return Py_NewRef(otherwise);
+}
+
+static PyObject *transport_wait_method(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return transport_wait((TransportObject *)op);
+}
+
+static PyObject *transport_repr(PyObject *op)
+{
+    TransportObject *self = (TransportObject *)op;
+    int pid = (int)self->child.pid;
+    const char *closed = self->closing ? " closed" : "";
+    if (self->phase == TRANSPORT_EXITED)
+        return PyUnicode_FromFormat("<SubprocessTransport%s pid=%d returncode=%d>", closed, pid,
+                                    self->returncode);
+    if (self->phase == TRANSPORT_RUNNING)
+        return PyUnicode_FromFormat("<SubprocessTransport%s pid=%d running>", closed, pid);
+    return PyUnicode_FromFormat("<SubprocessTransport%s not started>", closed);
+}
+
+static int transport_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    TransportObject *self = (TransportObject *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->extra);
+    Py_VISIT(self->hub);
+    for (int fd = 0; fd < 3; fd++)
+        Py_VISIT(self->pipes[fd]);
+    Py_VISIT(self->starter);
+    Py_VISIT(self->exit_waiters);
+    Py_VISIT(self->args);
+    if (self->launch != NULL) {
+        Py_VISIT(self->launch->program);
+        Py_VISIT(self->launch->cwd);
+        Py_VISIT(self->launch->args);
+        Py_VISIT(self->launch->failure);
+        Py_VISIT(self->launch->preexec_fn);
+    }
+    return 0;
+}
+
+/* Reached only without a child: while there is one, the hub has a reference. */
+static int transport_clear(PyObject *op)
+{
+    TransportObject *self = (TransportObject *)op;
+    for (int fd = 0; fd < 3; fd++)
+        Py_CLEAR(self->pipes[fd]);
+    Py_CLEAR(self->extra);
+    Py_CLEAR(self->starter);
+    Py_CLEAR(self->exit_waiters);
+    Py_CLEAR(self->args);
+    return 0;
+}
+
+static void transport_dealloc(PyObject *op)
+{
+    TransportObject *self = (TransportObject *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    transport_clear(op);
+    launch_free(self->launch);
+    fp_fd_close(&self->child.fd);
+    PyMem_Free(self->usage);
+    Py_CLEAR(self->hub);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+static PyMethodDef transport_methods[] = {
+    {"get_pid", transport_get_pid, METH_NOARGS,
+     "get_pid() -> int. asyncio.SubprocessTransport.get_pid."},
+    {"get_returncode", transport_get_returncode, METH_NOARGS,
+     "get_returncode() -> int | None. asyncio.SubprocessTransport.get_returncode."},
+    {"get_pipe_transport", transport_get_pipe_transport, METH_O,
+     "get_pipe_transport(fd) -> the transport of the pipe 0, 1 or 2, or None. "
+     "asyncio.SubprocessTransport.get_pipe_transport."},
+    {"send_signal", transport_send_signal_method, METH_O,
+     "send_signal(signal) -> None. ProcessLookupError once the child is reaped. "
+     "asyncio.SubprocessTransport.send_signal."},
+    {"terminate", transport_terminate, METH_NOARGS,
+     "terminate() -> None. SIGTERM. asyncio.SubprocessTransport.terminate."},
+    {"kill", transport_kill, METH_NOARGS,
+     "kill() -> None. SIGKILL. asyncio.SubprocessTransport.kill."},
+    {"close", transport_close_method, METH_NOARGS,
+     "close() -> None. Close the pipes and kill the child if it runs. "
+     "asyncio.SubprocessTransport.close."},
+    {"is_closing", transport_is_closing, METH_NOARGS,
+     "is_closing() -> bool. asyncio.BaseTransport.is_closing."},
+    {"get_extra_info", transport_get_extra_info, METH_VARARGS,
+     "get_extra_info(name, default=None). 'subprocess' gives an object with pid, args, "
+     "returncode, poll() and the signal methods of a Popen. asyncio.BaseTransport.get_extra_info."},
+    {"_wait", transport_wait_method, METH_NOARGS, "What asyncio.subprocess.Process.wait awaits."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot transport_slots[] = {
+    {Py_tp_doc, "One child and its pipes: an asyncio.SubprocessTransport."},
+    {Py_tp_dealloc, transport_dealloc},
+    {Py_tp_traverse, transport_traverse},
+    {Py_tp_clear, transport_clear},
+    {Py_tp_repr, transport_repr},
+    {Py_tp_methods, transport_methods},
+    {0, NULL},
+};
+
+static PyType_Spec transport_spec = {
+    .name = "_fastproc.SubprocessTransport",
+    .basicsize = sizeof(TransportObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = transport_slots,
+};
+
+/* ---- the Popen view ---- */
+
+static PyObject *popen_get_pid(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLong(((ViewObject *)op)->transport->child.pid);
+}
+
+static PyObject *popen_get_args(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(((ViewObject *)op)->transport->args);
+}
+
+static PyObject *popen_get_returncode(PyObject *op, void *Py_UNUSED(closure))
+{
+    return transport_returncode(((ViewObject *)op)->transport);
+}
+
+static PyObject *popen_get_pipe(PyObject *op, void *closure)
+{
+    PyObject *pipe = ((ViewObject *)op)->transport->pipes[(intptr_t)closure];
+    return Py_NewRef(pipe != NULL ? pipe : Py_None);
+}
+
+static PyObject *popen_poll(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return transport_returncode(((ViewObject *)op)->transport);
+}
+
+static PyObject *popen_send_signal(PyObject *op, PyObject *number)
+{
+    return transport_send_signal_method((PyObject *)((ViewObject *)op)->transport, number);
+}
+
+static PyObject *popen_terminate(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return send(((ViewObject *)op)->transport, SIGTERM);
+}
+
+static PyObject *popen_kill(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return send(((ViewObject *)op)->transport, SIGKILL);
+}
+
+static PyGetSetDef popen_getset[] = {
+    {"pid", popen_get_pid, NULL, "The process id.", NULL},
+    {"args", popen_get_args, NULL, "What was run: a list.", NULL},
+    {"returncode", popen_get_returncode, NULL, "None while the child runs.", NULL},
+    {"stdin", popen_get_pipe, NULL, "The pipe's transport, or None.", (void *)0},
+    {"stdout", popen_get_pipe, NULL, "The pipe's transport, or None.", (void *)1},
+    {"stderr", popen_get_pipe, NULL, "The pipe's transport, or None.", (void *)2},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef popen_methods[] = {
+    {"poll", popen_poll, METH_NOARGS, "poll() -> int | None. As returncode."},
+    {"send_signal", popen_send_signal, METH_O, "send_signal(signal) -> None."},
+    {"terminate", popen_terminate, METH_NOARGS, "terminate() -> None. SIGTERM."},
+    {"kill", popen_kill, METH_NOARGS, "kill() -> None. SIGKILL."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot popen_slots[] = {
+    {Py_tp_doc, "What get_extra_info('subprocess') gives: the part of a Popen that does not wait."},
+    {Py_tp_dealloc, view_dealloc},
+    {Py_tp_traverse, view_traverse},
+    {Py_tp_clear, view_clear},
+    {Py_tp_getset, popen_getset},
+    {Py_tp_methods, popen_methods},
+    {0, NULL},
+};
+
+static PyType_Spec popen_spec = {
+    .name = "_fastproc.PopenView",
+    .basicsize = sizeof(ViewObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = popen_slots,
+};
+
+int transport_init(PyObject *module, struct fp_state *state)
+{
+    PyObject *base = module_import_attribute("asyncio", "SubprocessTransport");
+    int result = -1;
+    if (base != NULL)
+        result = module_add_type(module, &transport_spec, base, offsetof(TransportObject, hub),
+                                 &state->transport_type, "SubprocessTransport");
+    Py_XDECREF(base);
+    if (result < 0)
+        return -1;
+    return module_add_type(module, &popen_spec, NULL, 0, &state->popen_type, NULL);
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The type StreamWriter, an asyncio.StreamWriter over a write pipe, and what
+ * its _protocol is: a view with the two flags of asyncio's that others read.
+ */
+#include "binding/awaitable.h"
+#include "binding/writer.h"
+
+WriterObject *writer_new(struct fp_state *state, WritePipeObject *pipe)
+{
+    PyTypeObject *type = (PyTypeObject *)state->writer_type;
+    WriterObject *self = (WriterObject *)type->tp_alloc(type, 0);
+    if (self != NULL)
+        self->pipe = (WritePipeObject *)Py_NewRef((PyObject *)pipe);
+    return self;
+}
+
+static WritePipeObject *pipe_of(PyObject *op)
+{
+    return ((WriterObject *)op)->pipe;
+}
+
+/* ---- drain ---- */
+
+enum { DRAIN_BEGUN, DRAIN_YIELDED, DRAIN_WAITED }; /* AwaitableObject.number */
+
+static enum step drain_step(AwaitableObject *self, PyObject **result)
+{
+    WritePipeObject *pipe = (WritePipeObject *)self->owner;
+    if (self->number == DRAIN_BEGUN && pipe->closing) {
+        self->number = DRAIN_YIELDED; /* so that a loop of writes cannot keep the loop busy */
+        return STEP_WAIT;
+    }
+    if (self->number == DRAIN_WAITED) {
+        if (pipe->lost && pipe->lost_to != NULL) {
+            compat_raise(Py_NewRef(pipe->lost_to));
+            return STEP_FAILED;
+        }
+    } else {
+        if (pipe->lost) {
+            PyErr_SetString(PyExc_ConnectionResetError, "Connection lost");
+            return STEP_FAILED;
+        }
+        if (pipe->paused) {
+            self->number = DRAIN_WAITED;
+            self->future = hub_create_future(pipe->hub);
+            if (self->future == NULL || hub_add_waiter(&pipe->drain_waiters, self->future) < 0)
+                return STEP_FAILED;
+            return STEP_WAIT;
+        }
+    }
+    *result = Py_NewRef(Py_None);
+    return STEP_DONE;
+}
+
+static void drain_forget(AwaitableObject *self)
+{
+    if (self->owner != NULL)
+        hub_discard_waiter(((WritePipeObject *)self->owner)->drain_waiters, self->future);
+}
+
+static const struct awaitable_ops drain_ops = {
+    .name = "StreamWriter.drain",
+    .step = drain_step,
+    .forget = drain_forget,
+};
+
+static PyObject *writer_drain(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    WritePipeObject *pipe = pipe_of(op);
+    return awaitable_new(pipe->hub->state, &drain_ops, (PyObject *)pipe, NULL, DRAIN_BEGUN);
+}
+
+/* ---- wait_closed ---- */
+
+static enum step wait_closed_step(AwaitableObject *self, PyObject **result)
+{
+    WritePipeObject *pipe = (WritePipeObject *)self->owner;
+    if (!pipe->lost) {
+        self->future = hub_create_future(pipe->hub);
+        if (self->future == NULL || hub_add_waiter(&pipe->close_waiters, self->future) < 0)
+            return STEP_FAILED;
+        return STEP_WAIT;
+    }
+    if (pipe->lost_to != NULL) {
+        compat_raise(Py_NewRef(pipe->lost_to));
+        return STEP_FAILED;
+    }
+    *result = Py_NewRef(Py_None);
+    return STEP_DONE;
+}
+
+static void wait_closed_forget(AwaitableObject *self)
+{
+    if (self->owner != NULL)
+        hub_discard_waiter(((WritePipeObject *)self->owner)->close_waiters, self->future);
+}
+
+static const struct awaitable_ops wait_closed_ops = {
+    .name = "StreamWriter.wait_closed",
+    .step = wait_closed_step,
+    .forget = wait_closed_forget,
+};
+
+static PyObject *writer_wait_closed(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    WritePipeObject *pipe = pipe_of(op);
+    return awaitable_new(pipe->hub->state, &wait_closed_ops, (PyObject *)pipe, NULL, 0);
+}
+
+/* ---- what goes straight to the pipe ---- */
+
+static PyObject *writer_write(PyObject *op, PyObject *data)
+{
+    if (write_pipe_write(pipe_of(op), data) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *writer_writelines(PyObject *op, PyObject *lines)
+{
+    return PyObject_CallMethod((PyObject *)pipe_of(op), "writelines", "O", lines);
+}
+
+static PyObject *writer_close(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    write_pipe_close(pipe_of(op));
+    Py_RETURN_NONE;
+}
+
+static PyObject *writer_is_closing(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return PyBool_FromLong(pipe_of(op)->closing);
+}
+
+static PyObject *writer_can_write_eof(PyObject *Py_UNUSED(op), PyObject *Py_UNUSED(ignored))
+{
+    Py_RETURN_TRUE;
+}
+
+static PyObject *writer_get_extra_info(PyObject *op, PyObject *args)
+{
+    PyObject *method = PyObject_GetAttrString((PyObject *)pipe_of(op), "get_extra_info");
+    PyObject *info = method != NULL ? PyObject_CallObject(method, args) : NULL;
+    Py_XDECREF(method);
+    return info;
+}
+
+static PyObject *writer_get_transport(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Py_NewRef((PyObject *)pipe_of(op));
+}
+
+static PyObject *writer_get_reader(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
+{
+    Py_RETURN_NONE;
+}
+
+static PyObject *writer_get_loop(PyObject *op, void *Py_UNUSED(closure))
+{
+    return hub_loop(pipe_of(op)->hub);
+}
+
+static PyObject *writer_repr(PyObject *op)
+{
+    return PyUnicode_FromFormat("<StreamWriter transport=%R>", pipe_of(op));
+}
+
+/* ---- _protocol ---- */
+
+typedef struct {
+    PyObject_HEAD
+    WritePipeObject *pipe;
+} ProtocolObject;
+
+static PyObject *writer_get_protocol(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyTypeObject *type = (PyTypeObject *)pipe_of(op)->hub->state->protocol_type;
+    ProtocolObject *protocol = PyObject_GC_New(ProtocolObject, type);
+    if (protocol == NULL)
+        return NULL;
+    protocol->pipe = (WritePipeObject *)Py_NewRef((PyObject *)pipe_of(op));
+    PyObject_GC_Track(protocol);
+    return (PyObject *)protocol;
+}
+
+static PyObject *protocol_get_paused(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((ProtocolObject *)op)->pipe->paused);
+}
+
+static PyObject *protocol_get_connection_lost(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((ProtocolObject *)op)->pipe->lost);
+}
+
+static int protocol_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(((ProtocolObject *)op)->pipe);
+    return 0;
+}
+
+static int protocol_clear(PyObject *op)
+{
+    Py_CLEAR(((ProtocolObject *)op)->pipe);
+    return 0;
+}
+
+static void protocol_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    protocol_clear(op);
+    PyObject_GC_Del(op);
+    Py_DECREF(type);
+}
+
+static PyGetSetDef protocol_getset[] = {
+    {"_paused", protocol_get_paused, NULL, "Whether drain() would wait.", NULL},
+    {"_connection_lost", protocol_get_connection_lost, NULL, "Whether the pipe is closed.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot protocol_slots[] = {
+    {Py_tp_doc, "What a StreamWriter's _protocol gives: its flow control, to look at."},
+    {Py_tp_dealloc, protocol_dealloc},
+    {Py_tp_traverse, protocol_traverse},
+    {Py_tp_clear, protocol_clear},
+    {Py_tp_getset, protocol_getset},
+    {0, NULL},
+};
+
+static PyType_Spec protocol_spec = {
+    .name = "_fastproc.FlowControlView",
+    .basicsize = sizeof(ProtocolObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = protocol_slots,
+};
+
+/* ---- the type ---- */
+
+static int writer_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(pipe_of(op));
+    return compat_visit_dict(op, visit, arg);
+}
+
+static int writer_clear(PyObject *op)
+{
+    compat_clear_dict(op);
+    return 0; /* the pipe stays to the end: methods need it, and it refers to no writer */
+}
+
+/* asyncio's closes the pipe here; ours lives as long as the hub or the child has it. */
+static void writer_finalize(PyObject *Py_UNUSED(op))
+{
+}
+
+static void writer_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    PyObject_ClearWeakRefs(op);
+    writer_clear(op);
+    Py_CLEAR(((WriterObject *)op)->pipe);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+static PyMethodDef writer_methods[] = {
+    {"write", writer_write, METH_O,
+     "write(data) -> None. Write a bytes-like object: what goes through at once, the rest is "
+     "queued as it is now. Silent once closed. asyncio.StreamWriter.write."},
+    {"writelines", writer_writelines, METH_O,
+     "writelines(data) -> None. Write all of an iterable. asyncio.StreamWriter.writelines."},
+    {"drain", writer_drain, METH_NOARGS,
+     "drain() -> awaitable of None. Wait while more is queued than the high-water mark allows. "
+     "ConnectionResetError once the pipe is closed, BrokenPipeError if it broke with data "
+     "queued. asyncio.StreamWriter.drain."},
+    {"close", writer_close, METH_NOARGS,
+     "close() -> None. Close once all is written. asyncio.StreamWriter.close."},
+    {"is_closing", writer_is_closing, METH_NOARGS,
+     "is_closing() -> bool. asyncio.StreamWriter.is_closing."},
+    {"wait_closed", writer_wait_closed, METH_NOARGS,
+     "wait_closed() -> awaitable of None. Wait until the pipe is closed; raises the error that "
+     "closed it. asyncio.StreamWriter.wait_closed."},
+    {"write_eof", writer_close, METH_NOARGS,
+     "write_eof() -> None. As close(). asyncio.StreamWriter.write_eof."},
+    {"can_write_eof", writer_can_write_eof, METH_NOARGS,
+     "can_write_eof() -> True. asyncio.StreamWriter.can_write_eof."},
+    {"get_extra_info", writer_get_extra_info, METH_VARARGS,
+     "get_extra_info(name, default=None). asyncio.StreamWriter.get_extra_info."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef writer_getset[] = {
+    {"transport", writer_get_transport, NULL, "The pipe: an asyncio.WriteTransport.", NULL},
+    {"_transport", writer_get_transport, NULL, "As transport.", NULL},
+    {"_protocol", writer_get_protocol, NULL, "The flow control, to look at.", NULL},
+    {"_reader", writer_get_reader, NULL, "None.", NULL},
+    {"_loop", writer_get_loop, NULL, "The event loop.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot writer_slots[] = {
+    {Py_tp_doc, "A child's stdin, to be written: an asyncio.StreamWriter."},
+    {Py_tp_dealloc, writer_dealloc},
+    {Py_tp_finalize, writer_finalize},
+    {Py_tp_traverse, writer_traverse},
+    {Py_tp_clear, writer_clear},
+    {Py_tp_repr, writer_repr},
+    {Py_tp_methods, writer_methods},
+    {Py_tp_getset, writer_getset},
+    {0, NULL},
+};
+
+static PyType_Spec writer_spec = {
+    .name = "_fastproc.StreamWriter",
+    .basicsize = sizeof(WriterObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = writer_slots,
+};
+
+int writer_init(PyObject *module, struct fp_state *state)
+{
+    PyObject *base = module_import_attribute("asyncio", "StreamWriter");
+    int result = -1;
+    if (base != NULL)
+        result = module_add_type(module, &writer_spec, base, offsetof(WriterObject, pipe),
+                                 &state->writer_type, "StreamWriter");
+    Py_XDECREF(base);
+    if (result < 0)
+        return -1;
+    return module_add_type(module, &protocol_spec, NULL, 0, &state->protocol_type, NULL);
+}

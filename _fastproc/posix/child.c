@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What runs in the child between clone and exec.
+ *
+ * By default the child shares the parent's memory while the parent runs on, so
+ * nothing here may write to memory other than its own stack, lock, allocate, or
+ * touch the C library's state (errno included): only the raw calls of sys.h, on
+ * data that the parent prepared.  All signals are blocked on entry; handlers are
+ * reset to the default before the mask is restored, for a handler of the
+ * parent's would run here, on the parent's memory.
+ *
+ * The order is subprocess': descriptors, chdir, umask, signals, session, group,
+ * ids, hook, closing, exec.
+ */
+#include "posix/child.h"
+
+#include "posix/sys.h"
+
+enum {
+    FIRST_EXTRA_FD = 3,
+    FAILED_EXIT_CODE = 255, /* never seen by the user: the record below is */
+    LAST_FD_GUESS = 65536,  /* when there is nothing better than trying them one by one */
+};
+
+#define CLOSE_RANGE_BY_EXEC (1U << 2) /* CLOSE_RANGE_CLOEXEC, Linux 5.11 */
+
+#ifndef NSIG
+#define NSIG 65
+#endif
+
+FP_IN_CHILD static _Noreturn void fail(const struct fp_spawn_request *request, int stage, long err)
+{
+    struct fp_spawn_error record = {.err = (int)-err, .stage = stage};
+    sys_write(request->outcome_fd, &record, sizeof record); /* fits a pipe: one piece or nothing */
+    for (;;)
+        sys_exit(FAILED_EXIT_CODE);
+}
+
+/* Puts stdio[] on 0, 1 and 2, in any permutation of those. */
+FP_IN_CHILD static long place_stdio(const struct fp_spawn_request *request)
+{
+    int from[3];
+    for (int fd = 0; fd < 3; fd++) {
+        from[fd] = request->stdio[fd];
+        if (from[fd] >= 0 && from[fd] < 3 && from[fd] != fd) {
+            long copy = sys_dup_above(from[fd], FIRST_EXTRA_FD);
+            if (copy < 0)
+                return copy;
+            from[fd] = (int)copy;
+        }
+    }
+    for (int fd = 0; fd < 3; fd++) {
+        if (from[fd] == -1)
+            continue;
+        long result = from[fd] == fd ? sys_set_inheritable(fd) : sys_dup_to(from[fd], fd);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+FP_IN_CHILD static void reset_signals(const struct fp_spawn_request *request)
+{
+    const struct sys_sigaction to_default = {0};
+    if (request->reset_handlers) {
+        for (int signum = 1; signum < NSIG; signum++) {
+            struct sys_sigaction now = {0};
+            if (sys_sigaction(signum, NULL, &now) == 0 && now.handler != (void *)SIG_DFL &&
+                now.handler != (void *)SIG_IGN)
+                sys_sigaction(signum, &to_default, NULL);
+        }
+    }
+    if (request->restore_signals) { /* those which Python ignores */
+        sys_sigaction(SIGPIPE, &to_default, NULL);
+#ifdef SIGXFSZ
+        sys_sigaction(SIGXFSZ, &to_default, NULL);
+#endif
+    }
+    sys_set_mask(&request->caller_mask);
+}
+
+FP_IN_CHILD static bool is_kept(const struct fp_spawn_request *request, int fd)
+{
+    if (fd == request->outcome_fd)
+        return true;
+    for (size_t i = 0; i < request->pass_fd_count; i++)
+        if (request->pass_fds[i] == fd)
+            return true;
+    return false;
+}
+
+#if FP_HAVE_RAW_CALLS
+/* The kernel's directory record; read in place, so that nothing is copied or allocated. */
+struct directory_record {
+    unsigned long long inode;
+    long long offset;
+    unsigned short size;
+    unsigned char type;
+    char name[];
+};
+
+FP_IN_CHILD static int parse_number(const char *text)
+{
+    int number = 0;
+    if (*text < '0' || *text > '9')
+        return -1;
+    for (; *text >= '0' && *text <= '9'; text++)
+        number = number * 10 + (*text - '0');
+    return number;
+}
+
+/* For Linux before 5.9 and for sandboxes.  False if there is no /proc. */
+FP_IN_CHILD static bool close_listed(const struct fp_spawn_request *request)
+{
+    char records[1024] __attribute__((aligned(8)));
+    long directory = sys_open_directory("/proc/self/fd");
+    if (directory < 0)
+        return false;
+    for (;;) {
+        long size = sys_getdents(directory, records, sizeof records);
+        if (size <= 0)
+            break;
+        for (long at = 0; at < size;) {
+            const struct directory_record *record = (const void *)(records + at);
+            int fd = parse_number(record->name);
+            if (fd >= FIRST_EXTRA_FD && fd != directory && !is_kept(request, fd))
+                sys_close(fd);
+            at += record->size;
+        }
+    }
+    sys_close(directory);
+    return true;
+}
+
+FP_IN_CHILD static void close_others(const struct fp_spawn_request *request)
+{
+    if (sys_close_range(FIRST_EXTRA_FD, ~0U, CLOSE_RANGE_BY_EXEC) == 0 || close_listed(request))
+        return;
+    for (int fd = FIRST_EXTRA_FD; fd < LAST_FD_GUESS; fd++)
+        if (!is_kept(request, fd))
+            sys_close(fd);
+}
+#else
+FP_IN_CHILD static void close_others(const struct fp_spawn_request *request)
+{
+    long last = sysconf(_SC_OPEN_MAX);
+    if (last < 0 || last > LAST_FD_GUESS)
+        last = LAST_FD_GUESS;
+    for (int fd = FIRST_EXTRA_FD; fd < last; fd++)
+        if (!is_kept(request, fd))
+            sys_close(fd);
+}
+#endif
+
+FP_IN_CHILD static long keep_passed(const struct fp_spawn_request *request)
+{
+    for (size_t i = 0; i < request->pass_fd_count; i++) {
+        long result = sys_set_inheritable(request->pass_fds[i]);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+/* Session, group and ids: what is left of subprocess' order between signals and the hook. */
+FP_IN_CHILD static long change_identity(const struct fp_spawn_request *request)
+{
+    long result = 0;
+    if (request->new_session)
+        sys_setsid(); /* fails only for a leader, which a new child is not */
+    if (request->process_group >= 0)
+        result = sys_setpgid(request->process_group);
+    if (result >= 0 && request->set_groups)
+        result = sys_setgroups(request->group_count, request->groups);
+    if (result >= 0 && request->set_gid)
+        result = sys_setregid(request->gid);
+    if (result >= 0 && request->set_uid)
+        result = sys_setreuid(request->uid);
+    return result;
+}
+
+/* Tries each candidate; returns the error to report. */
+FP_IN_CHILD static long exec_first(const struct fp_spawn_request *request)
+{
+    long telling = 0, last = -ENOENT;
+    for (char *const *path = request->paths; *path != NULL; path++) {
+        last = sys_execve(*path, request->argv, request->envp);
+        if (last != -ENOENT && last != -ENOTDIR && telling == 0)
+            telling = last;
+    }
+    return telling != 0 ? telling : last;
+}
+
+FP_IN_CHILD _Noreturn void fp_child_main(struct fp_spawn_request *request)
+{
+    long result = place_stdio(request);
+    if (result < 0)
+        fail(request, FP_STAGE_SETUP, result);
+    if (request->cwd != NULL && (result = sys_chdir(request->cwd)) < 0)
+        fail(request, FP_STAGE_CHDIR, result);
+    if (request->umask >= 0)
+        sys_umask(request->umask);
+    reset_signals(request);
+    if ((result = change_identity(request)) < 0)
+        fail(request, FP_STAGE_SETUP, result);
+    if (request->hooks != NULL && request->hooks->preexec != NULL &&
+        request->hooks->preexec(request->hooks->context) != 0)
+        fail(request, FP_STAGE_PREEXEC, 0);
+    if (request->close_fds)
+        close_others(request);
+    if ((result = keep_passed(request)) < 0)
+        fail(request, FP_STAGE_SETUP, result);
+    fail(request, FP_STAGE_EXEC, exec_first(request));
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The child's half of a spawn.
+ */
+#ifndef FP_POSIX_CHILD_H
+#define FP_POSIX_CHILD_H
+
+#include "posix/spawn.h"
+
+/* Runs between clone and exec, and ends there. */
+_Noreturn void fp_child_main(struct fp_spawn_request *request);
+
+#endif

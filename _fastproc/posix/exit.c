@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See exit.h.
+ */
+#include "posix/exit.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "posix/fd.h"
+
+#ifdef __linux__
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#endif
+
+/* Kernel facts that the C library of an old distribution does not name. */
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+enum { WAIT_BY_PIDFD = 3 }; /* P_PIDFD */
+
+static int decode_wait_status(int status)
+{
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+#ifdef __linux__
+/* struct pidfd_info of <linux/pidfd.h>, its first published size. */
+struct pidfd_info_v0 {
+    uint64_t mask;
+    uint64_t cgroupid;
+    uint32_t ids[11];
+    int32_t exit_code;
+};
+#define ASK_PIDFD_INFO _IOWR(0xFF, 11, struct pidfd_info_v0)
+#define INFO_EXIT (UINT64_C(1) << 3)
+
+/* Rung 2.  True with *returncode set if the kernel still knows. */
+static bool ask_exit_info(int pidfd, int *returncode)
+{
+    struct pidfd_info_v0 info;
+    memset(&info, 0, sizeof info);
+    info.mask = INFO_EXIT;
+    if (ioctl(pidfd, ASK_PIDFD_INFO, &info) < 0 || !(info.mask & INFO_EXIT))
+        return false;
+    *returncode = decode_wait_status(info.exit_code);
+    return true;
+}
+
+static int open_pidfd(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+static int wait_for(int by, int id, siginfo_t *info, int options, struct rusage *usage)
+{
+    int result;
+    info->si_pid = 0;
+    do
+        result = (int)syscall(SYS_waitid, by, id, info, options, usage);
+    while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : 0;
+}
+#else
+static bool ask_exit_info(int pidfd, int *returncode)
+{
+    (void)pidfd;
+    (void)returncode;
+    return false;
+}
+
+static int open_pidfd(pid_t pid)
+{
+    (void)pid;
+    return -ENOSYS;
+}
+
+static int wait_for(int by, int id, siginfo_t *info, int options, struct rusage *usage)
+{
+    int result;
+    info->si_pid = 0;
+    do
+        result = waitid((idtype_t)by, (id_t)id, info, options);
+    while (result < 0 && errno == EINTR);
+    if (usage != NULL)
+        memset(usage, 0, sizeof *usage);
+    return result < 0 ? -errno : 0;
+}
+#endif
+
+struct waiter {
+    pid_t pid;
+    int wake; /* write end; closing it is the message */
+};
+
+static void *wait_in_thread(void *argument)
+{
+    struct waiter waiter = *(struct waiter *)argument;
+    free(argument);
+    siginfo_t info;
+    wait_for(P_PID, waiter.pid, &info, WEXITED | WNOWAIT, NULL);
+    fp_fd_close(&waiter.wake);
+    return NULL;
+}
+
+/* Rung 3.  Leaves in child->fd a pipe that becomes readable.  0 or -errno. */
+static int start_waiter_thread(struct fp_exit *child)
+{
+    int ends[2];
+    int err = fp_fd_pipe(ends);
+    if (err < 0)
+        return err;
+    struct waiter *waiter = malloc(sizeof *waiter);
+    if (waiter == NULL) {
+        err = -ENOMEM;
+        goto close_pipe;
+    }
+    *waiter = (struct waiter){child->pid, ends[1]};
+
+    pthread_attr_t attributes;
+    err = -pthread_attr_init(&attributes);
+    if (err < 0)
+        goto free_waiter;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, 64 * 1024); /* one system call deep */
+    sigset_t all, before;
+    sigfillset(&all); /* signals are for the program's own threads */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    err = -pthread_create(&thread, &attributes, wait_in_thread, waiter);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (err < 0)
+        goto free_waiter;
+    child->fd = ends[0];
+    return 0;
+
+free_waiter:
+    free(waiter);
+close_pipe:
+    fp_fd_close(&ends[0]);
+    fp_fd_close(&ends[1]);
+    return err;
+}
+
+int fp_exit_watch(struct fp_exit *child, pid_t pid, int pidfd, enum fp_exit_mode mode)
+{
+    *child = (struct fp_exit){.pid = pid, .fd = -1, .may_ask = mode == FP_EXIT_AUTO};
+    if (mode != FP_EXIT_THREAD) {
+        child->fd = pidfd >= 0 ? pidfd : open_pidfd(pid);
+        if (child->fd >= 0) {
+            child->is_pidfd = true;
+            return 0;
+        }
+        int err = child->fd;
+        child->fd = -1;
+        if (err != -ENOSYS && err != -EPERM && err != -EINVAL)
+            return err; /* EMFILE and the like: a thread would need a descriptor as well */
+    }
+    fp_fd_close(&pidfd);
+    return start_waiter_thread(child);
+}
+
+int fp_exit_signal(const struct fp_exit *child, int signum)
+{
+    if (child->reaped)
+        return -ESRCH;
+    int result;
+#ifdef __linux__
+    if (child->is_pidfd) {
+        result = (int)syscall(SYS_pidfd_send_signal, child->fd, signum, NULL, 0);
+        if (result == 0 || (errno != ENOSYS && errno != ESRCH))
+            return result < 0 ? -errno : 0;
+        if (errno == ESRCH) /* somebody else has reaped it, and we have not noticed yet */
+            return 0;
+    }
+#endif
+    result = kill(child->pid, signum);
+    if (result < 0 && errno == ESRCH)
+        return 0;
+    return result < 0 ? -errno : 0;
+}
+
+enum fp_reap fp_exit_reap(struct fp_exit *child, struct fp_exit_status *status)
+{
+    siginfo_t info;
+    memset(status, 0, sizeof *status);
+    int err = -EINVAL;
+    if (child->is_pidfd)
+        err = wait_for(WAIT_BY_PIDFD, child->fd, &info, WEXITED | WNOHANG, &status->usage);
+    if (err == -EINVAL) /* no pidfd, or one on Linux before 5.4 */
+        err = wait_for(P_PID, child->pid, &info, WEXITED | WNOHANG, &status->usage);
+    if (err == 0 && info.si_pid == 0)
+        return FP_REAP_RUNNING;
+    child->reaped = true;
+    if (err == 0) {
+        status->returncode = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+        return FP_REAP_DONE;
+    }
+    if (child->is_pidfd && child->may_ask && ask_exit_info(child->fd, &status->returncode))
+        return FP_REAP_INFO;
+    return FP_REAP_LOST;
+}
+
+int fp_exit_destroy(struct fp_exit *child, struct fp_exit_status *status)
+{
+    enum { PATIENCE_MS = 5000 }; /* a killed child ends in well under one; some are stuck in the kernel */
+    int err = child->reaped ? 0 : fp_exit_signal(child, SIGKILL);
+    enum fp_reap reap = FP_REAP_RUNNING;
+    if (err == 0 && !child->reaped) {
+        struct pollfd ended = {.fd = child->fd, .events = POLLIN};
+        siginfo_t info;
+        int ready;
+        if (child->fd < 0) /* the watch could not be set up */
+            wait_for(P_PID, child->pid, &info, WEXITED | WNOWAIT, NULL);
+        else
+            do
+                ready = poll(&ended, 1, PATIENCE_MS);
+            while (ready < 0 && errno == EINTR);
+        reap = fp_exit_reap(child, status);
+        if (reap == FP_REAP_RUNNING)
+            err = -ETIMEDOUT;
+        else if (reap == FP_REAP_LOST)
+            status->returncode = -SIGKILL; /* that is what was just done to it */
+    }
+    fp_fd_close(&child->fd);
+    return err;
+}
+
+bool fp_exit_has_pidfd(void)
+{
+    int fd = open_pidfd(getpid());
+    if (fd < 0)
+        return false;
+    fp_fd_close(&fd);
+    return true;
+}
+
+bool fp_exit_has_info(void)
+{
+#ifdef __linux__
+    /* Only an ended process has an exit to tell, so ask about a real one. */
+    pid_t pid = fork();
+    if (pid < 0)
+        return false;
+    if (pid == 0)
+        _exit(7);
+    int fd = open_pidfd(pid);
+    siginfo_t info;
+    wait_for(P_PID, pid, &info, WEXITED, NULL);
+    int code = -1;
+    bool known = fd >= 0 && ask_exit_info(fd, &code) && code == 7;
+    fp_fd_close(&fd);
+    return known;
+#else
+    return false;
+#endif
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See fd.h.
+ */
+#include "posix/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+void fp_fd_close(int *fd)
+{
+    int closing = fp_fd_take(fd);
+    if (closing >= 0) {
+        int saved = errno;
+        close(closing); /* EINTR too means closed, on Linux and in POSIX 2024 */
+        errno = saved;
+    }
+}
+
+/* Moves *fd above 2 if it is not there.  0, or -errno with *fd closed. */
+static int lift(int *fd)
+{
+    if (*fd > 2)
+        return 0;
+    int high = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+    int err = high < 0 ? -errno : 0;
+    fp_fd_close(fd);
+    *fd = high;
+    return err;
+}
+
+int fp_fd_pipe(int fds[2])
+{
+#ifdef __linux__
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        goto failed;
+#else
+    if (pipe(fds) < 0)
+        goto failed;
+    fcntl(fds[0], F_SETFD, FD_CLOEXEC);
+    fcntl(fds[1], F_SETFD, FD_CLOEXEC);
+#endif
+    int err = lift(&fds[0]);
+    if (err == 0)
+        err = lift(&fds[1]);
+    if (err < 0) {
+        fp_fd_close(&fds[0]);
+        fp_fd_close(&fds[1]);
+    }
+    return err;
+
+failed:
+    fds[0] = fds[1] = -1;
+    return -errno;
+}
+
+int fp_fd_null(void)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int err = lift(&fd);
+    return err < 0 ? err : fd;
+}
+
+int fp_fd_set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return -errno;
+    return 0;
+}
+
+int fp_fd_set_pipe_size(int fd, int bytes)
+{
+#ifdef F_SETPIPE_SZ
+    return fcntl(fd, F_SETPIPE_SZ, bytes) < 0 ? -errno : 0;
+#else
+    (void)fd;
+    (void)bytes;
+    return 0;
+#endif
+}
+
+ssize_t fp_fd_read(int fd, void *to, size_t size)
+{
+    ssize_t n;
+    do
+        n = read(fd, to, size);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+ssize_t fp_fd_write(int fd, const void *from, size_t size)
+{
+    ssize_t n;
+    do
+        n = write(fd, from, size);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+ssize_t fp_fd_writev(int fd, const struct iovec *parts, int count)
+{
+    ssize_t n;
+    do
+        n = writev(fd, parts, count);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}

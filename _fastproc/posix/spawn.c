@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The parent's half of a spawn: the outcome pipe, the signal mask, the clone.
+ *
+ * FP_SPAWN_CLONE is clone with CLONE_VM but without CLONE_VFORK: the child has
+ * its own stack in the parent's memory, and nobody waits for it.  What that
+ * demands of the child is written in child.c.
+ *
+ * Ids are changed only in a child with memory of its own: the kernel marks the
+ * memory of a process that changes them as not dumpable, which would hit the
+ * parent, and memory shared across users is an attack.
+ */
+#include "posix/spawn.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "posix/child.h"
+#include "posix/fd.h"
+#include "posix/sys.h"
+
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+#define CLEAR_HANDLERS UINT64_C(0x100000000) /* CLONE_CLEAR_SIGHAND, Linux 5.5, clone3 only */
+
+/* All signals, also those that the C library keeps to itself and leaves out of its sets. */
+static void block_signals(sigset_t *before)
+{
+#if FP_HAVE_RAW_CALLS
+    const uint64_t all = ~UINT64_C(0);
+    sigemptyset(before);
+    SYS4(rt_sigprocmask, SIG_SETMASK, &all, before, SYS_SIGSET_SIZE);
+#else
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, before);
+#endif
+}
+
+static void restore_signals(const sigset_t *before)
+{
+#if FP_HAVE_RAW_CALLS
+    SYS4(rt_sigprocmask, SIG_SETMASK, before, NULL, SYS_SIGSET_SIZE);
+#else
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+#endif
+}
+
+#if FP_HAVE_RAW_CALLS
+FP_IN_CHILD static void run_child(void *request)
+{
+    fp_child_main(request);
+}
+
+/* By clone3, or by clone where a sandbox has forbidden that.  A pid or -errno. */
+static long clone_child(struct fp_spawn_request *request, uint64_t flags, int *pidfd)
+{
+    struct {
+        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    } args = {
+        .flags = flags | CLONE_PIDFD | CLEAR_HANDLERS,
+        .pidfd = (uint64_t)(uintptr_t)pidfd,
+        .exit_signal = SIGCHLD,
+    };
+    bool shares_memory = (flags & CLONE_VM) != 0;
+    if (shares_memory) {
+        args.stack = (uint64_t)(uintptr_t)request->stack;
+        args.stack_size = request->stack_size;
+    }
+    request->reset_handlers = false;
+    long pid;
+    if (shares_memory) {
+        pid = sys_clone_to(SYS_clone3, (long)&args, sizeof args, 0, run_child, request);
+    } else {
+        pid = SYS2(clone3, &args, sizeof args);
+        if (pid == 0)
+            fp_child_main(request);
+    }
+    if (pid != -ENOSYS && pid != -EPERM && pid != -EINVAL)
+        return pid;
+
+    request->reset_handlers = true;
+    flags |= CLONE_PIDFD | SIGCHLD;
+    if (shares_memory) {
+        unsigned char *top = request->stack + request->stack_size;
+        pid = sys_clone_to(SYS_clone, (long)flags, (long)top, (long)pidfd, run_child, request);
+    } else {
+        pid = SYS3(clone, flags, 0, pidfd);
+        if (pid == 0)
+            fp_child_main(request);
+    }
+    return pid;
+}
+#endif
+
+/* A real fork, with the interpreter's hooks where the caller has some.  A pid or -errno. */
+static long fork_child(struct fp_spawn_request *request)
+{
+    const struct fp_fork_hooks *hooks = request->hooks;
+    request->reset_handlers = hooks == NULL;
+    if (hooks != NULL)
+        hooks->before(hooks->context);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (hooks != NULL)
+            hooks->in_child(hooks->context);
+        fp_child_main(request);
+    }
+    int err = errno;
+    if (hooks != NULL)
+        hooks->in_parent(hooks->context);
+    return pid < 0 ? -err : pid;
+}
+
+static bool is_refusal(long err)
+{
+    return err == -ENOSYS || err == -EINVAL || err == -EPERM;
+}
+
+/* A pid or -errno; leaves in *method what was used. */
+static long start(struct fp_spawn_request *request, enum fp_spawn_method *method, int *pidfd)
+{
+#if FP_HAVE_RAW_CALLS
+    long pid = -ENOSYS;
+    bool own_memory = request->set_groups || request->set_gid || request->set_uid;
+    if (request->hooks != NULL)
+        return fork_child(request);
+    if (own_memory) {
+        pid = clone_child(request, 0, pidfd);
+        return is_refusal(pid) ? fork_child(request) : pid;
+    }
+    for (;;) {
+        switch (*method) {
+        case FP_SPAWN_CLONE:
+            pid = clone_child(request, CLONE_VM, pidfd);
+            break;
+        case FP_SPAWN_VFORK:
+            pid = clone_child(request, CLONE_VM | CLONE_VFORK, pidfd);
+            break;
+        case FP_SPAWN_FORK:
+            pid = clone_child(request, 0, pidfd);
+            return is_refusal(pid) ? fork_child(request) : pid;
+        }
+        if (!is_refusal(pid))
+            return pid;
+        *method = *method == FP_SPAWN_CLONE ? FP_SPAWN_VFORK : FP_SPAWN_FORK;
+    }
+#else
+    (void)pidfd;
+    *method = FP_SPAWN_FORK;
+    return fork_child(request);
+#endif
+}
+
+int fp_spawn_start(struct fp_spawn_request *request, enum fp_spawn_method *method,
+                   struct fp_spawned *child)
+{
+    *child = (struct fp_spawned){.pid = -1, .pidfd = -1, .outcome_fd = -1};
+    int ends[2];
+    int err = fp_fd_pipe(ends);
+    if (err < 0)
+        return err;
+    err = fp_fd_set_nonblocking(ends[0]);
+    if (err < 0)
+        goto close_pipe;
+    request->outcome_fd = ends[1];
+
+    block_signals(&request->caller_mask);
+    long pid = start(request, method, &child->pidfd);
+    restore_signals(&request->caller_mask);
+    if (pid < 0) {
+        err = (int)pid;
+        child->pidfd = -1;
+        goto close_pipe;
+    }
+    child->pid = (pid_t)pid;
+    child->outcome_fd = ends[0];
+    fp_fd_close(&ends[1]); /* the child has its own; EOF means that it is gone */
+    return 0;
+
+close_pipe:
+    fp_fd_close(&ends[0]);
+    fp_fd_close(&ends[1]);
+    return err;
+}
+
+enum fp_spawn_outcome fp_spawn_outcome(int outcome_fd, struct fp_spawn_error *error)
+{
+    for (;;) {
+        struct fp_spawn_error record;
+        ssize_t size = fp_fd_read(outcome_fd, &record, sizeof record);
+        if (size == -EAGAIN)
+            return FP_OUTCOME_PENDING;
+        if (size != (ssize_t)sizeof record)
+            return FP_OUTCOME_GONE;
+        *error = record; /* it still has to leave: its stack is in use until EOF */
+    }
+}
+
+enum fp_spawn_method fp_spawn_best_method(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    if (preload != NULL && strstr(preload, "vgpreload") != NULL)
+        return FP_SPAWN_FORK; /* valgrind gives up on a clone that is neither thread nor fork */
+    return FP_HAVE_RAW_CALLS ? FP_SPAWN_CLONE : FP_SPAWN_FORK;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Starting a child: the request, a child described as plain data, and the
+ * parent's half of the work.  The child's half is child.c.
+ *
+ * The request, all that it points to and its stack are read by the child until
+ * it has exec'd or exited, while the parent already runs on (FP_SPAWN_CLONE).
+ * They must stay as they are until fp_spawn_outcome() has said so.
+ */
+#ifndef FP_POSIX_SPAWN_H
+#define FP_POSIX_SPAWN_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum fp_spawn_method {
+    FP_SPAWN_CLONE, /* shares memory, parent runs on: the cheapest, independent of memory size */
+    FP_SPAWN_VFORK, /* shares memory, parent thread suspended until exec */
+    FP_SPAWN_FORK,  /* own memory */
+};
+
+/* Where a child failed.  What the caller makes of it follows subprocess. */
+enum fp_spawn_stage {
+    FP_STAGE_NONE,
+    FP_STAGE_SETUP,   /* descriptors, session, group, ids */
+    FP_STAGE_CHDIR,   /* the working directory */
+    FP_STAGE_PREEXEC, /* the caller's hook */
+    FP_STAGE_EXEC,    /* the program */
+};
+
+struct fp_spawn_error {
+    int err;   /* positive errno, 0 for none */
+    int stage; /* of enum fp_spawn_stage */
+};
+
+/* Python's side of a real fork; every function gets `context`. */
+struct fp_fork_hooks {
+    void (*before)(void *context);
+    void (*in_parent)(void *context);
+    void (*in_child)(void *context);
+    int (*preexec)(void *context); /* 0, or anything else to give up */
+    void *context;
+};
+
+struct fp_spawn_request {
+    char *const *argv;
+    char *const *envp;
+    char *const *paths;     /* candidates for execve, in order, NULL at the end */
+    const char *cwd;        /* NULL: the parent's */
+    int stdio[3];           /* what becomes 0, 1, 2; -1: the parent's */
+    const int *pass_fds;    /* ascending */
+    size_t pass_fd_count;
+    const gid_t *groups;
+    size_t group_count;
+    const struct fp_fork_hooks *hooks; /* not NULL: real fork */
+    uid_t uid;
+    gid_t gid;
+    pid_t process_group; /* -1: the parent's */
+    int umask;           /* -1: the parent's */
+    bool close_fds;
+    bool restore_signals;
+    bool new_session;
+    bool set_groups, set_gid, set_uid;
+
+    unsigned char *stack; /* for the child, 16-byte aligned at both ends */
+    size_t stack_size;    /* FP_SPAWN_STACK or more */
+
+    /* Filled in by fp_spawn_start(). */
+    int outcome_fd; /* the child's end of the outcome pipe */
+    sigset_t caller_mask;
+    bool reset_handlers; /* the child has to do what CLONE_CLEAR_SIGHAND does */
+};
+
+/* The child's deepest frame is a directory buffer of 1 KiB. */
+enum { FP_SPAWN_STACK = 8 * 1024 };
+
+struct fp_spawned {
+    pid_t pid;
+    int pidfd;      /* -1 if the kernel has none */
+    int outcome_fd; /* readable when the child has exec'd or failed; non-blocking */
+};
+
+/* Starts the child by *method, or by a plainer one, which is then left in *method, where
+ * this machine refuses it.  On failure -errno, with nothing left behind. */
+int fp_spawn_start(struct fp_spawn_request *request, enum fp_spawn_method *method,
+                   struct fp_spawned *child);
+
+enum fp_spawn_outcome {
+    FP_OUTCOME_PENDING, /* still between clone and exec */
+    FP_OUTCOME_GONE,    /* exec'd or exited: the request may go; *error says which */
+};
+
+/* Reads what the child says.  Keep one *error for all calls, zeroed before the first. */
+enum fp_spawn_outcome fp_spawn_outcome(int outcome_fd, struct fp_spawn_error *error);
+
+/* The best method this build and its surroundings allow, before anything was tried. */
+enum fp_spawn_method fp_spawn_best_method(void);
+
+#endif

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """python -m _fastproc: compares with asyncio on this machine, or runs a program on _fastproc."""
 
 import asyncio
@@ -129,6 +130,10 @@ async def measure_all(rounds, quick):
     return table
 
 
+def rounded(figure):
+    return f"{figure:.0f}" if figure >= 100 else f"{figure:.3g}"
+
+
 def compare(quick):
     sys.stdout.reconfigure(errors="replace")  # µ is not in every encoding
     system = f"{platform.system()} {platform.release()}, {os.cpu_count()} CPUs"
@@ -143,7 +148,7 @@ def compare(quick):
     for row, figures in table.items():
         theirs, ours = (statistics.median(figures[api.__name__]) for api in APIS)
         ratio = f"{theirs / ours:.1f}x" if ours else "-"
-        print(f"{row:<36}{theirs:>10.3g}{ours:>11.3g}{ratio:>8}")
+        print(f"{row:<36}{rounded(theirs):>10}{rounded(ours):>11}{ratio:>8}")
 
 
 # Running a program as the interpreter itself would.

@@ -4,6 +4,7 @@
  * __await__, send, throw, close, and am_send for those who know it.
  */
 #include "binding/awaitable.h"
+#include "binding/future.h"
 
 #include <string.h>
 
@@ -52,7 +53,7 @@ static PySendResult conclude(AwaitableObject *self, enum step step, PyObject **r
             *result = Py_NewRef(Py_None);
             return PYGEN_NEXT;
         }
-        if (hub_block_on(self->state, self->future) == 0) {
+        if (future_block_on(self->state, self->future) == 0) {
             self->phase = AWAITABLE_SUSPENDED;
             *result = Py_NewRef(self->future);
             return PYGEN_NEXT;
@@ -203,9 +204,13 @@ static PyObject *awaitable_close(PyObject *op, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
-static PyObject *awaitable_await(PyObject *self)
+static PyObject *awaitable_await(PyObject *op)
 {
-    return Py_NewRef(self);
+    if (((AwaitableObject *)op)->phase == AWAITABLE_SUSPENDED) {
+        PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
+        return NULL;
+    }
+    return Py_NewRef(op);
 }
 
 static int awaitable_traverse(PyObject *op, visitproc visit, void *arg)

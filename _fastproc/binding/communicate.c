@@ -5,6 +5,7 @@
  * in the readers until the end, so a cancelled call loses nothing.
  */
 #include "binding/awaitable.h"
+#include "binding/future.h"
 #include "binding/process.h"
 
 #include <string.h>
@@ -71,12 +72,12 @@ static enum step wait_for_missing(AwaitableObject *self, ProcessObject *process,
                                   const struct missing *missing)
 {
     TransportObject *transport = process->transport;
-    self->future = hub_create_future(transport->hub);
+    self->future = future_new(transport->hub);
     if (self->future == NULL)
         return STEP_FAILED;
     if (missing->input) {
         WritePipeObject *pipe = ((WriterObject *)process->stdin_writer)->pipe;
-        if (hub_add_waiter(&pipe->drain_waiters, self->future) < 0)
+        if (waiters_add(&pipe->drain_waiters, self->future) < 0)
             return STEP_FAILED;
     }
     for (int which = 0; which < 2; which++)
@@ -84,7 +85,7 @@ static enum step wait_for_missing(AwaitableObject *self, ProcessObject *process,
             reader_wait(output_of(process, which), "read", self->future, SIZE_MAX) < 0)
             return STEP_FAILED;
     bool pipes_open = missing->input || missing->output[0] || missing->output[1];
-    if (!pipes_open && hub_add_waiter(&transport->exit_waiters, self->future) < 0)
+    if (!pipes_open && waiters_add(&transport->exit_waiters, self->future) < 0)
         return STEP_FAILED;
     return STEP_WAIT;
 }
@@ -124,8 +125,8 @@ static void communicate_forget(AwaitableObject *self)
     if (self->future != NULL) {
         WritePipeObject *pipe = (WritePipeObject *)process->transport->pipes[0];
         if (pipe != NULL)
-            hub_discard_waiter(pipe->drain_waiters, self->future);
-        hub_discard_waiter(process->transport->exit_waiters, self->future);
+            waiters_discard(pipe->drain_waiters, self->future);
+        waiters_discard(process->transport->exit_waiters, self->future);
     }
     for (int which = 0; which < 2; which++) {
         ReaderObject *reader = output_of(process, which);
@@ -149,8 +150,7 @@ PyObject *process_communicate(PyObject *self, PyObject *const *args, Py_ssize_t 
                      nargs + named);
         return NULL;
     }
-    if (named == 1 &&
-        PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "input") != 0) {
+    if (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "input") != 0) {
         PyErr_Format(PyExc_TypeError, "communicate() got an unexpected keyword argument '%U'",
                      PyTuple_GET_ITEM(names, 0));
         return NULL;

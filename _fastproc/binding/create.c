@@ -6,12 +6,13 @@
  * exception go on when that is reaped.
  */
 #include "binding/awaitable.h"
+#include "binding/future.h"
 #include "binding/process.h"
 
 /* AwaitableObject.number */
 enum {
-    CALL_SHELL = 1,   /* of the function called */
-    CHILD_BEGUN = 2,  /* owner is the transport and argument the Process, not the call's */
+    CALL_SHELL = 1,  /* of the function called */
+    CHILD_BEGUN = 2, /* owner is the transport and argument the Process, not the call's */
     CHILD_GIVEN_UP = 4,
 };
 
@@ -89,11 +90,11 @@ done:
 
 static enum step wait_for(AwaitableObject *self, TransportObject *transport)
 {
-    self->future = hub_create_future(transport->hub);
+    self->future = future_new(transport->hub);
     if (self->future == NULL)
         return STEP_FAILED;
     if (self->number & CHILD_GIVEN_UP)
-        return hub_add_waiter(&transport->exit_waiters, self->future) < 0 ? STEP_FAILED : STEP_WAIT;
+        return waiters_add(&transport->exit_waiters, self->future) < 0 ? STEP_FAILED : STEP_WAIT;
     Py_XSETREF(transport->starter, Py_NewRef(self->future));
     return STEP_WAIT;
 }
@@ -145,7 +146,7 @@ static void create_forget(AwaitableObject *self)
     if (self->owner == NULL || self->future == NULL || !(self->number & CHILD_BEGUN))
         return;
     TransportObject *transport = (TransportObject *)self->owner;
-    hub_discard_waiter(transport->exit_waiters, self->future);
+    waiters_discard(transport->exit_waiters, self->future);
     if (transport->starter == self->future)
         Py_CLEAR(transport->starter);
 }
@@ -210,8 +211,10 @@ static int name_positionals(PyObject *args, PyObject *kwargs)
     enum { MOST = sizeof names / sizeof names[0] };
     Py_ssize_t count = PyTuple_GET_SIZE(args);
     if (count > MOST) {
-        PyErr_Format(PyExc_TypeError, "%s() takes from 1 to %d positional arguments but %zd were "
-                     "given", SHELL, (int)MOST, count);
+        PyErr_Format(PyExc_TypeError,
+                     "%s() takes from 1 to %d positional arguments but %zd were "
+                     "given",
+                     SHELL, (int)MOST, count);
         return -1;
     }
     for (Py_ssize_t i = 1; i < count; i++) {

@@ -11,12 +11,13 @@
  */
 #include "binding/hub.h"
 
+#include "binding/gate.h"
 #include "binding/pipes.h"
 #include "binding/transport.h"
 
 enum {
-    EVENTS_PER_TURN = 64,         /* then the loop's other work has its turn */
-    SCRATCH_SIZE = 64 * 1024,     /* a pipe's default capacity */
+    EVENTS_PER_TURN = 64,     /* then the loop's other work has its turn */
+    SCRATCH_SIZE = 64 * 1024, /* a pipe's default capacity */
 };
 
 typedef struct {
@@ -167,59 +168,12 @@ static PyObject *token_call(PyObject *op, PyObject *Py_UNUSED(args), PyObject *P
     for (int i = 0; i < count && hub_is_alive(hub); i++)
         dispatch(hub, &events[i]);
     if (hub_is_alive(hub))
-        hub_start_queued(hub);
+        gate_open(hub);
     Py_DECREF(hub);
     Py_RETURN_NONE;
 }
 
-/* ---- the queue of children to start ---- */
-
-void hub_enqueue(HubObject *hub, TransportObject *transport)
-{
-    Py_INCREF(transport);
-    transport->next_queued = NULL;
-    if (hub->queued != NULL)
-        hub->queued->next_queued = transport;
-    else
-        hub->queue = transport;
-    hub->queued = transport;
-}
-
-void hub_dequeue(HubObject *hub, TransportObject *transport)
-{
-    TransportObject *before = NULL;
-    for (TransportObject *at = hub->queue; at != NULL; before = at, at = at->next_queued) {
-        if (at != transport)
-            continue;
-        if (before != NULL)
-            before->next_queued = at->next_queued;
-        else
-            hub->queue = at->next_queued;
-        if (hub->queued == at)
-            hub->queued = before;
-        at->next_queued = NULL;
-        Py_DECREF(at);
-        return;
-    }
-}
-
-void hub_start_queued(HubObject *hub)
-{
-    while (hub->queue != NULL && hub->starting < hub->state->gate && hub_is_alive(hub)) {
-        TransportObject *transport = (TransportObject *)Py_NewRef((PyObject *)hub->queue);
-        hub_dequeue(hub, transport);
-        transport_start_queued(transport);
-        hub_report((PyObject *)transport);
-        Py_DECREF(transport);
-    }
-}
-
-/* ---- futures ---- */
-
-PyObject *hub_create_future_of(struct fp_state *state, PyObject *loop)
-{
-    return PyObject_CallMethodNoArgs(loop, state->names.create_future);
-}
+/* ---- the loop ---- */
 
 PyObject *hub_loop(HubObject *hub)
 {
@@ -227,86 +181,6 @@ PyObject *hub_loop(HubObject *hub)
     if (loop == NULL)
         PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
     return loop;
-}
-
-PyObject *hub_create_future(HubObject *hub)
-{
-    if (!hub_is_alive(hub)) {
-        PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
-        return NULL;
-    }
-    PyObject *loop = hub_loop(hub);
-    if (loop == NULL)
-        return NULL;
-    PyObject *future = hub_create_future_of(hub->state, loop);
-    Py_DECREF(loop);
-    return future;
-}
-
-int hub_block_on(struct fp_state *state, PyObject *future)
-{
-    return PyObject_SetAttr(future, state->names._asyncio_future_blocking, Py_True);
-}
-
-/* 1 done, 0 not, -1 with an exception. */
-static int is_done(struct fp_state *state, PyObject *future)
-{
-    PyObject *answer = PyObject_CallMethodNoArgs(future, state->names.done);
-    if (answer == NULL)
-        return -1;
-    int done = PyObject_IsTrue(answer);
-    Py_DECREF(answer);
-    return done;
-}
-
-void hub_wake(struct fp_state *state, PyObject **future)
-{
-    PyObject *waking = *future;
-    if (waking == NULL)
-        return;
-    *future = NULL;
-    PyObject *raised = compat_take_exception();
-    int done = is_done(state, waking);
-    if (done == 0) {
-        PyObject *nothing = PyObject_CallMethodOneArg(waking, state->names.set_result, Py_None);
-        Py_XDECREF(nothing);
-    }
-    hub_report(waking);
-    Py_DECREF(waking);
-    compat_raise(raised);
-}
-
-void hub_wake_all(struct fp_state *state, PyObject **waiters)
-{
-    PyObject *list = *waiters;
-    *waiters = NULL;
-    if (list == NULL)
-        return;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
-        PyObject *future = Py_NewRef(PyList_GET_ITEM(list, i));
-        hub_wake(state, &future);
-    }
-    Py_DECREF(list);
-}
-
-int hub_add_waiter(PyObject **waiters, PyObject *future)
-{
-    if (*waiters == NULL && (*waiters = PyList_New(0)) == NULL)
-        return -1;
-    return PyList_Append(*waiters, future);
-}
-
-void hub_discard_waiter(PyObject *waiters, PyObject *future)
-{
-    if (waiters == NULL || future == NULL)
-        return;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(waiters); i++) {
-        if (PyList_GET_ITEM(waiters, i) == future) {
-            if (PyList_SetSlice(waiters, i, i + 1, NULL) < 0)
-                PyErr_Clear(); /* a done future that stays in the list is skipped later */
-            return;
-        }
-    }
 }
 
 /* ---- life and death ---- */
@@ -426,7 +300,7 @@ static void shut_down(HubObject *hub)
     hub->closed = true;
     while (hub->queue != NULL) {
         TransportObject *transport = (TransportObject *)Py_NewRef((PyObject *)hub->queue);
-        hub_dequeue(hub, transport);
+        gate_dequeue(hub, transport);
         transport_loop_closed(transport, forked_off);
         Py_DECREF(transport);
     }
@@ -539,9 +413,12 @@ static PyType_Spec hub_spec = {
 };
 
 static PyType_Slot token_slots[] = {
-    {Py_tp_dealloc, token_dealloc},   {Py_tp_finalize, token_finalize},
-    {Py_tp_traverse, token_traverse}, {Py_tp_clear, token_clear},
-    {Py_tp_call, token_call},         {Py_tp_repr, token_repr},
+    {Py_tp_dealloc, token_dealloc},
+    {Py_tp_finalize, token_finalize},
+    {Py_tp_traverse, token_traverse},
+    {Py_tp_clear, token_clear},
+    {Py_tp_call, token_call},
+    {Py_tp_repr, token_repr},
     {0, NULL},
 };
 

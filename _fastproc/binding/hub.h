@@ -3,8 +3,8 @@
  * The hub: what one event loop and all its children have to do with each other.
  *
  * It owns a private poller, of which the loop sees one descriptor through one
- * add_reader; dispatches what the poller reports; and starts queued children.
- * hub.c is the only file that calls methods of a loop or of a future.
+ * add_reader, and dispatches what the poller reports.  Only hub.c and future.c call
+ * methods of a loop.
  *
  * While a descriptor is registered the hub holds a reference to its owner, as a
  * loop does for what it reads; so a child whose Process was dropped is still
@@ -68,24 +68,6 @@ int hub_modify(HubObject *hub, int slot, int fd, unsigned interest);
 /* Call before closing the fd.  Leaves -1 in *slot; does nothing if it is -1 already.  May drop
  * the last reference to the owner. */
 void hub_remove(HubObject *hub, int *slot, int fd);
-
-/* Starts queued children as far as the gate allows. */
-void hub_start_queued(HubObject *hub);
-void hub_enqueue(HubObject *hub, struct TransportObject *transport);
-void hub_dequeue(HubObject *hub, struct TransportObject *transport);
-
-/* The future of a loop, a new reference or NULL. */
-PyObject *hub_create_future(HubObject *hub);
-PyObject *hub_create_future_of(struct fp_state *state, PyObject *loop);
-/* Marks the future as waited for by the task that gets it from a coroutine.  0 or -1. */
-int hub_block_on(struct fp_state *state, PyObject *future);
-/* Takes the future out of *future and completes it unless it is done.  Never raises. */
-void hub_wake(struct fp_state *state, PyObject **future);
-/* Takes the list of futures out of *waiters and completes all. */
-void hub_wake_all(struct fp_state *state, PyObject **waiters);
-/* Adds to such a list, which is made if *waiters is NULL; 0 or -1. */
-int hub_add_waiter(PyObject **waiters, PyObject *future);
-void hub_discard_waiter(PyObject *waiters, PyObject *future);
 
 /* Reports the raised exception as nobody's, keeping none. */
 void hub_report(PyObject *about);

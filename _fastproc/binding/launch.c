@@ -99,12 +99,15 @@ struct launch *launch_new(struct fp_state *state, const struct launch_call *call
     }
     if (strings_gather(&strings, args, executable, cwd, given(options._env)) < 0)
         goto done;
-    launch = make_block(&parsed, &strings, groups, pass_fds);
-    if (launch == NULL)
+    PyObject *shown = PyOS_FSPath(program); /* as newer versions name it in the error */
+    launch = shown != NULL ? make_block(&parsed, &strings, groups, pass_fds) : NULL;
+    if (launch == NULL) {
+        Py_XDECREF(shown);
         goto done;
+    }
     launch->method = state->spawn_method;
     launch->runs_at_once = parsed.request.pass_fd_count > 0 || !parsed.request.close_fds;
-    launch->program = Py_NewRef(program);
+    launch->program = shown;
     launch->cwd = Py_XNewRef(cwd);
     launch->preexec_fn = Py_XNewRef(given(options._preexec_fn));
     launch->args = Py_NewRef(args);

@@ -219,8 +219,7 @@ static int core_exec(PyObject *module)
     state->empty_bytes = PyBytes_FromStringAndSize(NULL, 0);
     if (state->hubs == NULL || state->empty_bytes == NULL)
         return -1;
-    if (intern_names(state) < 0 || import_all(state) < 0 ||
-        configure_from_environment(state) < 0)
+    if (intern_names(state) < 0 || import_all(state) < 0 || configure_from_environment(state) < 0)
         return -1;
     if (awaitable_init(module, state) < 0 || hub_init(module, state) < 0 ||
         transport_init(module, state) < 0 || read_pipe_init(module, state) < 0 ||

@@ -65,7 +65,8 @@ static int require_zero(PyObject *option, const char *message)
     return equal == 1 ? 0 : -1;
 }
 
-static int refuse_what_asyncio_refuses(const struct options *options, const struct launch_call *call)
+static int refuse_what_asyncio_refuses(const struct options *options,
+                                       const struct launch_call *call)
 {
     if (call->shell) {
         PyObject *command = PyTuple_GET_ITEM(call->args, 0);
@@ -101,8 +102,8 @@ static int refuse_what_subprocess_refuses(const struct options *options)
         PyErr_SetString(PyExc_TypeError, "pipesize must be an integer");
         return -1;
     }
-    if (require_none(options->_startupinfo,
-                     "startupinfo is only supported on Windows platforms") < 0)
+    if (require_none(options->_startupinfo, "startupinfo is only supported on Windows platforms") <
+        0)
         return -1;
     return require_zero(options->_creationflags,
                         "creationflags is only supported on Windows platforms");
@@ -260,10 +261,10 @@ error:
 /* ---- user and groups ---- */
 
 struct name_lookup {
-    const char *module;    /* pwd or grp */
-    PyObject *function;    /* its function by name */
-    PyObject *field;       /* of the entry */
-    const char *negative;  /* format of the error message */
+    const char *module;   /* pwd or grp */
+    PyObject *function;   /* its function by name */
+    PyObject *field;      /* of the entry */
+    const char *negative; /* format of the error message */
 };
 
 /* An id from an int or a name.  0 or -1; `type_error` is a format for what is neither. */

@@ -13,7 +13,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *base_room; /* 3.11 keeps the weak references here */
     TransportObject *transport;
-    PyObject *stdin_writer; /* our StreamWriter, or None */
+    PyObject *stdin_writer;                  /* our StreamWriter, or None */
     PyObject *stdout_reader, *stderr_reader; /* our StreamReaders, or None */
 } ProcessObject;
 

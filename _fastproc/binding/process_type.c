@@ -13,8 +13,7 @@ static PyObject *make_reader(struct fp_state *state, TransportObject *transport,
     ReadPipeObject *pipe = (ReadPipeObject *)transport->pipes[fd];
     if (pipe == NULL)
         Py_RETURN_NONE;
-    ReaderObject *reader =
-        reader_new(state, transport->hub, Py_NewRef((PyObject *)pipe), limit);
+    ReaderObject *reader = reader_new(state, transport->hub, Py_NewRef((PyObject *)pipe), limit);
     if (reader == NULL) {
         Py_DECREF(pipe);
         return NULL;
@@ -31,12 +30,10 @@ ProcessObject *process_new(struct fp_state *state, TransportObject *transport, s
         return NULL;
     self->transport = (TransportObject *)Py_NewRef((PyObject *)transport);
     WritePipeObject *input = (WritePipeObject *)transport->pipes[0];
-    self->stdin_writer =
-        input != NULL ? (PyObject *)writer_new(state, input) : Py_NewRef(Py_None);
+    self->stdin_writer = input != NULL ? (PyObject *)writer_new(state, input) : Py_NewRef(Py_None);
     self->stdout_reader = make_reader(state, transport, 1, limit);
     self->stderr_reader = make_reader(state, transport, 2, limit);
-    if (self->stdin_writer == NULL || self->stdout_reader == NULL ||
-        self->stderr_reader == NULL) {
+    if (self->stdin_writer == NULL || self->stdout_reader == NULL || self->stderr_reader == NULL) {
         Py_DECREF(self);
         return NULL;
     }
@@ -85,8 +82,7 @@ static PyObject *process_repr(PyObject *op)
     PyObject *name = PyType_GetName(Py_TYPE(op));
     if (name == NULL)
         return NULL;
-    PyObject *repr =
-        PyUnicode_FromFormat("<%U %ld>", name, (long)transport_of(op)->child.pid);
+    PyObject *repr = PyUnicode_FromFormat("<%U %ld>", name, (long)transport_of(op)->child.pid);
     Py_DECREF(name);
     return repr;
 }
@@ -231,8 +227,7 @@ static PyMethodDef process_methods[] = {
     {"wait", process_wait, METH_NOARGS,
      "wait() -> awaitable of int. Wait for the child to exit, whether or not its pipes are "
      "closed, and return the returncode. asyncio.subprocess.Process.wait."},
-    {"communicate", (PyCFunction)(void (*)(void))process_communicate,
-     METH_FASTCALL | METH_KEYWORDS,
+    {"communicate", (PyCFunction)(void (*)(void))process_communicate, METH_FASTCALL | METH_KEYWORDS,
      "communicate(input=None) -> awaitable of (bytes | None, bytes | None). Send a bytes-like "
      "input, close stdin, read stdout and stderr to the end, wait for the exit. If it is "
      "cancelled, the next call returns what was read so far as well. "

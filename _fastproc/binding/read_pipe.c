@@ -55,16 +55,18 @@ static void disconnect(ReadPipeObject *self)
 /* The end, expected (exception is NULL) or not.  The caller holds a reference. */
 static void lose(ReadPipeObject *self, PyObject *exception)
 {
+    TransportObject *child = (TransportObject *)Py_XNewRef((PyObject *)self->child);
     disconnect(self);
     ReaderObject *reader = self->reader;
     self->reader = NULL;
-    if (reader == NULL)
-        return;
-    if (exception != NULL)
+    if (reader != NULL && exception != NULL)
         reader_set_exception(reader, exception);
-    else
+    else if (reader != NULL)
         reader_set_eof(reader);
-    Py_DECREF(reader);
+    Py_XDECREF(reader);
+    if (child != NULL)
+        transport_maybe_finish(child);
+    Py_XDECREF(child);
 }
 
 void read_pipe_close(ReadPipeObject *self)

@@ -4,6 +4,7 @@
  * reader_methods.c, the type in reader_type.c.
  */
 #include "binding/reader.h"
+#include "binding/future.h"
 
 #include "binding/pipes.h"
 
@@ -58,8 +59,8 @@ ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *trans
 PyObject *reader_create_future(ReaderObject *self)
 {
     if (self->hub != NULL)
-        return hub_create_future(self->hub);
-    return hub_create_future_of(state_of(self), self->loop);
+        return future_new(self->hub);
+    return future_new_of_loop(state_of(self), self->loop);
 }
 
 /* ---- flow control ---- */
@@ -99,7 +100,8 @@ static int resume_transport(ReaderObject *self)
         return 0;
     if (is_read_pipe(self))
         return read_pipe_resume((ReadPipeObject *)self->transport);
-    PyObject *done = PyObject_CallMethodNoArgs(self->transport, state_of(self)->names.resume_reading);
+    PyObject *done =
+        PyObject_CallMethodNoArgs(self->transport, state_of(self)->names.resume_reading);
     Py_XDECREF(done);
     return done != NULL ? 0 : -1;
 }
@@ -121,7 +123,8 @@ static void pause_if_due(ReaderObject *self)
 
 static void resume_if_due(ReaderObject *self)
 {
-    if (self->paused && fp_buffer_length(&self->buffer) <= self->limit && resume_transport(self) < 0)
+    if (self->paused && fp_buffer_length(&self->buffer) <= self->limit &&
+        resume_transport(self) < 0)
         hub_report((PyObject *)self);
 }
 
@@ -130,20 +133,20 @@ static void resume_if_due(ReaderObject *self)
 void reader_fed(ReaderObject *self)
 {
     if (self->waiter != NULL && fp_buffer_length(&self->buffer) >= self->wake_at)
-        hub_wake(state_of(self), &self->waiter);
+        future_wake(state_of(self), &self->waiter);
     pause_if_due(self);
 }
 
 void reader_set_eof(ReaderObject *self)
 {
     self->eof = true;
-    hub_wake(state_of(self), &self->waiter);
+    future_wake(state_of(self), &self->waiter);
 }
 
 void reader_set_exception(ReaderObject *self, PyObject *exception)
 {
     Py_XSETREF(self->exception, Py_NewRef(exception));
-    hub_wake(state_of(self), &self->waiter); /* the step finds the exception */
+    future_wake(state_of(self), &self->waiter); /* the step finds the exception */
 }
 
 int reader_wait(ReaderObject *self, const char *function, PyObject *future, size_t wake_at)
@@ -201,8 +204,8 @@ PyObject *reader_take(ReaderObject *self, size_t count)
     if (buffer->start == 0 && count == buffer->end && count >= WORTH_GIVING &&
         count >= buffer->size / 2)
         return give_block(self);
-    PyObject *bytes = PyBytes_FromStringAndSize((const char *)fp_buffer_bytes(buffer),
-                                                (Py_ssize_t)count);
+    PyObject *bytes =
+        PyBytes_FromStringAndSize((const char *)fp_buffer_bytes(buffer), (Py_ssize_t)count);
     if (bytes != NULL)
         reader_consume(self, count);
     return bytes;

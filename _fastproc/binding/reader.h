@@ -32,8 +32,7 @@ enum { READER_DEFAULT_LIMIT = 64 * 1024 };
 extern const struct fp_memory reader_memory;
 
 /* limit > 0; `transport` is a new reference, a read pipe. */
-ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *transport,
-                         size_t limit);
+ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *transport, size_t limit);
 
 /* Bytes were added to the buffer: wakes the waiter, pauses the transport. */
 void reader_fed(ReaderObject *self);
@@ -57,7 +56,8 @@ PyObject *reader_create_future(ReaderObject *self);
 /* reader_methods.c */
 PyObject *reader_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names);
 PyObject *reader_readline(PyObject *self, PyObject *ignored);
-PyObject *reader_readexactly(PyObject *self, PyObject *count);
+PyObject *reader_readexactly(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                             PyObject *names);
 PyObject *reader_readuntil(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                            PyObject *names);
 PyObject *reader_anext(PyObject *self);

@@ -20,8 +20,7 @@ static enum step wait_for_bytes(AwaitableObject *self, const char *function, siz
 static void forget_reader(AwaitableObject *self)
 {
     if (self->owner != NULL)
-        reader_forget((ReaderObject *)self->owner, self->future,
-                      self->phase == AWAITABLE_FINISHED);
+        reader_forget((ReaderObject *)self->owner, self->future, self->phase == AWAITABLE_FINISHED);
 }
 
 static enum step raise_exception(PyObject *exception)
@@ -138,8 +137,17 @@ static const struct awaitable_ops readexactly_ops = {
     .forget = forget_reader,
 };
 
-PyObject *reader_readexactly(PyObject *self, PyObject *count)
+PyObject *reader_readexactly(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                             PyObject *names)
 {
+    PyObject *count;
+    if (one_argument("readexactly", "n", args, nargs, names, &count) < 0)
+        return NULL;
+    if (count == NULL) {
+        PyErr_SetString(PyExc_TypeError,
+                        "readexactly() missing 1 required positional argument: 'n'");
+        return NULL;
+    }
     Py_ssize_t number = PyNumber_AsSsize_t(count, PyExc_OverflowError);
     if (number == -1 && PyErr_Occurred())
         return NULL;
@@ -244,8 +252,7 @@ static const struct awaitable_ops readuntil_ops = {
     .forget = forget_reader,
 };
 
-PyObject *reader_readuntil(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                           PyObject *names)
+PyObject *reader_readuntil(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     PyObject *separators;
     if (one_argument("readuntil", "separator", args, nargs, names, &separators) < 0)
@@ -268,8 +275,7 @@ static enum step refuse_long_line(ReaderObject *reader, const struct search *sea
 {
     PyErr_SetString(PyExc_ValueError, search->found ? FOUND_TOO_LATE : NOT_FOUND);
     PyObject *raised = compat_take_exception();
-    reader_consume(reader,
-                   search->found ? search->at + 1 : fp_buffer_length(&reader->buffer));
+    reader_consume(reader, search->found ? search->at + 1 : fp_buffer_length(&reader->buffer));
     compat_raise(raised);
     return STEP_FAILED;
 }

@@ -123,7 +123,8 @@ static PyObject *reader_repr(PyObject *op)
     if (self->limit != READER_DEFAULT_LIMIT &&
         add_part(parts, PyUnicode_FromFormat("limit=%zu", self->limit)) < 0)
         goto done;
-    if (self->waiter != NULL && add_part(parts, PyUnicode_FromFormat("waiter=%R", self->waiter)) < 0)
+    if (self->waiter != NULL &&
+        add_part(parts, PyUnicode_FromFormat("waiter=%R", self->waiter)) < 0)
         goto done;
     if (self->exception != NULL &&
         add_part(parts, PyUnicode_FromFormat("exception=%R", self->exception)) < 0)
@@ -263,7 +264,7 @@ static PyMethodDef reader_methods[] = {
     {"readline", reader_readline, METH_NOARGS,
      "readline() -> awaitable of bytes. A line with its newline, or what is left at the end. "
      "ValueError for a line over the limit (bytes). asyncio.StreamReader.readline."},
-    {"readexactly", reader_readexactly, METH_O,
+    {"readexactly", FAST(reader_readexactly),
      "readexactly(n) -> awaitable of bytes. asyncio.IncompleteReadError with .partial and "
      ".expected if the end comes first, ValueError for n < 0. asyncio.StreamReader.readexactly."},
     {"readuntil", FAST(reader_readuntil),

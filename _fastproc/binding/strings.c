@@ -117,8 +117,8 @@ static PyObject *list_candidates(PyObject *program, PyObject *env)
     for (;;) {
         size_t length = strcspn(directory, ":");
         const char *slash = length == 0 || directory[length - 1] == '/' ? "" : "/";
-        PyObject *candidate = PyBytes_FromStringAndSize(
-            NULL, (Py_ssize_t)(length + strlen(slash) + strlen(name)));
+        PyObject *candidate =
+            PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(length + strlen(slash) + strlen(name)));
         if (candidate != NULL) {
             char *to = PyBytes_AS_STRING(candidate);
             memcpy(to, directory, length);
@@ -243,8 +243,8 @@ static char *const *pack_own_env(struct packer *packer, const struct strings *st
 
 void strings_pack(const struct strings *strings, struct fp_spawn_request *request, char *room)
 {
-    size_t env_count = strings->env != NULL ? (size_t)PyList_GET_SIZE(strings->env)
-                                            : strings->own_env_count;
+    size_t env_count =
+        strings->env != NULL ? (size_t)PyList_GET_SIZE(strings->env) : strings->own_env_count;
     size_t pointers = (size_t)PyList_GET_SIZE(strings->argv) +
                       (size_t)PyList_GET_SIZE(strings->paths) + env_count + 3;
     struct packer packer = {(char **)room, room + pointers * sizeof(char *)};

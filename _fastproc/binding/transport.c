@@ -7,6 +7,8 @@
  * does not depend on anybody holding its Process.
  */
 #include "binding/transport.h"
+#include "binding/gate.h"
+#include "binding/future.h"
 
 #include <signal.h>
 
@@ -63,8 +65,8 @@ static int start(TransportObject *self)
     if (launch_start(self->hub->state, launch) < 0)
         return -1;
     self->child.pid = launch->child.pid;
-    self->slot = hub_add(self->hub, launch->child.outcome_fd, FP_WANT_READ, HUB_OUTCOME,
-                         (PyObject *)self);
+    self->slot =
+        hub_add(self->hub, launch->child.outcome_fd, FP_WANT_READ, HUB_OUTCOME, (PyObject *)self);
     if (self->slot < 0) {
         PyObject *raised = compat_take_exception();
         fp_exit_watch(&self->child, launch->child.pid, fp_fd_take(&launch->child.pidfd),
@@ -85,18 +87,24 @@ int transport_begin(TransportObject *self)
         return start(self);
     if (launch_hold_fds(self->launch) < 0)
         return -1;
-    hub_enqueue(hub, self);
+    gate_enqueue(hub, self);
     self->phase = TRANSPORT_QUEUED;
     return 0;
+}
+
+/* There is no child any more, and launch->error or launch->failure says why. */
+static void end_failed(TransportObject *self)
+{
+    self->phase = TRANSPORT_FAILED;
+    future_wake(self->hub->state, &self->starter);
+    future_wake_all(self->hub->state, &self->exit_waiters);
 }
 
 /* The raised exception is why there is no child. */
 static void fail(TransportObject *self)
 {
-    self->phase = TRANSPORT_FAILED;
     Py_XSETREF(self->launch->failure, compat_take_exception());
-    hub_wake(self->hub->state, &self->starter);
-    hub_wake_all(self->hub->state, &self->exit_waiters);
+    end_failed(self);
 }
 
 void transport_start_queued(TransportObject *self)
@@ -150,8 +158,7 @@ static void close_pipes(TransportObject *self)
 /* Has the hub watch for the exit.  0 or -1. */
 static int watch_exit(TransportObject *self)
 {
-    self->slot =
-        hub_add(self->hub, self->child.fd, FP_WANT_READ, HUB_EXIT, (PyObject *)self);
+    self->slot = hub_add(self->hub, self->child.fd, FP_WANT_READ, HUB_EXIT, (PyObject *)self);
     return self->slot < 0 ? -1 : 0;
 }
 
@@ -176,8 +183,15 @@ void transport_outcome_ready(TransportObject *self)
 
     bool failed = launch->error.stage != FP_STAGE_NONE;
     self->phase = failed ? TRANSPORT_FAILING : TRANSPORT_RUNNING;
-    int err = fp_exit_watch(&self->child, launch->child.pid, fp_fd_take(&launch->child.pidfd),
-                            self->hub->state->exit_mode);
+    enum fp_exit_mode mode = self->hub->state->exit_mode;
+    if (failed && mode == FP_EXIT_THREAD) { /* it is about to exit: not worth a thread */
+        destroy_child(self);
+        close_pipes(self);
+        end_failed(self);
+        return;
+    }
+    int err =
+        fp_exit_watch(&self->child, launch->child.pid, fp_fd_take(&launch->child.pidfd), mode);
     if (take_charge(self, err) < 0) {
         hub_remove(self->hub, &self->slot, self->child.fd);
         destroy_child(self);
@@ -196,16 +210,16 @@ void transport_outcome_ready(TransportObject *self)
         fp_exit_signal(&self->child, SIGKILL);
     self->launch = NULL;
     launch_free(launch);
-    hub_wake(self->hub->state, &self->starter);
+    future_wake(self->hub->state, &self->starter);
 }
 
 /* ---- the exit ---- */
 
 static void warn_of_lost_status(TransportObject *self)
 {
-    PyObject *done = PyObject_CallMethod(
-        self->hub->state->logger, "warning", "si",
-        "Unknown child process pid %d, will report returncode 255", (int)self->child.pid);
+    PyObject *done = PyObject_CallMethod(self->hub->state->logger, "warning", "si",
+                                         "Unknown child process pid %d, will report returncode 255",
+                                         (int)self->child.pid);
     Py_XDECREF(done);
     hub_report((PyObject *)self);
 }
@@ -217,6 +231,16 @@ static void keep_usage(TransportObject *self, const struct rusage *usage)
         *self->usage = *usage;
 }
 
+void transport_maybe_finish(TransportObject *self)
+{
+    if (self->phase != TRANSPORT_EXITED)
+        return;
+    for (int fd = 1; fd < 3; fd++)
+        if (self->pipes[fd] != NULL && !((ReadPipeObject *)self->pipes[fd])->closing)
+            return;
+    transport_close(self);
+}
+
 void transport_exit_ready(TransportObject *self)
 {
     struct fp_exit_status status;
@@ -226,17 +250,17 @@ void transport_exit_ready(TransportObject *self)
     hub_remove(self->hub, &self->slot, self->child.fd);
     fp_fd_close(&self->child.fd);
     if (self->phase == TRANSPORT_FAILING) {
-        self->phase = TRANSPORT_FAILED;
-        hub_wake(self->hub->state, &self->starter);
-    } else {
-        self->returncode = reap == FP_REAP_LOST ? LOST_RETURNCODE : status.returncode;
-        self->phase = TRANSPORT_EXITED;
-        if (reap == FP_REAP_DONE)
-            keep_usage(self, &status.usage);
-        if (reap == FP_REAP_LOST)
-            warn_of_lost_status(self);
+        end_failed(self);
+        return;
     }
-    hub_wake_all(self->hub->state, &self->exit_waiters);
+    self->returncode = reap == FP_REAP_LOST ? LOST_RETURNCODE : status.returncode;
+    self->phase = TRANSPORT_EXITED;
+    if (reap == FP_REAP_DONE)
+        keep_usage(self, &status.usage);
+    if (reap == FP_REAP_LOST)
+        warn_of_lost_status(self);
+    transport_maybe_finish(self);
+    future_wake_all(self->hub->state, &self->exit_waiters);
 }
 
 int transport_send_signal(TransportObject *self, int signum)
@@ -267,7 +291,7 @@ void transport_abandon(TransportObject *self)
     switch (self->phase) {
     case TRANSPORT_QUEUED:
         self->phase = TRANSPORT_FAILED;
-        hub_dequeue(self->hub, self);
+        gate_dequeue(self->hub, self);
         break;
     case TRANSPORT_STARTING: {
         /* Not reaped and not watched yet, so both ways of naming it are safe. */
@@ -292,8 +316,7 @@ static void warn_of_running(TransportObject *self)
     if (PyErr_ResourceWarning((PyObject *)self, 1, message, pid) == 0)
         return;
     PyErr_Clear(); /* nobody is there to catch it: say it the other way */
-    PyObject *done =
-        PyObject_CallMethod(self->hub->state->logger, "warning", "si", message, pid);
+    PyObject *done = PyObject_CallMethod(self->hub->state->logger, "warning", "si", message, pid);
     Py_XDECREF(done);
     PyErr_Clear();
 }
@@ -304,8 +327,8 @@ static void end_child(TransportObject *self)
     struct fp_exit_status status = {0};
     enum fp_reap reap = FP_REAP_RUNNING;
     if (self->phase == TRANSPORT_STARTING)
-        fp_exit_watch(&self->child, self->launch->child.pid,
-                      fp_fd_take(&self->launch->child.pidfd), self->hub->state->exit_mode);
+        fp_exit_watch(&self->child, self->launch->child.pid, fp_fd_take(&self->launch->child.pidfd),
+                      self->hub->state->exit_mode);
     else
         reap = fp_exit_reap(&self->child, &status);
     if (reap == FP_REAP_RUNNING) {
@@ -322,8 +345,8 @@ void transport_loop_closed(TransportObject *self, bool forked_off)
 {
     bool has_child = self->phase == TRANSPORT_STARTING || self->phase == TRANSPORT_FAILING ||
                      self->phase == TRANSPORT_RUNNING;
-    int watched = self->phase == TRANSPORT_STARTING ? self->launch->child.outcome_fd
-                                                    : self->child.fd;
+    int watched =
+        self->phase == TRANSPORT_STARTING ? self->launch->child.outcome_fd : self->child.fd;
     if (self->phase == TRANSPORT_QUEUED)
         self->phase = TRANSPORT_FAILED;
     if (has_child && !forked_off) {
@@ -362,8 +385,8 @@ static enum step wait_step(AwaitableObject *self, PyObject **result)
         *result = transport_returncode(transport);
         return *result != NULL ? STEP_DONE : STEP_FAILED;
     }
-    self->future = hub_create_future(transport->hub);
-    if (self->future == NULL || hub_add_waiter(&transport->exit_waiters, self->future) < 0)
+    self->future = future_new(transport->hub);
+    if (self->future == NULL || waiters_add(&transport->exit_waiters, self->future) < 0)
         return STEP_FAILED;
     return STEP_WAIT;
 }
@@ -371,7 +394,7 @@ static enum step wait_step(AwaitableObject *self, PyObject **result)
 static void wait_forget(AwaitableObject *self)
 {
     if (self->owner != NULL)
-        hub_discard_waiter(((TransportObject *)self->owner)->exit_waiters, self->future);
+        waiters_discard(((TransportObject *)self->owner)->exit_waiters, self->future);
 }
 
 static const struct awaitable_ops wait_ops = {

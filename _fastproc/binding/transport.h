@@ -64,6 +64,9 @@ void transport_abandon(TransportObject *self);
 /* As asyncio's: closes the pipes and kills the child if it runs. */
 void transport_close(TransportObject *self);
 
+/* Closes the transport once the child has exited and its output has ended, as asyncio's streams do. */
+void transport_maybe_finish(TransportObject *self);
+
 /* 0, or -1 with ProcessLookupError or another OSError. */
 int transport_send_signal(TransportObject *self, int signum);
 

@@ -6,6 +6,7 @@
  * then the poller still tells when the child closes its stdin.
  */
 #include "binding/pipes.h"
+#include "binding/future.h"
 
 #include "binding/transport.h"
 #include "posix/fd.h"
@@ -57,8 +58,8 @@ static void lose(WritePipeObject *self, PyObject *exception)
         return;
     disconnect(self);
     self->lost_to = Py_XNewRef(exception);
-    hub_wake_all(self->hub->state, &self->drain_waiters);
-    hub_wake_all(self->hub->state, &self->close_waiters);
+    future_wake_all(self->hub->state, &self->drain_waiters);
+    future_wake_all(self->hub->state, &self->close_waiters);
 }
 
 /* Ends with the OSError of -err. */
@@ -88,7 +89,7 @@ static void update_flow(WritePipeObject *self)
         self->paused = true;
     } else if (self->paused && self->out.pending <= self->out.low_water) {
         self->paused = false;
-        hub_wake_all(self->hub->state, &self->drain_waiters);
+        future_wake_all(self->hub->state, &self->drain_waiters);
     }
 }
 
@@ -144,7 +145,8 @@ int write_pipe_write(WritePipeObject *self, PyObject *data)
         result = write_bytes(self, data, view.buf, (size_t)view.len);
     } else {
         PyObject *copy = PyBytes_FromStringAndSize(NULL, view.len);
-        if (copy != NULL && PyBuffer_ToContiguous(PyBytes_AS_STRING(copy), &view, view.len, 'C') == 0)
+        if (copy != NULL &&
+            PyBuffer_ToContiguous(PyBytes_AS_STRING(copy), &view, view.len, 'C') == 0)
             result = write_bytes(self, copy, PyBytes_AS_STRING(copy), (size_t)view.len);
         Py_XDECREF(copy);
     }

@@ -4,6 +4,7 @@
  * its _protocol is: a view with the two flags of asyncio's that others read.
  */
 #include "binding/awaitable.h"
+#include "binding/future.h"
 #include "binding/writer.h"
 
 WriterObject *writer_new(struct fp_state *state, WritePipeObject *pipe)
@@ -43,8 +44,8 @@ static enum step drain_step(AwaitableObject *self, PyObject **result)
         }
         if (pipe->paused) {
             self->number = DRAIN_WAITED;
-            self->future = hub_create_future(pipe->hub);
-            if (self->future == NULL || hub_add_waiter(&pipe->drain_waiters, self->future) < 0)
+            self->future = future_new(pipe->hub);
+            if (self->future == NULL || waiters_add(&pipe->drain_waiters, self->future) < 0)
                 return STEP_FAILED;
             return STEP_WAIT;
         }
@@ -56,7 +57,7 @@ static enum step drain_step(AwaitableObject *self, PyObject **result)
 static void drain_forget(AwaitableObject *self)
 {
     if (self->owner != NULL)
-        hub_discard_waiter(((WritePipeObject *)self->owner)->drain_waiters, self->future);
+        waiters_discard(((WritePipeObject *)self->owner)->drain_waiters, self->future);
 }
 
 static const struct awaitable_ops drain_ops = {
@@ -77,8 +78,8 @@ static enum step wait_closed_step(AwaitableObject *self, PyObject **result)
 {
     WritePipeObject *pipe = (WritePipeObject *)self->owner;
     if (!pipe->lost) {
-        self->future = hub_create_future(pipe->hub);
-        if (self->future == NULL || hub_add_waiter(&pipe->close_waiters, self->future) < 0)
+        self->future = future_new(pipe->hub);
+        if (self->future == NULL || waiters_add(&pipe->close_waiters, self->future) < 0)
             return STEP_FAILED;
         return STEP_WAIT;
     }
@@ -93,7 +94,7 @@ static enum step wait_closed_step(AwaitableObject *self, PyObject **result)
 static void wait_closed_forget(AwaitableObject *self)
 {
     if (self->owner != NULL)
-        hub_discard_waiter(((WritePipeObject *)self->owner)->close_waiters, self->future);
+        waiters_discard(((WritePipeObject *)self->owner)->close_waiters, self->future);
 }
 
 static const struct awaitable_ops wait_closed_ops = {

@@ -160,12 +160,12 @@ int fp_exit_watch(struct fp_exit *child, pid_t pid, int pidfd, enum fp_exit_mode
     *child = (struct fp_exit){.pid = pid, .fd = -1, .may_ask = mode == FP_EXIT_AUTO};
     if (mode != FP_EXIT_THREAD) {
         child->fd = pidfd >= 0 ? pidfd : open_pidfd(pid);
-        if (child->fd >= 0) {
+        int err = child->fd >= 0 ? fp_fd_lift(&child->fd) : child->fd;
+        if (err == 0) {
             child->is_pidfd = true;
             return 0;
         }
-        int err = child->fd;
-        child->fd = -1;
+        pidfd = child->fd = -1;
         if (err != -ENOSYS && err != -EPERM && err != -EINVAL)
             return err; /* EMFILE and the like: a thread would need a descriptor as well */
     }
@@ -216,7 +216,9 @@ enum fp_reap fp_exit_reap(struct fp_exit *child, struct fp_exit_status *status)
 
 int fp_exit_destroy(struct fp_exit *child, struct fp_exit_status *status)
 {
-    enum { PATIENCE_MS = 5000 }; /* a killed child ends in well under one; some are stuck in the kernel */
+    enum {
+        PATIENCE_MS = 5000
+    }; /* a killed child ends in well under one; some are stuck in the kernel */
     int err = child->reaped ? 0 : fp_exit_signal(child, SIGKILL);
     enum fp_reap reap = FP_REAP_RUNNING;
     if (err == 0 && !child->reaped) {

@@ -18,8 +18,7 @@ void fp_fd_close(int *fd)
     }
 }
 
-/* Moves *fd above 2 if it is not there.  0, or -errno with *fd closed. */
-static int lift(int *fd)
+int fp_fd_lift(int *fd)
 {
     if (*fd > 2)
         return 0;
@@ -41,9 +40,9 @@ int fp_fd_pipe(int fds[2])
     fcntl(fds[0], F_SETFD, FD_CLOEXEC);
     fcntl(fds[1], F_SETFD, FD_CLOEXEC);
 #endif
-    int err = lift(&fds[0]);
+    int err = fp_fd_lift(&fds[0]);
     if (err == 0)
-        err = lift(&fds[1]);
+        err = fp_fd_lift(&fds[1]);
     if (err < 0) {
         fp_fd_close(&fds[0]);
         fp_fd_close(&fds[1]);
@@ -60,7 +59,7 @@ int fp_fd_null(void)
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    int err = lift(&fd);
+    int err = fp_fd_lift(&fd);
     return err < 0 ? err : fd;
 }
 

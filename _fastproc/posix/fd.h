@@ -22,6 +22,9 @@ static inline int fp_fd_take(int *fd)
 /* Closes *fd unless it is -1, and leaves -1 behind.  Keeps errno. */
 void fp_fd_close(int *fd);
 
+/* Moves *fd above 2 if it is not there.  0, or -errno with *fd closed. */
+int fp_fd_lift(int *fd);
+
 /* fds[0] to read, fds[1] to write; both close-on-exec and above 2.  0 or -errno. */
 int fp_fd_pipe(int fds[2]);
 

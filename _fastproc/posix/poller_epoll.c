@@ -14,14 +14,14 @@ enum { BATCH = 64 };
 int fp_poller_open(struct fp_poller *poller)
 {
     poller->fd = epoll_create1(EPOLL_CLOEXEC);
-    return poller->fd < 0 ? -errno : 0;
+    return poller->fd < 0 ? -errno : fp_fd_lift(&poller->fd);
 }
 
 static int control(struct fp_poller *poller, int op, int fd, unsigned interest, uint64_t cookie)
 {
     struct epoll_event event = {
-        .events = ((interest & FP_WANT_READ) ? EPOLLIN : 0) |
-                  ((interest & FP_WANT_WRITE) ? EPOLLOUT : 0),
+        .events =
+            ((interest & FP_WANT_READ) ? EPOLLIN : 0) | ((interest & FP_WANT_WRITE) ? EPOLLOUT : 0),
         .data.u64 = cookie,
     };
     return epoll_ctl(poller->fd, op, fd, &event) < 0 ? -errno : 0;

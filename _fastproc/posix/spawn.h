@@ -47,10 +47,10 @@ struct fp_fork_hooks {
 struct fp_spawn_request {
     char *const *argv;
     char *const *envp;
-    char *const *paths;     /* candidates for execve, in order, NULL at the end */
-    const char *cwd;        /* NULL: the parent's */
-    int stdio[3];           /* what becomes 0, 1, 2; -1: the parent's */
-    const int *pass_fds;    /* ascending */
+    char *const *paths;  /* candidates for execve, in order, NULL at the end */
+    const char *cwd;     /* NULL: the parent's */
+    int stdio[3];        /* what becomes 0, 1, 2; -1: the parent's */
+    const int *pass_fds; /* ascending */
     size_t pass_fd_count;
     const gid_t *groups;
     size_t group_count;

@@ -35,7 +35,8 @@
 #define FP_NO_CANARY
 #endif
 #if defined(__clang__)
-#define FP_IN_CHILD FP_NO_CANARY __attribute__((no_sanitize("address", "undefined", "thread", "memory")))
+#define FP_IN_CHILD                                                                                \
+    FP_NO_CANARY __attribute__((no_sanitize("address", "undefined", "thread", "memory")))
 #elif defined(__GNUC__)
 #define FP_IN_CHILD                                                                                \
     FP_NO_CANARY __attribute__((no_sanitize_address, no_sanitize_undefined, no_sanitize_thread))

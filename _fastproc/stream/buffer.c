@@ -87,9 +87,8 @@ ssize_t fp_buffer_find(const struct fp_buffer *buffer, const void *separator, si
     if (size == 0 || from > length || size > length - from)
         return -1;
     const unsigned char *bytes = fp_buffer_bytes(buffer);
-    const unsigned char *found = size == 1
-                                     ? memchr(bytes + from, *(const unsigned char *)separator,
-                                              length - from)
-                                     : memmem(bytes + from, length - from, separator, size);
+    const unsigned char *found =
+        size == 1 ? memchr(bytes + from, *(const unsigned char *)separator, length - from)
+                  : memmem(bytes + from, length - from, separator, size);
     return found != NULL ? found - bytes : -1;
 }

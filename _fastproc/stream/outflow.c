@@ -20,8 +20,8 @@ struct fp_piece {
     struct fp_piece *next;
     const unsigned char *bytes; /* what is left to write */
     size_t count;
-    size_t room;  /* behind the bytes, in a chunk */
-    void *owner;  /* of referred bytes */
+    size_t room; /* behind the bytes, in a chunk */
+    void *owner; /* of referred bytes */
     unsigned char chunk[];
 };
 

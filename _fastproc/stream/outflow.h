@@ -17,9 +17,9 @@ struct fp_piece;
 
 struct fp_outflow {
     struct fp_piece *first, *last;
-    size_t pending;                 /* bytes queued */
-    size_t high_water, low_water;   /* bytes */
-    void (*release)(void *owner);   /* gives up a reference of fp_outflow_refer() */
+    size_t pending;               /* bytes queued */
+    size_t high_water, low_water; /* bytes */
+    void (*release)(void *owner); /* gives up a reference of fp_outflow_refer() */
 };
 
 /* asyncio's defaults. */

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See future.h.
+ */
+#include "binding/future.h"
+
+PyObject *future_new_of_loop(struct fp_state *state, PyObject *loop)
+{
+    return PyObject_CallMethodNoArgs(loop, state->names.create_future);
+}
+
+PyObject *future_new(HubObject *hub)
+{
+    if (!hub_is_alive(hub)) {
+        PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
+        return NULL;
+    }
+    PyObject *loop = hub_loop(hub);
+    if (loop == NULL)
+        return NULL;
+    PyObject *future = future_new_of_loop(hub->state, loop);
+    Py_DECREF(loop);
+    return future;
+}
+
+int future_block_on(struct fp_state *state, PyObject *future)
+{
+    return PyObject_SetAttr(future, state->names._asyncio_future_blocking, Py_True);
+}
+
+/* 1 done, 0 not, -1 with an exception. */
+static int is_done(struct fp_state *state, PyObject *future)
+{
+    PyObject *answer = PyObject_CallMethodNoArgs(future, state->names.done);
+    if (answer == NULL)
+        return -1;
+    int done = PyObject_IsTrue(answer);
+    Py_DECREF(answer);
+    return done;
+}
+
+void future_wake(struct fp_state *state, PyObject **future)
+{
+    PyObject *waking = *future;
+    if (waking == NULL)
+        return;
+    *future = NULL;
+    PyObject *raised = compat_take_exception();
+    int done = is_done(state, waking);
+    if (done == 0) {
+        PyObject *nothing = PyObject_CallMethodOneArg(waking, state->names.set_result, Py_None);
+        Py_XDECREF(nothing);
+    }
+    hub_report(waking);
+    Py_DECREF(waking);
+    compat_raise(raised);
+}
+
+void future_wake_all(struct fp_state *state, PyObject **waiters)
+{
+    PyObject *list = *waiters;
+    *waiters = NULL;
+    if (list == NULL)
+        return;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+        PyObject *future = Py_NewRef(PyList_GET_ITEM(list, i));
+        future_wake(state, &future);
+    }
+    Py_DECREF(list);
+}
+
+int waiters_add(PyObject **waiters, PyObject *future)
+{
+    if (*waiters == NULL && (*waiters = PyList_New(0)) == NULL)
+        return -1;
+    return PyList_Append(*waiters, future);
+}
+
+void waiters_discard(PyObject *waiters, PyObject *future)
+{
+    if (waiters == NULL || future == NULL)
+        return;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(waiters); i++) {
+        if (PyList_GET_ITEM(waiters, i) == future) {
+            if (PyList_SetSlice(waiters, i, i + 1, NULL) < 0)
+                PyErr_Clear(); /* a done future that stays in the list is skipped later */
+            return;
+        }
+    }
+}

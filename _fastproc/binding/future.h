@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The loop's futures: what an awaitable waits on, and lists of them.  A future
+ * here only says "look again"; it never carries a result.
+ */
+#ifndef FP_BINDING_FUTURE_H
+#define FP_BINDING_FUTURE_H
+
+#include "binding/hub.h"
+
+/* The future of a loop, a new reference or NULL. */
+PyObject *future_new(HubObject *hub);
+PyObject *future_new_of_loop(struct fp_state *state, PyObject *loop);
+/* Marks the future as waited for by the task that gets it from a coroutine.  0 or -1. */
+int future_block_on(struct fp_state *state, PyObject *future);
+/* Takes the future out of *future and completes it unless it is done.  Never raises. */
+void future_wake(struct fp_state *state, PyObject **future);
+/* Takes the list of futures out of *waiters and completes all. */
+void future_wake_all(struct fp_state *state, PyObject **waiters);
+/* Adds to such a list, which is made if *waiters is NULL; 0 or -1. */
+int waiters_add(PyObject **waiters, PyObject *future);
+void waiters_discard(PyObject *waiters, PyObject *future);
+
+#endif

@@ -4,6 +4,7 @@
  * pausing, and looks at each step what is still missing.  Whatever was read is
  * in the readers until the end, so a cancelled call loses nothing.
  */
+#include "binding/arguments.h"
 #include "binding/awaitable.h"
 #include "binding/future.h"
 #include "binding/process.h"
@@ -144,18 +145,11 @@ static const struct awaitable_ops communicate_ops = {
 PyObject *process_communicate(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                               PyObject *names)
 {
-    Py_ssize_t named = names != NULL ? PyTuple_GET_SIZE(names) : 0;
-    if (nargs + named > 1) {
-        PyErr_Format(PyExc_TypeError, "communicate() takes at most 1 argument (%zd given)",
-                     nargs + named);
+    PyObject *input = arguments_one("communicate", "input", false, args, nargs, names);
+    if (input == NULL && PyErr_Occurred())
         return NULL;
-    }
-    if (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "input") != 0) {
-        PyErr_Format(PyExc_TypeError, "communicate() got an unexpected keyword argument '%U'",
-                     PyTuple_GET_ITEM(names, 0));
-        return NULL;
-    }
-    PyObject *input = nargs + named == 1 && args[0] != Py_None ? args[0] : NULL;
+    if (input == Py_None)
+        input = NULL;
     struct fp_state *state = ((ProcessObject *)self)->transport->hub->state;
     return awaitable_new(state, &communicate_ops, self, input, 0);
 }

@@ -14,6 +14,7 @@
 #include "binding/gate.h"
 #include "binding/pipes.h"
 #include "binding/transport.h"
+#include "binding/errors.h"
 
 enum {
     EVENTS_PER_TURN = 64,     /* then the loop's other work has its turn */
@@ -74,13 +75,6 @@ static bool is_forked_off(const HubObject *hub)
 bool hub_is_alive(const HubObject *hub)
 {
     return !hub->closed && !is_forked_off(hub);
-}
-
-static int raise_errno(int err)
-{
-    errno = -err;
-    PyErr_SetFromErrno(PyExc_OSError);
-    return -1;
 }
 
 int hub_add(HubObject *hub, int fd, unsigned interest, enum hub_role role, PyObject *owner)

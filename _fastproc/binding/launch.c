@@ -9,6 +9,7 @@
 
 #include "binding/options.h"
 #include "binding/strings.h"
+#include "binding/errors.h"
 #include "posix/fd.h"
 
 /* ---- from the call to the launch ---- */
@@ -144,13 +145,6 @@ void launch_free(struct launch *launch)
     PyMem_RawFree(launch);
 }
 
-static int raise_errno(int err)
-{
-    errno = -err;
-    PyErr_SetFromErrno(PyExc_OSError);
-    return -1;
-}
-
 int launch_hold_fds(struct launch *launch)
 {
     int copies[3] = {-1, -1, -1};
@@ -258,7 +252,6 @@ int launch_start(struct fp_state *state, struct launch *launch)
 
 void launch_raise_error(struct fp_state *state, const struct launch *launch)
 {
-    int err = launch->error.err;
     PyObject *filename = NULL;
     switch ((enum fp_spawn_stage)launch->error.stage) {
     case FP_STAGE_PREEXEC:
@@ -274,9 +267,5 @@ void launch_raise_error(struct fp_state *state, const struct launch *launch)
     case FP_STAGE_NONE:
         break;
     }
-    errno = err;
-    if (filename != NULL)
-        PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, filename);
-    else
-        PyErr_SetFromErrno(PyExc_OSError);
+    raise_errno_of(-launch->error.err, filename);
 }

@@ -131,22 +131,25 @@ static PyObject *core_after_fork(PyObject *module, PyObject *Py_UNUSED(ignored))
 static PyMethodDef core_methods[] = {
     {"create_subprocess_exec", (PyCFunction)(void (*)(void))create_subprocess_exec,
      METH_VARARGS | METH_KEYWORDS,
-     "create_subprocess_exec(program, *args, stdin=None, stdout=None, stderr=None, limit=65536, "
-     "**kwds) -> awaitable of Process. Start a program; limit is the readers', in bytes, the "
-     "other keywords are subprocess.Popen's. OSError if it cannot be started. "
+     "create_subprocess_exec($module, /, program, *args, stdin=None, stdout=None, stderr=None, "
+     "limit=65536, **kwds)\n--\n\n"
+     "-> awaitable of Process. Start a program; limit is the readers', in bytes, the other "
+     "keywords are subprocess.Popen's. OSError if it cannot be started. "
      "asyncio.create_subprocess_exec."},
     {"create_subprocess_shell", (PyCFunction)(void (*)(void))create_subprocess_shell,
      METH_VARARGS | METH_KEYWORDS,
-     "create_subprocess_shell(cmd, stdin=None, stdout=None, stderr=None, limit=65536, **kwds) -> "
-     "awaitable of Process. Start a command (str or bytes) in /bin/sh. "
+     "create_subprocess_shell($module, /, cmd, stdin=None, stdout=None, stderr=None, limit=65536, "
+     "**kwds)\n--\n\n"
+     "-> awaitable of Process. Start a command (str or bytes) in /bin/sh. "
      "asyncio.create_subprocess_shell."},
     {"machine", core_machine, METH_NOARGS,
-     "machine() -> dict. What this machine offers: spawn, pidfd, exit_info, poller, gate."},
+     "machine($module, /)\n--\n\n"
+     "-> dict. What this machine offers: spawn, pidfd, exit_info, poller, gate."},
     {"configure", (PyCFunction)(void (*)(void))core_configure, METH_VARARGS | METH_KEYWORDS,
-     "configure(*, spawn=..., reap=..., gate=...) -> None. Force how the next children are made: "
-     "spawn 'auto', 'clone', 'vfork' or 'fork'; reap 'auto', 'pidfd' (never ask for a status that "
-     "somebody else took) or 'thread' (no pidfd); gate the number that may be between clone and "
-     "exec. For tests."},
+     "configure($module, /, *, spawn=..., reap=..., gate=...)\n--\n\n"
+     "-> None. Force how the next children are made: spawn 'auto', 'clone', 'vfork' or 'fork'; "
+     "reap 'auto', 'pidfd' (never ask for a status that somebody else took) or 'thread' (no "
+     "pidfd); gate the number that may be between clone and exec. For tests."},
     {NULL, NULL, 0, NULL},
 };
 

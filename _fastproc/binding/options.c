@@ -4,6 +4,8 @@
  */
 #include "binding/options.h"
 
+#include "binding/arguments.h"
+
 #include <limits.h>
 #include <stdlib.h>
 
@@ -126,21 +128,11 @@ static bool is_given(PyObject *option)
     return option != NULL && option != Py_None;
 }
 
-/* An int option that fits `int`; `otherwise` when it is not given or None.  0 or -1. */
+/* An int option; `otherwise` when it is not given or None.  0 or -1. */
 static int read_int(PyObject *option, int otherwise, int *result)
 {
     *result = otherwise;
-    if (!is_given(option))
-        return 0;
-    long value = PyLong_AsLong(option);
-    if (value == -1 && PyErr_Occurred())
-        return -1;
-    if (value < INT_MIN || value > INT_MAX) {
-        PyErr_SetString(PyExc_OverflowError, "Python int too large to convert to C int");
-        return -1;
-    }
-    *result = (int)value;
-    return 0;
+    return is_given(option) ? arguments_int(option, result) : 0;
 }
 
 static int read_truth(PyObject *option, bool otherwise, bool *result)

@@ -4,6 +4,8 @@
  */
 #include "binding/process.h"
 
+#include "binding/arguments.h"
+
 #include <signal.h>
 
 /* The reader of the pipe `fd`, each referring to the other: a new reference or NULL. */
@@ -59,12 +61,14 @@ static PyObject *send(PyObject *op, int signum)
     Py_RETURN_NONE;
 }
 
-static PyObject *process_send_signal(PyObject *op, PyObject *number)
+static PyObject *process_send_signal(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                                     PyObject *names)
 {
-    long signum = PyLong_AsLong(number);
-    if (signum == -1 && PyErr_Occurred())
+    PyObject *number = arguments_one("send_signal", "signal", true, args, nargs, names);
+    int signum;
+    if (number == NULL || arguments_int(number, &signum) < 0)
         return NULL;
-    return send(op, (int)signum);
+    return send(op, signum);
 }
 
 static PyObject *process_terminate(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -225,20 +229,24 @@ static void process_dealloc(PyObject *op)
 
 static PyMethodDef process_methods[] = {
     {"wait", process_wait, METH_NOARGS,
-     "wait() -> awaitable of int. Wait for the child to exit, whether or not its pipes are "
-     "closed, and return the returncode. asyncio.subprocess.Process.wait."},
-    {"communicate", (PyCFunction)(void (*)(void))process_communicate, METH_FASTCALL | METH_KEYWORDS,
-     "communicate(input=None) -> awaitable of (bytes | None, bytes | None). Send a bytes-like "
-     "input, close stdin, read stdout and stderr to the end, wait for the exit. If it is "
-     "cancelled, the next call returns what was read so far as well. "
-     "asyncio.subprocess.Process.communicate."},
-    {"send_signal", process_send_signal, METH_O,
-     "send_signal(signal) -> None. ProcessLookupError once the child is reaped. "
+     "wait($self, /)\n--\n\n"
+     "-> awaitable of int. Wait for the child to exit, whether or not its pipes are closed, and "
+     "return the returncode. asyncio.subprocess.Process.wait."},
+    {"communicate", FASTCALL(process_communicate),
+     "communicate($self, /, input=None)\n--\n\n"
+     "-> awaitable of (bytes | None, bytes | None). Send a bytes-like input, close stdin, read "
+     "stdout and stderr to the end, wait for the exit. If it is cancelled, the next call returns "
+     "what was read so far as well. asyncio.subprocess.Process.communicate."},
+    {"send_signal", FASTCALL(process_send_signal),
+     "send_signal($self, /, signal)\n--\n\n"
+     "-> None. ProcessLookupError once the child is reaped. "
      "asyncio.subprocess.Process.send_signal."},
     {"terminate", process_terminate, METH_NOARGS,
-     "terminate() -> None. Send SIGTERM. asyncio.subprocess.Process.terminate."},
+     "terminate($self, /)\n--\n\n"
+     "-> None. Send SIGTERM. asyncio.subprocess.Process.terminate."},
     {"kill", process_kill, METH_NOARGS,
-     "kill() -> None. Send SIGKILL. asyncio.subprocess.Process.kill."},
+     "kill($self, /)\n--\n\n"
+     "-> None. Send SIGKILL. asyncio.subprocess.Process.kill."},
     {NULL, NULL, 0, NULL},
 };
 

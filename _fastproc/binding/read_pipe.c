@@ -5,8 +5,10 @@
  * While it is being read the hub refers to it; while it is paused only its
  * child and its reader do, so one that nobody will read again can be collected.
  */
+#include "binding/arguments.h"
 #include "binding/pipes.h"
 
+#include "binding/errors.h"
 #include "binding/reader.h"
 #include "binding/transport.h"
 #include "posix/fd.h"
@@ -109,9 +111,7 @@ void read_pipe_ready(ReadPipeObject *self, unsigned ready)
         case FP_FLOW_AGAIN:
             return;
         case FP_FLOW_ERROR: {
-            errno = self->flow.err;
-            PyErr_SetFromErrno(PyExc_OSError);
-            PyObject *exception = compat_take_exception();
+            PyObject *exception = exception_of_errno(-self->flow.err);
             lose(self, exception);
             Py_XDECREF(exception);
             return;
@@ -176,14 +176,11 @@ static PyObject *read_pipe_fileno(PyObject *op, PyObject *Py_UNUSED(ignored))
 }
 
 /* 'pipe' is a file object in asyncio; the transport has the one method of it that is used. */
-static PyObject *read_pipe_get_extra_info(PyObject *op, PyObject *args)
+static PyObject *read_pipe_get_extra_info(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    PyObject *name, *otherwise = Py_None;
-    if (!PyArg_ParseTuple(args, "O|O:get_extra_info", &name, &otherwise))
-        return NULL;
-    if (PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "pipe") == 0)
-        return Py_NewRef(op);
-    return Py_NewRef(otherwise);
+    PyObject *otherwise;
+    int known = arguments_extra_info(args, kwargs, "pipe", &otherwise);
+    return known < 0 ? NULL : Py_NewRef(known ? op : otherwise);
 }
 
 static PyObject *read_pipe_repr(PyObject *op)
@@ -227,20 +224,28 @@ static void read_pipe_dealloc(PyObject *op)
 
 static PyMethodDef read_pipe_methods[] = {
     {"pause_reading", read_pipe_pause_reading, METH_NOARGS,
-     "pause_reading() -> None. Stop reading; asyncio.ReadTransport.pause_reading."},
+     "pause_reading($self, /)\n--\n\n"
+     "-> None. Stop reading; asyncio.ReadTransport.pause_reading."},
     {"resume_reading", read_pipe_resume_reading, METH_NOARGS,
-     "resume_reading() -> None. Read again; asyncio.ReadTransport.resume_reading."},
+     "resume_reading($self, /)\n--\n\n"
+     "-> None. Read again; asyncio.ReadTransport.resume_reading."},
     {"is_reading", read_pipe_is_reading, METH_NOARGS,
-     "is_reading() -> bool. asyncio.ReadTransport.is_reading."},
+     "is_reading($self, /)\n--\n\n"
+     "-> bool. asyncio.ReadTransport.is_reading."},
     {"is_closing", read_pipe_is_closing, METH_NOARGS,
-     "is_closing() -> bool. asyncio.BaseTransport.is_closing."},
+     "is_closing($self, /)\n--\n\n"
+     "-> bool. asyncio.BaseTransport.is_closing."},
     {"close", read_pipe_close_method, METH_NOARGS,
-     "close() -> None. Close the pipe; its reader sees the end of the stream. "
+     "close($self, /)\n--\n\n"
+     "-> None. Close the pipe; its reader sees the end of the stream. "
      "asyncio.BaseTransport.close."},
-    {"get_extra_info", read_pipe_get_extra_info, METH_VARARGS,
-     "get_extra_info(name, default=None). 'pipe' gives an object with fileno(). "
-     "asyncio.BaseTransport.get_extra_info."},
-    {"fileno", read_pipe_fileno, METH_NOARGS, "fileno() -> int. -1 once closed."},
+    {"get_extra_info", (PyCFunction)(void (*)(void))read_pipe_get_extra_info,
+     METH_VARARGS | METH_KEYWORDS,
+     "get_extra_info($self, /, name, default=None)\n--\n\n"
+     "'pipe' gives an object with fileno(). asyncio.BaseTransport.get_extra_info."},
+    {"fileno", read_pipe_fileno, METH_NOARGS,
+     "fileno($self, /)\n--\n\n"
+     "-> int. -1 once closed."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "binding/arguments.h"
 #include "binding/reader.h"
 
 /* Waits until `wake_at` bytes are buffered. */
@@ -61,32 +62,11 @@ static const struct awaitable_ops read_ops = {
     .forget = forget_reader,
 };
 
-/* The single optional argument of a method, by position or by name.  0 or -1. */
-static int one_argument(const char *function, const char *name, PyObject *const *args,
-                        Py_ssize_t nargs, PyObject *names, PyObject **argument)
-{
-    Py_ssize_t named = names != NULL ? PyTuple_GET_SIZE(names) : 0;
-    *argument = NULL;
-    if (nargs + named > 1) {
-        PyErr_Format(PyExc_TypeError, "%s() takes at most 1 argument (%zd given)", function,
-                     nargs + named);
-        return -1;
-    }
-    if (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), name) != 0) {
-        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function,
-                     PyTuple_GET_ITEM(names, 0));
-        return -1;
-    }
-    if (nargs + named == 1)
-        *argument = args[0];
-    return 0;
-}
-
 PyObject *reader_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
-    PyObject *argument;
     Py_ssize_t count = -1;
-    if (one_argument("read", "n", args, nargs, names, &argument) < 0)
+    PyObject *argument = arguments_one("read", "n", false, args, nargs, names);
+    if (argument == NULL && PyErr_Occurred())
         return NULL;
     if (argument != NULL) {
         count = PyNumber_AsSsize_t(argument, NULL);
@@ -140,14 +120,9 @@ static const struct awaitable_ops readexactly_ops = {
 PyObject *reader_readexactly(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                              PyObject *names)
 {
-    PyObject *count;
-    if (one_argument("readexactly", "n", args, nargs, names, &count) < 0)
+    PyObject *count = arguments_one("readexactly", "n", true, args, nargs, names);
+    if (count == NULL)
         return NULL;
-    if (count == NULL) {
-        PyErr_SetString(PyExc_TypeError,
-                        "readexactly() missing 1 required positional argument: 'n'");
-        return NULL;
-    }
     Py_ssize_t number = PyNumber_AsSsize_t(count, PyExc_OverflowError);
     if (number == -1 && PyErr_Occurred())
         return NULL;
@@ -254,8 +229,8 @@ static const struct awaitable_ops readuntil_ops = {
 
 PyObject *reader_readuntil(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
-    PyObject *separators;
-    if (one_argument("readuntil", "separator", args, nargs, names, &separators) < 0)
+    PyObject *separators = arguments_one("readuntil", "separator", false, args, nargs, names);
+    if (separators == NULL && PyErr_Occurred())
         return NULL;
     if (separators == NULL)
         separators = Py_BuildValue("(y#)", "\n", (Py_ssize_t)1);

@@ -3,6 +3,7 @@
  * The type StreamReader: an asyncio.StreamReader with the buffer in C.  A child's
  * pipe fills it directly; one made by hand is fed by feed_data().
  */
+#include "binding/arguments.h"
 #include "binding/pipes.h"
 #include "binding/reader.h"
 
@@ -37,9 +38,13 @@ static int reader_init_method(PyObject *op, PyObject *args, PyObject *kwargs)
     return 0;
 }
 
-static PyObject *reader_feed_data(PyObject *op, PyObject *data)
+static PyObject *reader_feed_data(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                                  PyObject *names)
 {
     ReaderObject *self = (ReaderObject *)op;
+    PyObject *data = arguments_one("feed_data", "data", true, args, nargs, names);
+    if (data == NULL)
+        return NULL;
     Py_buffer view;
     if (self->eof) {
         PyErr_SetString(PyExc_AssertionError, "feed_data after feed_eof");
@@ -69,8 +74,12 @@ static PyObject *reader_at_eof(PyObject *op, PyObject *Py_UNUSED(ignored))
     return PyBool_FromLong(self->eof && fp_buffer_length(&self->buffer) == 0);
 }
 
-static PyObject *reader_set_exception_method(PyObject *op, PyObject *exception)
+static PyObject *reader_set_exception_method(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                                             PyObject *names)
 {
+    PyObject *exception = arguments_one("set_exception", "exc", true, args, nargs, names);
+    if (exception == NULL)
+        return NULL;
     reader_set_exception((ReaderObject *)op, exception);
     Py_RETURN_NONE;
 }
@@ -85,9 +94,13 @@ static PyObject *reader_get_exception(PyObject *op, PyObject *Py_UNUSED(ignored)
     return none_for_null(((ReaderObject *)op)->exception);
 }
 
-static PyObject *reader_set_transport(PyObject *op, PyObject *transport)
+static PyObject *reader_set_transport(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                                      PyObject *names)
 {
     ReaderObject *self = (ReaderObject *)op;
+    PyObject *transport = arguments_one("set_transport", "transport", true, args, nargs, names);
+    if (transport == NULL)
+        return NULL;
     if (self->transport != NULL) {
         PyErr_SetString(PyExc_AssertionError, "Transport already set");
         return NULL;
@@ -254,38 +267,43 @@ static void reader_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-#define FAST(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
-
 static PyMethodDef reader_methods[] = {
-    {"read", FAST(reader_read),
-     "read(n=-1) -> awaitable of bytes. Up to n bytes, as soon as there are any; all until the "
-     "end for n < 0; b'' at the end. RuntimeError while another coroutine waits for data. "
+    {"read", FASTCALL(reader_read),
+     "read($self, /, n=-1)\n--\n\n"
+     "-> awaitable of bytes. Up to n bytes, as soon as there are any; all until the end for n < 0; "
+     "b'' at the end. RuntimeError while another coroutine waits for data. "
      "asyncio.StreamReader.read."},
     {"readline", reader_readline, METH_NOARGS,
-     "readline() -> awaitable of bytes. A line with its newline, or what is left at the end. "
-     "ValueError for a line over the limit (bytes). asyncio.StreamReader.readline."},
-    {"readexactly", FAST(reader_readexactly),
-     "readexactly(n) -> awaitable of bytes. asyncio.IncompleteReadError with .partial and "
-     ".expected if the end comes first, ValueError for n < 0. asyncio.StreamReader.readexactly."},
-    {"readuntil", FAST(reader_readuntil),
-     "readuntil(separator=b'\\n') -> awaitable of bytes. Up to and with the separator, or the "
-     "first of a tuple of them. asyncio.IncompleteReadError at the end, "
-     "asyncio.LimitOverrunError over the limit (bytes), with the data kept. "
-     "asyncio.StreamReader.readuntil."},
+     "readline($self, /)\n--\n\n"
+     "-> awaitable of bytes. A line with its newline, or what is left at the end. ValueError for a "
+     "line over the limit (bytes). asyncio.StreamReader.readline."},
+    {"readexactly", FASTCALL(reader_readexactly),
+     "readexactly($self, /, n)\n--\n\n"
+     "-> awaitable of bytes. asyncio.IncompleteReadError with .partial and .expected if the end "
+     "comes first, ValueError for n < 0. asyncio.StreamReader.readexactly."},
+    {"readuntil", FASTCALL(reader_readuntil),
+     "readuntil($self, /, separator=b'\\n')\n--\n\n"
+     "-> awaitable of bytes. Up to and with the separator, or the first of a tuple of them. "
+     "asyncio.IncompleteReadError at the end, asyncio.LimitOverrunError over the limit (bytes), "
+     "with the data kept. asyncio.StreamReader.readuntil."},
     {"at_eof", reader_at_eof, METH_NOARGS,
-     "at_eof() -> bool. Nothing is buffered and nothing will come. asyncio.StreamReader.at_eof."},
-    {"feed_data", reader_feed_data, METH_O,
-     "feed_data(data) -> None. Append a bytes-like object. asyncio.StreamReader.feed_data."},
+     "at_eof($self, /)\n--\n\n"
+     "-> bool. Nothing is buffered and nothing will come. asyncio.StreamReader.at_eof."},
+    {"feed_data", FASTCALL(reader_feed_data),
+     "feed_data($self, /, data)\n--\n\n"
+     "-> None. Append a bytes-like object. asyncio.StreamReader.feed_data."},
     {"feed_eof", reader_feed_eof, METH_NOARGS,
-     "feed_eof() -> None. Mark the end. asyncio.StreamReader.feed_eof."},
+     "feed_eof($self, /)\n--\n\n"
+     "-> None. Mark the end. asyncio.StreamReader.feed_eof."},
     {"exception", reader_get_exception, METH_NOARGS,
-     "exception() -> BaseException | None. asyncio.StreamReader.exception."},
-    {"set_exception", reader_set_exception_method, METH_O,
-     "set_exception(exc) -> None. What reading raises from now on. "
-     "asyncio.StreamReader.set_exception."},
-    {"set_transport", reader_set_transport, METH_O,
-     "set_transport(transport) -> None. What to pause and resume. "
-     "asyncio.StreamReader.set_transport."},
+     "exception($self, /)\n--\n\n"
+     "-> BaseException | None. asyncio.StreamReader.exception."},
+    {"set_exception", FASTCALL(reader_set_exception_method),
+     "set_exception($self, /, exc)\n--\n\n"
+     "-> None. What reading raises from now on. asyncio.StreamReader.set_exception."},
+    {"set_transport", FASTCALL(reader_set_transport),
+     "set_transport($self, /, transport)\n--\n\n"
+     "-> None. What to pause and resume. asyncio.StreamReader.set_transport."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -14,16 +14,10 @@
 
 #include "binding/awaitable.h"
 #include "binding/pipes.h"
+#include "binding/errors.h"
 #include "posix/fd.h"
 
 enum { LOST_RETURNCODE = 255 }; /* asyncio's, for a status that somebody else took */
-
-static int raise_errno(int err)
-{
-    errno = -err;
-    PyErr_SetFromErrno(PyExc_OSError);
-    return -1;
-}
 
 TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct launch *launch)
 {

@@ -4,6 +4,7 @@
  * programs reach for: what get_extra_info('subprocess') gives, and what
  * proc.stdin._protocol is.
  */
+#include "binding/arguments.h"
 #include "binding/pipes.h"
 #include "binding/transport.h"
 #include "posix/fd.h"
@@ -60,10 +61,12 @@ static PyObject *transport_get_returncode(PyObject *op, PyObject *Py_UNUSED(igno
     return transport_returncode((TransportObject *)op);
 }
 
-static PyObject *transport_get_pipe_transport(PyObject *op, PyObject *number)
+static PyObject *transport_get_pipe_transport(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                                              PyObject *names)
 {
-    long fd = PyLong_AsLong(number);
-    if (fd == -1 && PyErr_Occurred())
+    PyObject *number = arguments_one("get_pipe_transport", "fd", true, args, nargs, names);
+    int fd;
+    if (number == NULL || arguments_int(number, &fd) < 0)
         return NULL;
     PyObject *pipe = fd >= 0 && fd < 3 ? ((TransportObject *)op)->pipes[fd] : NULL;
     return Py_NewRef(pipe != NULL ? pipe : Py_None);
@@ -76,10 +79,12 @@ static PyObject *send(TransportObject *self, int signum)
     Py_RETURN_NONE;
 }
 
-static PyObject *transport_send_signal_method(PyObject *op, PyObject *number)
+static PyObject *transport_send_signal_method(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                                              PyObject *names)
 {
-    int signum = (int)PyLong_AsLong(number);
-    if (signum == -1 && PyErr_Occurred())
+    PyObject *number = arguments_one("send_signal", "signal", true, args, nargs, names);
+    int signum;
+    if (number == NULL || arguments_int(number, &signum) < 0)
         return NULL;
     return send((TransportObject *)op, signum);
 }
@@ -105,15 +110,14 @@ static PyObject *transport_is_closing(PyObject *op, PyObject *Py_UNUSED(ignored)
     return PyBool_FromLong(((TransportObject *)op)->closing);
 }
 
-static PyObject *transport_get_extra_info(PyObject *op, PyObject *args)
+static PyObject *transport_get_extra_info(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     TransportObject *self = (TransportObject *)op;
-    PyObject *name, *otherwise = Py_None;
-    if (!PyArg_ParseTuple(args, "O|O:get_extra_info", &name, &otherwise))
+    PyObject *otherwise;
+    int known = arguments_extra_info(args, kwargs, "subprocess", &otherwise);
+    if (known < 0)
         return NULL;
-    if (PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "subprocess") == 0)
-        return view_new(self->hub->state->popen_type, self);
-    return Py_NewRef(otherwise);
+    return known ? view_new(self->hub->state->popen_type, self) : Py_NewRef(otherwise);
 }
 
 static PyObject *transport_wait_method(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -184,27 +188,36 @@ static void transport_dealloc(PyObject *op)
 
 static PyMethodDef transport_methods[] = {
     {"get_pid", transport_get_pid, METH_NOARGS,
-     "get_pid() -> int. asyncio.SubprocessTransport.get_pid."},
+     "get_pid($self, /)\n--\n\n"
+     "-> int. asyncio.SubprocessTransport.get_pid."},
     {"get_returncode", transport_get_returncode, METH_NOARGS,
-     "get_returncode() -> int | None. asyncio.SubprocessTransport.get_returncode."},
-    {"get_pipe_transport", transport_get_pipe_transport, METH_O,
-     "get_pipe_transport(fd) -> the transport of the pipe 0, 1 or 2, or None. "
+     "get_returncode($self, /)\n--\n\n"
+     "-> int | None. asyncio.SubprocessTransport.get_returncode."},
+    {"get_pipe_transport", FASTCALL(transport_get_pipe_transport),
+     "get_pipe_transport($self, /, fd)\n--\n\n"
+     "-> the transport of the pipe 0, 1 or 2, or None. "
      "asyncio.SubprocessTransport.get_pipe_transport."},
-    {"send_signal", transport_send_signal_method, METH_O,
-     "send_signal(signal) -> None. ProcessLookupError once the child is reaped. "
+    {"send_signal", FASTCALL(transport_send_signal_method),
+     "send_signal($self, /, signal)\n--\n\n"
+     "-> None. ProcessLookupError once the child is reaped. "
      "asyncio.SubprocessTransport.send_signal."},
     {"terminate", transport_terminate, METH_NOARGS,
-     "terminate() -> None. SIGTERM. asyncio.SubprocessTransport.terminate."},
+     "terminate($self, /)\n--\n\n"
+     "-> None. SIGTERM. asyncio.SubprocessTransport.terminate."},
     {"kill", transport_kill, METH_NOARGS,
-     "kill() -> None. SIGKILL. asyncio.SubprocessTransport.kill."},
+     "kill($self, /)\n--\n\n"
+     "-> None. SIGKILL. asyncio.SubprocessTransport.kill."},
     {"close", transport_close_method, METH_NOARGS,
-     "close() -> None. Close the pipes and kill the child if it runs. "
-     "asyncio.SubprocessTransport.close."},
+     "close($self, /)\n--\n\n"
+     "-> None. Close the pipes and kill the child if it runs. asyncio.SubprocessTransport.close."},
     {"is_closing", transport_is_closing, METH_NOARGS,
-     "is_closing() -> bool. asyncio.BaseTransport.is_closing."},
-    {"get_extra_info", transport_get_extra_info, METH_VARARGS,
-     "get_extra_info(name, default=None). 'subprocess' gives an object with pid, args, "
-     "returncode, poll() and the signal methods of a Popen. asyncio.BaseTransport.get_extra_info."},
+     "is_closing($self, /)\n--\n\n"
+     "-> bool. asyncio.BaseTransport.is_closing."},
+    {"get_extra_info", (PyCFunction)(void (*)(void))transport_get_extra_info,
+     METH_VARARGS | METH_KEYWORDS,
+     "get_extra_info($self, /, name, default=None)\n--\n\n"
+     "'subprocess' gives an object with pid, args, returncode, poll() and the signal methods of a "
+     "Popen. asyncio.BaseTransport.get_extra_info."},
     {"_wait", transport_wait_method, METH_NOARGS, "What asyncio.subprocess.Process.wait awaits."},
     {NULL, NULL, 0, NULL},
 };
@@ -254,9 +267,11 @@ static PyObject *popen_poll(PyObject *op, PyObject *Py_UNUSED(ignored))
     return transport_returncode(((ViewObject *)op)->transport);
 }
 
-static PyObject *popen_send_signal(PyObject *op, PyObject *number)
+static PyObject *popen_send_signal(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                                   PyObject *names)
 {
-    return transport_send_signal_method((PyObject *)((ViewObject *)op)->transport, number);
+    return transport_send_signal_method((PyObject *)((ViewObject *)op)->transport, args, nargs,
+                                        names);
 }
 
 static PyObject *popen_terminate(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -280,10 +295,18 @@ static PyGetSetDef popen_getset[] = {
 };
 
 static PyMethodDef popen_methods[] = {
-    {"poll", popen_poll, METH_NOARGS, "poll() -> int | None. As returncode."},
-    {"send_signal", popen_send_signal, METH_O, "send_signal(signal) -> None."},
-    {"terminate", popen_terminate, METH_NOARGS, "terminate() -> None. SIGTERM."},
-    {"kill", popen_kill, METH_NOARGS, "kill() -> None. SIGKILL."},
+    {"poll", popen_poll, METH_NOARGS,
+     "poll($self, /)\n--\n\n"
+     "-> int | None. As returncode."},
+    {"send_signal", FASTCALL(popen_send_signal),
+     "send_signal($self, /, signal)\n--\n\n"
+     "-> None."},
+    {"terminate", popen_terminate, METH_NOARGS,
+     "terminate($self, /)\n--\n\n"
+     "-> None. SIGTERM."},
+    {"kill", popen_kill, METH_NOARGS,
+     "kill($self, /)\n--\n\n"
+     "-> None. SIGKILL."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -5,9 +5,11 @@
  * It stays registered with no interest in anything while nothing is queued, for
  * then the poller still tells when the child closes its stdin.
  */
+#include "binding/arguments.h"
 #include "binding/pipes.h"
 #include "binding/future.h"
 
+#include "binding/errors.h"
 #include "binding/transport.h"
 #include "posix/fd.h"
 
@@ -65,9 +67,7 @@ static void lose(WritePipeObject *self, PyObject *exception)
 /* Ends with the OSError of -err. */
 static void lose_to_errno(WritePipeObject *self, int err)
 {
-    errno = -err;
-    PyErr_SetFromErrno(PyExc_OSError);
-    PyObject *exception = compat_take_exception();
+    PyObject *exception = exception_of_errno(err);
     lose(self, exception);
     Py_XDECREF(exception);
 }
@@ -205,15 +205,23 @@ void write_pipe_loop_closed(WritePipeObject *self)
 
 /* ---- the type ---- */
 
-static PyObject *write_pipe_write_method(PyObject *op, PyObject *data)
+static PyObject *write_pipe_write_method(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                                         PyObject *names)
 {
+    PyObject *data = arguments_one("write", "data", true, args, nargs, names);
+    if (data == NULL)
+        return NULL;
     if (write_pipe_write((WritePipeObject *)op, data) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
 
-static PyObject *write_pipe_writelines(PyObject *op, PyObject *lines)
+static PyObject *write_pipe_writelines(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                                       PyObject *names)
 {
+    PyObject *lines = arguments_one("writelines", "list_of_data", true, args, nargs, names);
+    if (lines == NULL)
+        return NULL;
     WritePipeObject *self = (WritePipeObject *)op;
     struct fp_state *state = self->hub->state;
     PyObject *joined = PyObject_CallMethodOneArg(state->empty_bytes, state->names.join, lines);
@@ -254,14 +262,11 @@ static PyObject *write_pipe_fileno(PyObject *op, PyObject *Py_UNUSED(ignored))
 }
 
 /* 'pipe' is a file object in asyncio; the transport has the one method of it that is used. */
-static PyObject *write_pipe_get_extra_info(PyObject *op, PyObject *args)
+static PyObject *write_pipe_get_extra_info(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    PyObject *name, *otherwise = Py_None;
-    if (!PyArg_ParseTuple(args, "O|O:get_extra_info", &name, &otherwise))
-        return NULL;
-    if (PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "pipe") == 0)
-        return Py_NewRef(op);
-    return Py_NewRef(otherwise);
+    PyObject *otherwise;
+    int known = arguments_extra_info(args, kwargs, "pipe", &otherwise);
+    return known < 0 ? NULL : Py_NewRef(known ? op : otherwise);
 }
 
 static PyObject *write_pipe_get_buffer_size(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -350,35 +355,46 @@ static void write_pipe_dealloc(PyObject *op)
 }
 
 static PyMethodDef write_pipe_methods[] = {
-    {"write", write_pipe_write_method, METH_O,
-     "write(data) -> None. Write a bytes-like object, queueing what does not go through at once. "
+    {"write", FASTCALL(write_pipe_write_method),
+     "write($self, /, data)\n--\n\n"
+     "-> None. Write a bytes-like object, queueing what does not go through at once. "
      "asyncio.WriteTransport.write."},
-    {"writelines", write_pipe_writelines, METH_O,
-     "writelines(list_of_data) -> None. asyncio.WriteTransport.writelines."},
+    {"writelines", FASTCALL(write_pipe_writelines),
+     "writelines($self, /, list_of_data)\n--\n\n"
+     "-> None. asyncio.WriteTransport.writelines."},
     {"write_eof", write_pipe_close_method, METH_NOARGS,
-     "write_eof() -> None. Close once all is written. asyncio.WriteTransport.write_eof."},
+     "write_eof($self, /)\n--\n\n"
+     "-> None. Close once all is written. asyncio.WriteTransport.write_eof."},
     {"can_write_eof", write_pipe_can_write_eof, METH_NOARGS,
-     "can_write_eof() -> True. asyncio.WriteTransport.can_write_eof."},
+     "can_write_eof($self, /)\n--\n\n"
+     "-> True. asyncio.WriteTransport.can_write_eof."},
     {"abort", write_pipe_abort, METH_NOARGS,
-     "abort() -> None. Close at once, dropping what is queued. asyncio.WriteTransport.abort."},
+     "abort($self, /)\n--\n\n"
+     "-> None. Close at once, dropping what is queued. asyncio.WriteTransport.abort."},
     {"close", write_pipe_close_method, METH_NOARGS,
-     "close() -> None. Close once all is written. asyncio.BaseTransport.close."},
+     "close($self, /)\n--\n\n"
+     "-> None. Close once all is written. asyncio.BaseTransport.close."},
     {"is_closing", write_pipe_is_closing, METH_NOARGS,
-     "is_closing() -> bool. asyncio.BaseTransport.is_closing."},
-    {"get_extra_info", write_pipe_get_extra_info, METH_VARARGS,
-     "get_extra_info(name, default=None). 'pipe' gives an object with fileno(). "
-     "asyncio.BaseTransport.get_extra_info."},
-    {"fileno", write_pipe_fileno, METH_NOARGS, "fileno() -> int. -1 once closed."},
+     "is_closing($self, /)\n--\n\n"
+     "-> bool. asyncio.BaseTransport.is_closing."},
+    {"get_extra_info", (PyCFunction)(void (*)(void))write_pipe_get_extra_info,
+     METH_VARARGS | METH_KEYWORDS,
+     "get_extra_info($self, /, name, default=None)\n--\n\n"
+     "'pipe' gives an object with fileno(). asyncio.BaseTransport.get_extra_info."},
+    {"fileno", write_pipe_fileno, METH_NOARGS,
+     "fileno($self, /)\n--\n\n"
+     "-> int. -1 once closed."},
     {"get_write_buffer_size", write_pipe_get_buffer_size, METH_NOARGS,
-     "get_write_buffer_size() -> int. Bytes queued. "
-     "asyncio.WriteTransport.get_write_buffer_size."},
+     "get_write_buffer_size($self, /)\n--\n\n"
+     "-> int. Bytes queued. asyncio.WriteTransport.get_write_buffer_size."},
     {"get_write_buffer_limits", write_pipe_get_buffer_limits, METH_NOARGS,
-     "get_write_buffer_limits() -> (low, high), in bytes. "
-     "asyncio.WriteTransport.get_write_buffer_limits."},
+     "get_write_buffer_limits($self, /)\n--\n\n"
+     "-> (low, high), in bytes. asyncio.WriteTransport.get_write_buffer_limits."},
     {"set_write_buffer_limits", (PyCFunction)(void (*)(void))write_pipe_set_buffer_limits,
      METH_VARARGS | METH_KEYWORDS,
-     "set_write_buffer_limits(high=None, low=None) -> None. The high- and low-water marks, in "
-     "bytes. asyncio.WriteTransport.set_write_buffer_limits."},
+     "set_write_buffer_limits($self, /, high=None, low=None)\n--\n\n"
+     "-> None. The high- and low-water marks, in bytes. "
+     "asyncio.WriteTransport.set_write_buffer_limits."},
     {NULL, NULL, 0, NULL},
 };
 

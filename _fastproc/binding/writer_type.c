@@ -3,6 +3,7 @@
  * The type StreamWriter, an asyncio.StreamWriter over a write pipe, and what
  * its _protocol is: a view with the two flags of asyncio's that others read.
  */
+#include "binding/arguments.h"
 #include "binding/awaitable.h"
 #include "binding/future.h"
 #include "binding/writer.h"
@@ -111,15 +112,23 @@ static PyObject *writer_wait_closed(PyObject *op, PyObject *Py_UNUSED(ignored))
 
 /* ---- what goes straight to the pipe ---- */
 
-static PyObject *writer_write(PyObject *op, PyObject *data)
+static PyObject *writer_write(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                              PyObject *names)
 {
+    PyObject *data = arguments_one("write", "data", true, args, nargs, names);
+    if (data == NULL)
+        return NULL;
     if (write_pipe_write(pipe_of(op), data) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
 
-static PyObject *writer_writelines(PyObject *op, PyObject *lines)
+static PyObject *writer_writelines(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                                   PyObject *names)
 {
+    PyObject *lines = arguments_one("writelines", "data", true, args, nargs, names);
+    if (lines == NULL)
+        return NULL;
     return PyObject_CallMethod((PyObject *)pipe_of(op), "writelines", "O", lines);
 }
 
@@ -139,12 +148,11 @@ static PyObject *writer_can_write_eof(PyObject *Py_UNUSED(op), PyObject *Py_UNUS
     Py_RETURN_TRUE;
 }
 
-static PyObject *writer_get_extra_info(PyObject *op, PyObject *args)
+static PyObject *writer_get_extra_info(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    PyObject *method = PyObject_GetAttrString((PyObject *)pipe_of(op), "get_extra_info");
-    PyObject *info = method != NULL ? PyObject_CallObject(method, args) : NULL;
-    Py_XDECREF(method);
-    return info;
+    PyObject *otherwise;
+    int known = arguments_extra_info(args, kwargs, "pipe", &otherwise);
+    return known < 0 ? NULL : Py_NewRef(known ? (PyObject *)pipe_of(op) : otherwise);
 }
 
 static PyObject *writer_get_transport(PyObject *op, void *Py_UNUSED(closure))
@@ -272,28 +280,38 @@ static void writer_dealloc(PyObject *op)
 }
 
 static PyMethodDef writer_methods[] = {
-    {"write", writer_write, METH_O,
-     "write(data) -> None. Write a bytes-like object: what goes through at once, the rest is "
-     "queued as it is now. Silent once closed. asyncio.StreamWriter.write."},
-    {"writelines", writer_writelines, METH_O,
-     "writelines(data) -> None. Write all of an iterable. asyncio.StreamWriter.writelines."},
+    {"write", FASTCALL(writer_write),
+     "write($self, /, data)\n--\n\n"
+     "-> None. Write a bytes-like object: what goes through at once, the rest is queued as it is "
+     "now. Silent once closed. asyncio.StreamWriter.write."},
+    {"writelines", FASTCALL(writer_writelines),
+     "writelines($self, /, data)\n--\n\n"
+     "-> None. Write all of an iterable. asyncio.StreamWriter.writelines."},
     {"drain", writer_drain, METH_NOARGS,
-     "drain() -> awaitable of None. Wait while more is queued than the high-water mark allows. "
-     "ConnectionResetError once the pipe is closed, BrokenPipeError if it broke with data "
-     "queued. asyncio.StreamWriter.drain."},
+     "drain($self, /)\n--\n\n"
+     "-> awaitable of None. Wait while more is queued than the high-water mark allows. "
+     "ConnectionResetError once the pipe is closed, BrokenPipeError if it broke with data queued. "
+     "asyncio.StreamWriter.drain."},
     {"close", writer_close, METH_NOARGS,
-     "close() -> None. Close once all is written. asyncio.StreamWriter.close."},
+     "close($self, /)\n--\n\n"
+     "-> None. Close once all is written. asyncio.StreamWriter.close."},
     {"is_closing", writer_is_closing, METH_NOARGS,
-     "is_closing() -> bool. asyncio.StreamWriter.is_closing."},
+     "is_closing($self, /)\n--\n\n"
+     "-> bool. asyncio.StreamWriter.is_closing."},
     {"wait_closed", writer_wait_closed, METH_NOARGS,
-     "wait_closed() -> awaitable of None. Wait until the pipe is closed; raises the error that "
-     "closed it. asyncio.StreamWriter.wait_closed."},
+     "wait_closed($self, /)\n--\n\n"
+     "-> awaitable of None. Wait until the pipe is closed; raises the error that closed it. "
+     "asyncio.StreamWriter.wait_closed."},
     {"write_eof", writer_close, METH_NOARGS,
-     "write_eof() -> None. As close(). asyncio.StreamWriter.write_eof."},
+     "write_eof($self, /)\n--\n\n"
+     "-> None. As close(). asyncio.StreamWriter.write_eof."},
     {"can_write_eof", writer_can_write_eof, METH_NOARGS,
-     "can_write_eof() -> True. asyncio.StreamWriter.can_write_eof."},
-    {"get_extra_info", writer_get_extra_info, METH_VARARGS,
-     "get_extra_info(name, default=None). asyncio.StreamWriter.get_extra_info."},
+     "can_write_eof($self, /)\n--\n\n"
+     "-> True. asyncio.StreamWriter.can_write_eof."},
+    {"get_extra_info", (PyCFunction)(void (*)(void))writer_get_extra_info,
+     METH_VARARGS | METH_KEYWORDS,
+     "get_extra_info($self, /, name, default=None)\n--\n\n"
+     "asyncio.StreamWriter.get_extra_info."},
     {NULL, NULL, 0, NULL},
 };
 

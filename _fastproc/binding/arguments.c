@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See arguments.h.
+ */
+#include "binding/arguments.h"
+
+#include <limits.h>
+
+PyObject *arguments_one(const char *function, const char *name, bool required,
+                        PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    Py_ssize_t named = names != NULL ? PyTuple_GET_SIZE(names) : 0;
+    if (nargs + named > 1)
+        PyErr_Format(PyExc_TypeError, "%s() takes 1 argument, but %zd were given", function,
+                     nargs + named);
+    else if (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), name) != 0)
+        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function,
+                     PyTuple_GET_ITEM(names, 0));
+    else if (nargs + named == 1)
+        return args[0];
+    else if (required)
+        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: '%s'", function,
+                     name);
+    return NULL;
+}
+
+int arguments_extra_info(PyObject *args, PyObject *kwargs, const char *known, PyObject **otherwise)
+{
+    static char *names[] = {"name", "default", NULL};
+    PyObject *name;
+    *otherwise = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:get_extra_info", names, &name, otherwise))
+        return -1;
+    return PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, known) == 0;
+}
+
+int arguments_int(PyObject *number, int *result)
+{
+    long value = PyLong_AsLong(number);
+    if (value == -1 && PyErr_Occurred())
+        return -1;
+    if (value < INT_MIN || value > INT_MAX) {
+        PyErr_SetString(PyExc_OverflowError, "Python int too large to convert to C int");
+        return -1;
+    }
+    *result = (int)value;
+    return 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The few shapes of arguments that the methods have.
+ */
+#ifndef FP_BINDING_ARGUMENTS_H
+#define FP_BINDING_ARGUMENTS_H
+
+#include "binding/compat.h"
+
+/* A method of METH_FASTCALL | METH_KEYWORDS in a method table. */
+#define FASTCALL(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS
+
+/* The one argument of a method, by position or by name: borrowed; NULL if it is optional and not
+ * given, or with TypeError. */
+PyObject *arguments_one(const char *function, const char *name, bool required,
+                        PyObject *const *args, Py_ssize_t nargs, PyObject *names);
+
+/* The arguments of get_extra_info(name, default=None): whether the name is `known`; -1 with an
+ * exception.  *otherwise is borrowed. */
+int arguments_extra_info(PyObject *args, PyObject *kwargs, const char *known, PyObject **otherwise);
+
+/* An int that fits C's, as a signal or a descriptor does.  0 or -1. */
+int arguments_int(PyObject *number, int *result);
+
+#endif

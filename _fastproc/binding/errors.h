@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From the -errno of the lower floors to exceptions.
+ */
+#ifndef FP_BINDING_ERRORS_H
+#define FP_BINDING_ERRORS_H
+
+#include <errno.h>
+
+#include "binding/compat.h"
+
+/* Raises the OSError of -err, naming `filename` unless that is NULL.  -1. */
+static inline int raise_errno_of(int err, PyObject *filename)
+{
+    errno = -err;
+    if (filename != NULL)
+        PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, filename);
+    else
+        PyErr_SetFromErrno(PyExc_OSError);
+    return -1;
+}
+
+static inline int raise_errno(int err)
+{
+    return raise_errno_of(err, NULL);
+}
+
+/* The OSError of -err (or what kept it from being made), not raised: a new reference. */
+static inline PyObject *exception_of_errno(int err)
+{
+    raise_errno(err);
+    return compat_take_exception();
+}
+
+#endif

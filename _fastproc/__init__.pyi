@@ -17,7 +17,17 @@ _File: TypeAlias = int | IO[Any] | None
 _Env: TypeAlias = Mapping[str, _Name] | Mapping[bytes, _Name]
 
 __version__: str
-__all__: tuple[str, ...]
+__all__ = (
+    "DEVNULL",
+    "PIPE",
+    "STDOUT",
+    "Process",
+    "StreamReader",
+    "StreamWriter",
+    "SubprocessTransport",
+    "create_subprocess_exec",
+    "create_subprocess_shell",
+)
 
 _core: ModuleType
 

@@ -242,7 +242,7 @@ static PyMethodDef read_pipe_methods[] = {
     {"get_extra_info", (PyCFunction)(void (*)(void))read_pipe_get_extra_info,
      METH_VARARGS | METH_KEYWORDS,
      "get_extra_info($self, /, name, default=None)\n--\n\n"
-     "'pipe' gives an object with fileno(). asyncio.BaseTransport.get_extra_info."},
+     "-> object. 'pipe' gives an object with fileno(). asyncio.BaseTransport.get_extra_info."},
     {"fileno", read_pipe_fileno, METH_NOARGS,
      "fileno($self, /)\n--\n\n"
      "-> int. -1 once closed."},

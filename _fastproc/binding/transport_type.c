@@ -216,7 +216,8 @@ static PyMethodDef transport_methods[] = {
     {"get_extra_info", (PyCFunction)(void (*)(void))transport_get_extra_info,
      METH_VARARGS | METH_KEYWORDS,
      "get_extra_info($self, /, name, default=None)\n--\n\n"
-     "'subprocess' gives an object with pid, args, returncode, poll() and the signal methods of a "
+     "-> object. 'subprocess' gives an object with pid, args, returncode, poll() and the signal "
+     "methods of a "
      "Popen. asyncio.BaseTransport.get_extra_info."},
     {"_wait", transport_wait_method, METH_NOARGS, "What asyncio.subprocess.Process.wait awaits."},
     {NULL, NULL, 0, NULL},

@@ -311,7 +311,7 @@ static PyMethodDef writer_methods[] = {
     {"get_extra_info", (PyCFunction)(void (*)(void))writer_get_extra_info,
      METH_VARARGS | METH_KEYWORDS,
      "get_extra_info($self, /, name, default=None)\n--\n\n"
-     "asyncio.StreamWriter.get_extra_info."},
+     "-> object. asyncio.StreamWriter.get_extra_info."},
     {NULL, NULL, 0, NULL},
 };
 

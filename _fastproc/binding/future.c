@@ -4,6 +4,8 @@
  */
 #include "binding/future.h"
 
+#include "binding/wakeup.h"
+
 PyObject *future_new_of_loop(struct fp_state *state, PyObject *loop)
 {
     return PyObject_CallMethodNoArgs(loop, state->names.create_future);
@@ -15,16 +17,20 @@ PyObject *future_new(HubObject *hub)
         PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
         return NULL;
     }
-    PyObject *loop = hub_loop(hub);
-    if (loop == NULL)
-        return NULL;
-    PyObject *future = future_new_of_loop(hub->state, loop);
-    Py_DECREF(loop);
-    return future;
+    return wakeup_new(hub);
+}
+
+static bool is_wakeup(const struct fp_state *state, PyObject *future)
+{
+    return Py_IS_TYPE(future, (PyTypeObject *)state->wakeup_type);
 }
 
 int future_block_on(struct fp_state *state, PyObject *future)
 {
+    if (is_wakeup(state, future)) {
+        ((WakeupObject *)future)->blocking = true;
+        return 0;
+    }
     return PyObject_SetAttr(future, state->names._asyncio_future_blocking, Py_True);
 }
 
@@ -46,11 +52,10 @@ void future_wake(struct fp_state *state, PyObject **future)
         return;
     *future = NULL;
     PyObject *raised = compat_take_exception();
-    int done = is_done(state, waking);
-    if (done == 0) {
-        PyObject *nothing = PyObject_CallMethodOneArg(waking, state->names.set_result, Py_None);
-        Py_XDECREF(nothing);
-    }
+    if (is_wakeup(state, waking))
+        wakeup_set((WakeupObject *)waking);
+    else if (is_done(state, waking) == 0)
+        Py_XDECREF(PyObject_CallMethodOneArg(waking, state->names.set_result, Py_None));
     hub_report(waking);
     Py_DECREF(waking);
     compat_raise(raised);

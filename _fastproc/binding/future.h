@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * The loop's futures: what an awaitable waits on, and lists of them.  A future
- * here only says "look again"; it never carries a result.
+ * Futures: what an awaitable waits on, and lists of them.  A future here only
+ * says "look again"; it never carries a result.  A hub's are our own (wakeup.h), a
+ * hand-made reader's are its loop's.
  */
 #ifndef FP_BINDING_FUTURE_H
 #define FP_BINDING_FUTURE_H
 
 #include "binding/hub.h"
 
-/* The future of a loop, a new reference or NULL. */
+/* A new reference or NULL. */
 PyObject *future_new(HubObject *hub);
 PyObject *future_new_of_loop(struct fp_state *state, PyObject *loop);
 /* Marks the future as waited for by the task that gets it from a coroutine.  0 or -1. */

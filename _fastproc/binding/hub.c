@@ -14,6 +14,7 @@
 #include "binding/gate.h"
 #include "binding/pipes.h"
 #include "binding/transport.h"
+#include "binding/wakeup.h"
 #include "binding/errors.h"
 
 enum {
@@ -159,11 +160,16 @@ static PyObject *token_call(PyObject *op, PyObject *Py_UNUSED(args), PyObject *P
     Py_INCREF(hub);
     struct fp_event events[EVENTS_PER_TURN];
     int count = fp_poller_wait(&hub->poller, events, EVENTS_PER_TURN);
+    hub->dispatching = true;
     for (int i = 0; i < count && hub_is_alive(hub); i++)
         dispatch(hub, &events[i]);
     if (hub_is_alive(hub))
         gate_open(hub);
+    hub->dispatching = false;
+    int result = wakeup_run_woken(hub);
     Py_DECREF(hub);
+    if (result < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -331,6 +337,8 @@ static int hub_traverse(PyObject *op, visitproc visit, void *arg)
     for (int slot = 0; slot < hub->slot_count; slot++)
         Py_VISIT(hub->slots[slot].owner);
     for (TransportObject *at = hub->queue; at != NULL; at = at->next_queued)
+        Py_VISIT(at);
+    for (WakeupObject *at = hub->woken; at != NULL; at = at->next_woken)
         Py_VISIT(at);
     return 0;
 }

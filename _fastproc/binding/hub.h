@@ -35,6 +35,7 @@ struct hub_slot {
 };
 
 struct TransportObject;
+struct WakeupObject;
 
 typedef struct HubObject {
     PyObject_HEAD
@@ -46,8 +47,10 @@ typedef struct HubObject {
     int slot_count, first_free;
     bool closed;
     unsigned fork_generation;
-    int starting;                           /* children between clone and exec */
-    struct TransportObject *queue, *queued; /* waiting to be started: first and last */
+    int starting;                            /* children between clone and exec */
+    bool dispatching;                        /* events, inside a call from the loop */
+    struct WakeupObject *woken, *last_woken; /* to be called when that is done: a list */
+    struct TransportObject *queue, *queued;  /* waiting to be started: first and last */
     struct fp_scratch scratch;
 } HubObject;
 

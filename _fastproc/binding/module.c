@@ -163,6 +163,8 @@ static int import_all(struct fp_state *state)
     } imports[] = {
         {"asyncio", "get_running_loop", offsetof(struct fp_state, get_running_loop)},
         {"asyncio", "get_event_loop", offsetof(struct fp_state, get_event_loop)},
+        {"asyncio", "CancelledError", offsetof(struct fp_state, CancelledError)},
+        {"asyncio", "InvalidStateError", offsetof(struct fp_state, InvalidStateError)},
         {"asyncio", "IncompleteReadError", offsetof(struct fp_state, IncompleteReadError)},
         {"asyncio", "LimitOverrunError", offsetof(struct fp_state, LimitOverrunError)},
         {"asyncio.log", "logger", offsetof(struct fp_state, logger)},
@@ -224,10 +226,11 @@ static int core_exec(PyObject *module)
         return -1;
     if (intern_names(state) < 0 || import_all(state) < 0 || configure_from_environment(state) < 0)
         return -1;
-    if (awaitable_init(module, state) < 0 || hub_init(module, state) < 0 ||
-        transport_init(module, state) < 0 || read_pipe_init(module, state) < 0 ||
-        write_pipe_init(module, state) < 0 || reader_init(module, state) < 0 ||
-        writer_init(module, state) < 0 || process_init(module, state) < 0)
+    if (awaitable_init(module, state) < 0 || wakeup_init(module, state) < 0 ||
+        hub_init(module, state) < 0 || transport_init(module, state) < 0 ||
+        read_pipe_init(module, state) < 0 || write_pipe_init(module, state) < 0 ||
+        reader_init(module, state) < 0 || writer_init(module, state) < 0 ||
+        process_init(module, state) < 0)
         return -1;
     return watch_forks(module);
 }

@@ -34,6 +34,7 @@
 #define FP_OBJECTS(OBJECT)                                                                         \
     /* our types */                                                                                \
     OBJECT(awaitable_type)                                                                         \
+    OBJECT(wakeup_type)                                                                            \
     OBJECT(hub_type)                                                                               \
     OBJECT(token_type)                                                                             \
     OBJECT(transport_type)                                                                         \
@@ -47,6 +48,8 @@
     /* asyncio */                                                                                  \
     OBJECT(get_running_loop)                                                                       \
     OBJECT(get_event_loop)                                                                         \
+    OBJECT(CancelledError)                                                                         \
+    OBJECT(InvalidStateError)                                                                      \
     OBJECT(IncompleteReadError)                                                                    \
     OBJECT(LimitOverrunError)                                                                      \
     OBJECT(logger)                                                                                 \
@@ -81,6 +84,7 @@ static inline struct fp_state *state_of_type(PyTypeObject *type)
 #define state_of(object) state_of_type(Py_TYPE(object))
 
 /* Each adds its types to the state and, where they are public, to the module.  0 or -1. */
+int wakeup_init(PyObject *module, struct fp_state *state);
 int awaitable_init(PyObject *module, struct fp_state *state);
 int hub_init(PyObject *module, struct fp_state *state);
 int transport_init(PyObject *module, struct fp_state *state);

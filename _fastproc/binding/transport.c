@@ -272,9 +272,9 @@ void transport_close(TransportObject *self)
     if (self->closing)
         return;
     self->closing = true;
-    close_pipes(self);
-    if (self->phase == TRANSPORT_RUNNING)
+    if (self->phase == TRANSPORT_RUNNING) /* first, lest it exits by itself when its input ends */
         fp_exit_signal(&self->child, SIGKILL); /* gone or setuid: not ours to worry about */
+    close_pipes(self);
 }
 
 void transport_abandon(TransportObject *self)

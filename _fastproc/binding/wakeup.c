@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See wakeup.h.
+ */
+#include "binding/wakeup.h"
+
+#include "binding/arguments.h"
+
+PyObject *wakeup_new(HubObject *hub)
+{
+    WakeupObject *self = PyObject_GC_New(WakeupObject, (PyTypeObject *)hub->state->wakeup_type);
+    if (self == NULL)
+        return NULL;
+    self->hub = (HubObject *)Py_NewRef((PyObject *)hub);
+    self->callback = self->context = self->more = self->cancel_message = NULL;
+    self->next_woken = NULL;
+    self->phase = WAKEUP_PENDING;
+    self->blocking = false;
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+}
+
+/* ---- calling back ---- */
+
+/* Has the loop call it in its next turn.  0 or -1. */
+static int call_soon(WakeupObject *self, PyObject *callback, PyObject *context)
+{
+    struct fp_state *state = self->hub->state;
+    PyObject *loop = hub_loop(self->hub);
+    if (loop == NULL)
+        return -1;
+    PyObject *method = PyObject_GetAttr(loop, state->names.call_soon);
+    PyObject *args = PyTuple_Pack(2, callback, (PyObject *)self);
+    PyObject *kwargs = context != NULL ? Py_BuildValue("{s:O}", "context", context) : NULL;
+    PyObject *handle = NULL;
+    if (method != NULL && args != NULL && (context == NULL || kwargs != NULL))
+        handle = PyObject_Call(method, args, kwargs);
+    Py_DECREF(loop);
+    Py_XDECREF(method);
+    Py_XDECREF(args);
+    Py_XDECREF(kwargs);
+    Py_XDECREF(handle);
+    return handle != NULL ? 0 : -1;
+}
+
+/* Calls it now, in its context.  0 or -1. */
+static int call_now(WakeupObject *self, PyObject *callback, PyObject *context)
+{
+    if (context != NULL && PyContext_Enter(context) < 0)
+        return -1;
+    PyObject *result = PyObject_CallOneArg(callback, (PyObject *)self);
+    if (context != NULL) {
+        PyObject *raised = compat_take_exception();
+        if (PyContext_Exit(context) < 0)
+            PyErr_Clear();
+        compat_raise(raised);
+    }
+    Py_XDECREF(result);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Takes the callbacks and hands each to `call`; stops at the first that fails, if `stop`.
+ * 0 or -1. */
+static int call_back(WakeupObject *self,
+                     int (*call)(WakeupObject *, PyObject *callback, PyObject *context))
+{
+    PyObject *callback = self->callback, *context = self->context, *more = self->more;
+    self->callback = self->context = self->more = NULL;
+    int result = callback != NULL ? call(self, callback, context) : 0;
+    for (Py_ssize_t i = 0; more != NULL && result == 0 && i < PyList_GET_SIZE(more); i++) {
+        PyObject *pair = PyList_GET_ITEM(more, i);
+        PyObject *its_context = PyTuple_GET_ITEM(pair, 1);
+        result = call(self, PyTuple_GET_ITEM(pair, 0), its_context != Py_None ? its_context : NULL);
+    }
+    Py_XDECREF(callback);
+    Py_XDECREF(context);
+    Py_XDECREF(more);
+    return result;
+}
+
+void wakeup_set(WakeupObject *self)
+{
+    HubObject *hub = self->hub;
+    if (self->phase != WAKEUP_PENDING)
+        return;
+    self->phase = WAKEUP_DONE;
+    if (self->callback == NULL)
+        return;
+    if (!hub->dispatching) {
+        call_back(self, call_soon);
+        return;
+    }
+    Py_INCREF(self);
+    if (hub->last_woken != NULL)
+        hub->last_woken->next_woken = self;
+    else
+        hub->woken = self;
+    hub->last_woken = self;
+}
+
+int wakeup_run_woken(HubObject *hub)
+{
+    while (hub->woken != NULL) {
+        WakeupObject *self = hub->woken;
+        hub->woken = self->next_woken;
+        if (hub->woken == NULL)
+            hub->last_woken = NULL;
+        self->next_woken = NULL;
+        /* After an exception that ends the loop the others are left to its next run. */
+        bool ending = PyErr_Occurred() != NULL;
+        PyObject *raised = compat_take_exception();
+        call_back(self, ending ? call_soon : call_now);
+        if (!ending && PyErr_Occurred() &&
+            (PyErr_ExceptionMatches(PyExc_SystemExit) ||
+             PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)))
+            raised = compat_take_exception();
+        hub_report((PyObject *)self);
+        compat_raise(raised);
+        Py_DECREF(self);
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* ---- what a task asks of a future ---- */
+
+static PyObject *wakeup_add_done_callback(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"", "context", NULL};
+    WakeupObject *self = (WakeupObject *)op;
+    PyObject *callback, *given = Py_None, *context;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:add_done_callback", names, &callback,
+                                     &given))
+        return NULL;
+    context = given != Py_None ? Py_NewRef(given) : PyContext_CopyCurrent();
+    if (context == NULL)
+        return NULL;
+    int result = 0;
+    if (self->phase != WAKEUP_PENDING) {
+        result = call_soon(self, callback, context);
+    } else if (self->callback == NULL) {
+        self->callback = Py_NewRef(callback);
+        self->context = Py_NewRef(context);
+    } else {
+        PyObject *pair = PyTuple_Pack(2, callback, context);
+        if (self->more == NULL)
+            self->more = PyList_New(0);
+        result = pair != NULL && self->more != NULL ? PyList_Append(self->more, pair) : -1;
+        Py_XDECREF(pair);
+    }
+    Py_DECREF(context);
+    if (result < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* Nobody but a task is given one of these, and a task removes no callback; so only the first is
+ * looked for. */
+static PyObject *wakeup_remove_done_callback(PyObject *op, PyObject *callback)
+{
+    WakeupObject *self = (WakeupObject *)op;
+    int same =
+        self->callback != NULL ? PyObject_RichCompareBool(self->callback, callback, Py_EQ) : 0;
+    if (same < 0)
+        return NULL;
+    if (same) {
+        Py_CLEAR(self->callback);
+        Py_CLEAR(self->context);
+    }
+    return PyLong_FromLong(same);
+}
+
+static PyObject *wakeup_cancel(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                               PyObject *names)
+{
+    WakeupObject *self = (WakeupObject *)op;
+    PyObject *message = arguments_one("cancel", "msg", false, args, nargs, names);
+    if (message == NULL && PyErr_Occurred())
+        return NULL;
+    if (self->phase != WAKEUP_PENDING)
+        Py_RETURN_FALSE;
+    self->phase = WAKEUP_CANCELLED;
+    Py_XSETREF(self->cancel_message, message != Py_None ? Py_XNewRef(message) : NULL);
+    if (call_back(self, call_soon) < 0)
+        return NULL;
+    Py_RETURN_TRUE;
+}
+
+static PyObject *wakeup_result(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    WakeupObject *self = (WakeupObject *)op;
+    struct fp_state *state = self->hub->state;
+    if (self->phase == WAKEUP_CANCELLED)
+        PyErr_SetObject(state->CancelledError, self->cancel_message);
+    else if (self->phase == WAKEUP_PENDING)
+        PyErr_SetString(state->InvalidStateError, "Result is not set.");
+    if (PyErr_Occurred())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *wakeup_done(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return PyBool_FromLong(((WakeupObject *)op)->phase != WAKEUP_PENDING);
+}
+
+static PyObject *wakeup_cancelled(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return PyBool_FromLong(((WakeupObject *)op)->phase == WAKEUP_CANCELLED);
+}
+
+static PyObject *wakeup_get_loop(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    return hub_loop(((WakeupObject *)op)->hub);
+}
+
+static PyObject *wakeup_get_blocking(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((WakeupObject *)op)->blocking);
+}
+
+static int wakeup_set_blocking(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    int truth = value != NULL ? PyObject_IsTrue(value) : 0;
+    if (truth < 0)
+        return -1;
+    ((WakeupObject *)op)->blocking = truth;
+    return 0;
+}
+
+static PyObject *wakeup_repr(PyObject *op)
+{
+    static const char *const names[] = {"pending", "finished", "cancelled"};
+    return PyUnicode_FromFormat("<Wakeup %s>", names[((WakeupObject *)op)->phase]);
+}
+
+/* ---- the type ---- */
+
+static int wakeup_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    WakeupObject *self = (WakeupObject *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->hub);
+    Py_VISIT(self->callback);
+    Py_VISIT(self->context);
+    Py_VISIT(self->more);
+    Py_VISIT(self->cancel_message);
+    return 0;
+}
+
+static int wakeup_clear(PyObject *op)
+{
+    WakeupObject *self = (WakeupObject *)op;
+    Py_CLEAR(self->callback);
+    Py_CLEAR(self->context);
+    Py_CLEAR(self->more);
+    Py_CLEAR(self->cancel_message);
+    return 0;
+}
+
+static void wakeup_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    wakeup_clear(op);
+    Py_CLEAR(((WakeupObject *)op)->hub);
+    PyObject_GC_Del(op);
+    Py_DECREF(type);
+}
+
+static PyMethodDef wakeup_methods[] = {
+    {"add_done_callback", (PyCFunction)(void (*)(void))wakeup_add_done_callback,
+     METH_VARARGS | METH_KEYWORDS, "As of asyncio.Future."},
+    {"remove_done_callback", wakeup_remove_done_callback, METH_O, "As of asyncio.Future."},
+    {"cancel", FASTCALL(wakeup_cancel), "As of asyncio.Future."},
+    {"cancelled", wakeup_cancelled, METH_NOARGS, "As of asyncio.Future."},
+    {"done", wakeup_done, METH_NOARGS, "As of asyncio.Future."},
+    {"result", wakeup_result, METH_NOARGS, "As of asyncio.Future; the result is None."},
+    {"get_loop", wakeup_get_loop, METH_NOARGS, "As of asyncio.Future."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef wakeup_getset[] = {
+    {"_asyncio_future_blocking", wakeup_get_blocking, wakeup_set_blocking, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot wakeup_slots[] = {
+    {Py_tp_doc, "What a task waits on inside an awaitable of _fastproc."},
+    {Py_tp_dealloc, wakeup_dealloc},
+    {Py_tp_traverse, wakeup_traverse},
+    {Py_tp_clear, wakeup_clear},
+    {Py_tp_repr, wakeup_repr},
+    {Py_tp_methods, wakeup_methods},
+    {Py_tp_getset, wakeup_getset},
+    {0, NULL},
+};
+
+static PyType_Spec wakeup_spec = {
+    .name = "_fastproc.Wakeup",
+    .basicsize = sizeof(WakeupObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = wakeup_slots,
+};
+
+int wakeup_init(PyObject *module, struct fp_state *state)
+{
+    return module_add_type(module, &wakeup_spec, NULL, 0, &state->wakeup_type, NULL);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Wakeup: the future that a task waits on inside one of our awaitables.
+ *
+ * It has what a task asks of a future and no more.  What it is for: a loop's own
+ * future, when it is done, has the loop call the task in its next turn.  The hub
+ * is itself called by the loop, with no task running, so it can call the tasks
+ * that its events have woken at the end of that very call, which saves each of
+ * them a turn of the loop.  Woken by anybody but the hub it does as other futures.
+ */
+#ifndef FP_BINDING_WAKEUP_H
+#define FP_BINDING_WAKEUP_H
+
+#include "binding/hub.h"
+
+typedef struct WakeupObject {
+    PyObject_HEAD
+    HubObject *hub;
+    PyObject *callback, *context; /* the first one added: mostly there is one */
+    PyObject *more;               /* list of (callback, context), or NULL */
+    PyObject *cancel_message;
+    struct WakeupObject *next_woken; /* in the hub's list */
+    enum { WAKEUP_PENDING, WAKEUP_DONE, WAKEUP_CANCELLED } phase;
+    bool blocking; /* _asyncio_future_blocking */
+} WakeupObject;
+
+PyObject *wakeup_new(HubObject *hub);
+
+/* Completes it unless it is done or cancelled.  May leave an exception. */
+void wakeup_set(WakeupObject *self);
+
+/* Calls whom the hub's events have woken.  0, or -1 with SystemExit or KeyboardInterrupt. */
+int wakeup_run_woken(HubObject *hub);
+
+#endif

@@ -11,6 +11,10 @@
 
 #include <string.h>
 
+/* AwaitableObject.argument: a tuple of the input and of the streams as they were at the call, for
+ * they may be set to None meanwhile. */
+enum { INPUT, STDIN, STDOUT, STDERR };
+
 /* AwaitableObject.number */
 enum {
     INPUT_WRITTEN = 1,
@@ -22,15 +26,32 @@ struct missing {
     bool input, output[2], exit;
 };
 
-/* 0 or -1. */
-static int feed_input(AwaitableObject *self, ProcessObject *process, struct missing *missing)
+static PyObject *part(const AwaitableObject *self, int which)
 {
-    if (process->stdin_writer == Py_None || (self->number & INPUT_DONE))
+    PyObject *value = PyTuple_GET_ITEM(self->argument, which);
+    return value != Py_None ? value : NULL;
+}
+
+static WritePipeObject *input_pipe(const AwaitableObject *self)
+{
+    WriterObject *writer = (WriterObject *)part(self, STDIN);
+    return writer != NULL ? writer->pipe : NULL;
+}
+
+static ReaderObject *output(const AwaitableObject *self, int which)
+{
+    return (ReaderObject *)part(self, STDOUT + which);
+}
+
+/* 0 or -1. */
+static int feed_input(AwaitableObject *self, struct missing *missing)
+{
+    WritePipeObject *pipe = input_pipe(self);
+    if (pipe == NULL || (self->number & INPUT_DONE))
         return 0;
-    WritePipeObject *pipe = ((WriterObject *)process->stdin_writer)->pipe;
     if (!(self->number & INPUT_WRITTEN)) {
         self->number |= INPUT_WRITTEN;
-        if (self->argument != NULL && write_pipe_write(pipe, self->argument) < 0)
+        if (part(self, INPUT) != NULL && write_pipe_write(pipe, part(self, INPUT)) < 0)
             return -1;
     }
     if (pipe->paused && !pipe->lost) {
@@ -42,21 +63,11 @@ static int feed_input(AwaitableObject *self, ProcessObject *process, struct miss
     return 0;
 }
 
-static ReaderObject *reader_or_null(PyObject *stream)
-{
-    return stream != Py_None ? (ReaderObject *)stream : NULL;
-}
-
-static ReaderObject *output_of(ProcessObject *process, int which)
-{
-    return reader_or_null(which == 0 ? process->stdout_reader : process->stderr_reader);
-}
-
 /* 0 or -1. */
-static int look_at_outputs(ProcessObject *process, struct missing *missing)
+static int look_at_outputs(const AwaitableObject *self, struct missing *missing)
 {
     for (int which = 0; which < 2; which++) {
-        ReaderObject *reader = output_of(process, which);
+        ReaderObject *reader = output(self, which);
         if (reader == NULL)
             continue;
         if (reader->exception != NULL) {
@@ -69,21 +80,17 @@ static int look_at_outputs(ProcessObject *process, struct missing *missing)
 }
 
 /* One future for all; the exit is waited for last, as it is mostly the last to come. */
-static enum step wait_for_missing(AwaitableObject *self, ProcessObject *process,
-                                  const struct missing *missing)
+static enum step wait_for_missing(AwaitableObject *self, const struct missing *missing)
 {
-    TransportObject *transport = process->transport;
+    TransportObject *transport = ((ProcessObject *)self->owner)->transport;
     self->future = future_new(transport->hub);
     if (self->future == NULL)
         return STEP_FAILED;
-    if (missing->input) {
-        WritePipeObject *pipe = ((WriterObject *)process->stdin_writer)->pipe;
-        if (waiters_add(&pipe->drain_waiters, self->future) < 0)
-            return STEP_FAILED;
-    }
+    if (missing->input && waiters_add(&input_pipe(self)->drain_waiters, self->future) < 0)
+        return STEP_FAILED;
     for (int which = 0; which < 2; which++)
         if (missing->output[which] &&
-            reader_wait(output_of(process, which), "read", self->future, SIZE_MAX) < 0)
+            reader_wait(output(self, which), "read", self->future, SIZE_MAX) < 0)
             return STEP_FAILED;
     bool pipes_open = missing->input || missing->output[0] || missing->output[1];
     if (!pipes_open && waiters_add(&transport->exit_waiters, self->future) < 0)
@@ -91,9 +98,9 @@ static enum step wait_for_missing(AwaitableObject *self, ProcessObject *process,
     return STEP_WAIT;
 }
 
-static PyObject *take_output(ProcessObject *process, int which)
+static PyObject *take_output(const AwaitableObject *self, int which)
 {
-    ReaderObject *reader = output_of(process, which);
+    ReaderObject *reader = output(self, which);
     if (reader == NULL)
         Py_RETURN_NONE;
     return reader_take(reader, fp_buffer_length(&reader->buffer));
@@ -103,37 +110,33 @@ static enum step communicate_step(AwaitableObject *self, PyObject **result)
 {
     ProcessObject *process = (ProcessObject *)self->owner;
     struct missing missing = {.exit = !transport_has_ended(process->transport)};
-    if (feed_input(self, process, &missing) < 0 || look_at_outputs(process, &missing) < 0)
+    if (feed_input(self, &missing) < 0 || look_at_outputs(self, &missing) < 0)
         return STEP_FAILED;
     if (missing.input || missing.output[0] || missing.output[1] || missing.exit)
-        return wait_for_missing(self, process, &missing);
+        return wait_for_missing(self, &missing);
     *result = PyTuple_New(2);
     for (int which = 0; *result != NULL && which < 2; which++) {
-        PyObject *output = take_output(process, which);
-        if (output == NULL)
+        PyObject *bytes = take_output(self, which);
+        if (bytes == NULL)
             Py_CLEAR(*result);
         else
-            PyTuple_SET_ITEM(*result, which, output);
+            PyTuple_SET_ITEM(*result, which, bytes);
     }
     return *result != NULL ? STEP_DONE : STEP_FAILED;
 }
 
 static void communicate_forget(AwaitableObject *self)
 {
-    ProcessObject *process = (ProcessObject *)self->owner;
-    if (process == NULL)
+    if (self->owner == NULL || self->argument == NULL)
         return;
     if (self->future != NULL) {
-        WritePipeObject *pipe = (WritePipeObject *)process->transport->pipes[0];
-        if (pipe != NULL)
-            waiters_discard(pipe->drain_waiters, self->future);
-        waiters_discard(process->transport->exit_waiters, self->future);
+        if (input_pipe(self) != NULL)
+            waiters_discard(input_pipe(self)->drain_waiters, self->future);
+        waiters_discard(((ProcessObject *)self->owner)->transport->exit_waiters, self->future);
     }
-    for (int which = 0; which < 2; which++) {
-        ReaderObject *reader = output_of(process, which);
-        if (reader != NULL)
-            reader_forget(reader, self->future, self->phase == AWAITABLE_FINISHED);
-    }
+    for (int which = 0; which < 2; which++)
+        if (output(self, which) != NULL)
+            reader_forget(output(self, which), self->future, self->phase == AWAITABLE_FINISHED);
 }
 
 static const struct awaitable_ops communicate_ops = {
@@ -148,8 +151,13 @@ PyObject *process_communicate(PyObject *self, PyObject *const *args, Py_ssize_t 
     PyObject *input = arguments_one("communicate", "input", false, args, nargs, names);
     if (input == NULL && PyErr_Occurred())
         return NULL;
-    if (input == Py_None)
-        input = NULL;
-    struct fp_state *state = ((ProcessObject *)self)->transport->hub->state;
-    return awaitable_new(state, &communicate_ops, self, input, 0);
+    ProcessObject *process = (ProcessObject *)self;
+    PyObject *parts = PyTuple_Pack(4, input != NULL ? input : Py_None, process->stdin_writer,
+                                   process->stdout_reader, process->stderr_reader);
+    if (parts == NULL)
+        return NULL;
+    PyObject *awaitable =
+        awaitable_new(process->transport->hub->state, &communicate_ops, self, parts, 0);
+    Py_DECREF(parts);
+    return awaitable;
 }

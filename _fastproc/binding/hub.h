@@ -3,8 +3,8 @@
  * The hub: what one event loop and all its children have to do with each other.
  *
  * It owns a private poller, of which the loop sees one descriptor through one
- * add_reader, and dispatches what the poller reports.  Only hub.c and future.c call
- * methods of a loop.
+ * add_reader, and dispatches what the poller reports.  Only hub*.c, future.c and
+ * wakeup.c call methods of a loop.
  *
  * While a descriptor is registered the hub holds a reference to its owner, as a
  * loop does for what it reads; so a child whose Process was dropped is still
@@ -47,8 +47,9 @@ typedef struct HubObject {
     int slot_count, first_free;
     bool closed;
     unsigned fork_generation;
-    int starting;                            /* children between clone and exec */
-    bool dispatching;                        /* events, inside a call from the loop */
+    int starting;        /* children between clone and exec */
+    PyObject *interrupt; /* KeyboardInterrupt or SystemExit, to be raised out of the loop's call */
+    bool dispatching;    /* events, inside a call from the loop */
     struct WakeupObject *woken, *last_woken; /* to be called when that is done: a list */
     struct TransportObject *queue, *queued;  /* waiting to be started: first and last */
     struct fp_scratch scratch;
@@ -59,6 +60,11 @@ HubObject *hub_of_loop(struct fp_state *state, PyObject *loop);
 
 /* False once the loop is closed or gone, or in a process forked off since. */
 bool hub_is_alive(const HubObject *hub);
+bool hub_is_forked_off(const HubObject *hub);
+
+/* The loop's call: dispatches what is ready, starts queued children, calls woken tasks.  None, or
+ * NULL with KeyboardInterrupt or SystemExit. */
+PyObject *hub_turn(HubObject *hub);
 
 /* The loop, a new reference; NULL with RuntimeError when it is gone. */
 PyObject *hub_loop(HubObject *hub);
@@ -71,6 +77,10 @@ int hub_modify(HubObject *hub, int slot, int fd, unsigned interest);
 /* Call before closing the fd.  Leaves -1 in *slot; does nothing if it is -1 already.  May drop
  * the last reference to the owner. */
 void hub_remove(HubObject *hub, int *slot, int fd);
+
+/* Puts the raised exception, if there is one, where it belongs: KeyboardInterrupt and SystemExit
+ * leave the loop's call of the hub, anything else is reported as nobody's. */
+void hub_settle_exception(HubObject *hub, PyObject *about);
 
 /* Reports the raised exception as nobody's, keeping none. */
 void hub_report(PyObject *about);

@@ -73,12 +73,13 @@ struct launch *launch_new(struct fp_state *state, const struct launch_call *call
     struct launch parsed = {
         .child = {-1, -1, -1},
         .pipe_fds = {-1, -1, -1},
+        .directory = -1,
     };
     struct launch *launch = NULL;
     struct strings strings = {0};
     gid_t *groups = NULL;
     int *pass_fds = NULL;
-    PyObject *args = NULL;
+    PyObject *args = NULL, *program = NULL;
 
     if (options_read(&options, call) < 0 || options_read_flags(&options, &parsed) < 0 ||
         options_read_pass_fds(&options, &parsed, &pass_fds) < 0 ||
@@ -90,7 +91,7 @@ struct launch *launch_new(struct fp_state *state, const struct launch_call *call
     args = list_arguments(call, executable);
     if (args == NULL)
         goto done;
-    PyObject *program = executable != NULL ? executable : PyList_GET_ITEM(args, 0);
+    program = Py_NewRef(executable != NULL ? executable : PyList_GET_ITEM(args, 0));
     if (PySys_Audit("subprocess.Popen", "OOOO", program, args, cwd != NULL ? cwd : Py_None,
                     options._env != NULL ? options._env : Py_None) < 0)
         goto done;
@@ -118,6 +119,7 @@ done:
     PyMem_Free(groups);
     PyMem_Free(pass_fds);
     Py_XDECREF(args);
+    Py_XDECREF(program);
     return launch;
 }
 
@@ -133,6 +135,7 @@ void launch_free(struct launch *launch)
     if (launch == NULL)
         return;
     close_given(launch);
+    fp_fd_close(&launch->directory); /* not earlier: the child reads its number here */
     for (int fd = 0; fd < 3; fd++)
         fp_fd_close(&launch->pipe_fds[fd]);
     fp_fd_close(&launch->child.pidfd);
@@ -147,18 +150,29 @@ void launch_free(struct launch *launch)
 
 int launch_hold_fds(struct launch *launch)
 {
-    int copies[3] = {-1, -1, -1};
-    for (int fd = 0; fd < 3; fd++) {
-        if (launch->given_fds[fd] < 0)
+    int copies[3];
+    memcpy(copies, launch->given_fds, sizeof copies);
+    int err = 0, fd;
+    for (fd = 0; fd < 3 && err == 0; fd++) {
+        if (launch->stdio[fd] != STDIO_INHERIT &&
+            (launch->stdio[fd] != STDIO_FD || launch->given_fds[fd] < 0))
             continue;
-        copies[fd] = fcntl(launch->given_fds[fd], F_DUPFD_CLOEXEC, 3);
-        if (copies[fd] < 0) {
-            int err = -errno;
-            for (int done = 0; done < fd; done++)
-                fp_fd_close(&copies[done]);
-            return raise_errno(err);
-        }
+        int held = launch->stdio[fd] == STDIO_FD ? launch->given_fds[fd] : fd;
+        copies[fd] = fcntl(held, F_DUPFD_CLOEXEC, 3);
+        if (copies[fd] < 0 && (errno != EBADF || launch->stdio[fd] == STDIO_FD))
+            err = -errno; /* one that is closed in the parent is closed in the child */
     }
+    if (err == 0) {
+        launch->directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        err = launch->directory < 0 ? -errno : 0;
+    }
+    if (err < 0) {
+        while (--fd >= 0)
+            if (copies[fd] != launch->given_fds[fd])
+                fp_fd_close(&copies[fd]);
+        return raise_errno(err);
+    }
+    launch->request.begin_in = &launch->directory;
     memcpy(launch->given_fds, copies, sizeof copies);
     launch->owns_given = true;
     return 0;
@@ -220,7 +234,7 @@ static int open_stdio(struct launch *launch, int fd, int theirs[3])
     case STDIO_INHERIT:
         break;
     }
-    *child_end = LAUNCH_INHERIT;
+    *child_end = launch->owns_given ? launch->given_fds[fd] : LAUNCH_INHERIT;
     return 0;
 }
 

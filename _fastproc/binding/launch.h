@@ -29,8 +29,9 @@ struct launch {
     enum fp_spawn_method method;
 
     enum launch_stdio stdio[3];
-    int given_fds[3];  /* with STDIO_FD: the user's, or our copy if owns_given */
-    bool owns_given;   /* the launch had to wait, and copied them */
+    int given_fds[3];  /* the user's, of STDIO_FD; or our copies, if it had to wait */
+    bool owns_given;   /* copies */
+    int directory;     /* what was the working directory when it had to wait; or -1 */
     bool runs_at_once; /* depends on the descriptor table as it is now: may not wait */
     int pipe_size;     /* bytes; 0 or less: the system's */
     int pipe_fds[3];   /* our ends; -1: none */
@@ -58,7 +59,8 @@ struct launch *launch_new(struct fp_state *state, const struct launch_call *call
 /* Closes and drops whatever is left.  Not while the child may still read it. */
 void launch_free(struct launch *launch);
 
-/* Copies the given descriptors, for a launch that has to wait.  0 or -1 with an exception. */
+/* Keeps the descriptors and the directory as they are now, for a launch that has to wait.  0, or
+ * -1 with an exception. */
 int launch_hold_fds(struct launch *launch);
 
 /* Opens the pipes and starts the child; the parent's ends are in pipe_fds, non-blocking.

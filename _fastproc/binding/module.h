@@ -56,7 +56,7 @@
     /* subprocess */                                                                               \
     OBJECT(SubprocessError)                                                                        \
     /* our own */                                                                                  \
-    OBJECT(hubs) /* id(loop) -> hub */                                                             \
+    OBJECT(hubs) /* id(loop) -> address of hub */                                                  \
     OBJECT(empty_bytes)
 
 struct fp_state {

@@ -59,6 +59,7 @@ void read_pipe_close(ReadPipeObject *self);
 
 /* Writes what goes through at once and queues the rest.  Silent when closing.  0 or -1. */
 int write_pipe_write(WritePipeObject *self, PyObject *data);
+int write_pipe_writelines(WritePipeObject *self, PyObject *lines);
 /* Closes once all is written. */
 void write_pipe_close(WritePipeObject *self);
 

@@ -135,12 +135,13 @@ static PyObject *process_get_resource_usage(PyObject *op, void *Py_UNUSED(closur
     return result;
 }
 
-/* A stream may be replaced by None, as programs do that are done with it; by nothing else, since
- * communicate() relies on what they are. */
-static int set_stream(PyObject **stream, PyObject *value)
+/* A stream may be replaced by None, as programs do that are done with it, and put back; by nothing
+ * else, since communicate() relies on what it is. */
+static int set_stream(PyObject **stream, PyObject *value, PyObject *type)
 {
-    if (value != Py_None && value != *stream) {
-        PyErr_SetString(PyExc_TypeError, "a stream of a process can only be set to None");
+    if (value == NULL || (value != Py_None && !Py_IS_TYPE(value, (PyTypeObject *)type))) {
+        PyErr_Format(PyExc_TypeError, "a stream of a process can be None or a %s",
+                     ((PyTypeObject *)type)->tp_name);
         return -1;
     }
     Py_SETREF(*stream, Py_NewRef(value));
@@ -154,7 +155,7 @@ static PyObject *process_get_stdin(PyObject *op, void *Py_UNUSED(closure))
 
 static int process_set_stdin(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
-    return set_stream(&((ProcessObject *)op)->stdin_writer, value);
+    return set_stream(&((ProcessObject *)op)->stdin_writer, value, state_of(op)->writer_type);
 }
 
 static PyObject *process_get_stdout(PyObject *op, void *Py_UNUSED(closure))
@@ -164,7 +165,7 @@ static PyObject *process_get_stdout(PyObject *op, void *Py_UNUSED(closure))
 
 static int process_set_stdout(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
-    return set_stream(&((ProcessObject *)op)->stdout_reader, value);
+    return set_stream(&((ProcessObject *)op)->stdout_reader, value, state_of(op)->reader_type);
 }
 
 static PyObject *process_get_stderr(PyObject *op, void *Py_UNUSED(closure))
@@ -174,7 +175,7 @@ static PyObject *process_get_stderr(PyObject *op, void *Py_UNUSED(closure))
 
 static int process_set_stderr(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
-    return set_stream(&((ProcessObject *)op)->stderr_reader, value);
+    return set_stream(&((ProcessObject *)op)->stderr_reader, value, state_of(op)->reader_type);
 }
 
 static PyGetSetDef process_getset[] = {

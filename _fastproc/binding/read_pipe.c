@@ -103,7 +103,9 @@ void read_pipe_ready(ReadPipeObject *self, unsigned ready)
         ReaderObject *reader = self->reader;
         switch (fp_inflow_read(&self->flow, &reader->buffer, &reader_memory, &self->hub->scratch)) {
         case FP_FLOW_DATA:
+            Py_INCREF(reader); /* a transport of its user's may do anything when it is paused */
             reader_fed(reader);
+            Py_DECREF(reader);
             break;
         case FP_FLOW_EOF:
             lose(self, NULL);

@@ -60,6 +60,10 @@ PyObject *reader_create_future(ReaderObject *self)
 {
     if (self->hub != NULL)
         return future_new(self->hub);
+    if (self->loop == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "StreamReader.__init__() was not called");
+        return NULL;
+    }
     return future_new_of_loop(state_of(self), self->loop);
 }
 
@@ -100,8 +104,9 @@ static int resume_transport(ReaderObject *self)
         return 0;
     if (is_read_pipe(self))
         return read_pipe_resume((ReadPipeObject *)self->transport);
-    PyObject *done =
-        PyObject_CallMethodNoArgs(self->transport, state_of(self)->names.resume_reading);
+    PyObject *transport = Py_NewRef(self->transport);
+    PyObject *done = PyObject_CallMethodNoArgs(transport, state_of(self)->names.resume_reading);
+    Py_DECREF(transport);
     Py_XDECREF(done);
     return done != NULL ? 0 : -1;
 }
@@ -178,6 +183,8 @@ void reader_consume(ReaderObject *self, size_t count)
 {
     fp_buffer_consume(&self->buffer, count);
     self->scanned = self->scanned > count ? self->scanned - count : 0;
+    if (self->waiter != NULL && self->wake_at != SIZE_MAX)
+        self->wake_at = self->wake_at > count ? self->wake_at - count : 1;
     if (fp_buffer_length(&self->buffer) == 0 && self->buffer.size > WORTH_KEEPING)
         fp_buffer_free(&self->buffer, &reader_memory);
     resume_if_due(self);
@@ -190,6 +197,8 @@ static PyObject *give_block(ReaderObject *self)
     bool fits = self->buffer.size == length;
     PyObject *bytes = object_of_block(fp_buffer_take_block(&self->buffer));
     self->scanned = 0;
+    if (self->waiter != NULL && self->wake_at != SIZE_MAX)
+        self->wake_at = 1;
     if (!fits)
         _PyBytes_Resize(&bytes, (Py_ssize_t)length);
     resume_if_due(self);
@@ -198,6 +207,8 @@ static PyObject *give_block(ReaderObject *self)
 
 PyObject *reader_take(ReaderObject *self, size_t count)
 {
+    if (count > fp_buffer_length(&self->buffer)) /* whoever called was interrupted by a reader */
+        count = fp_buffer_length(&self->buffer);
     if (count == 0)
         return Py_NewRef(state_of(self)->empty_bytes);
     const struct fp_buffer *buffer = &self->buffer;

@@ -131,40 +131,70 @@ PyObject *reader_readexactly(PyObject *self, PyObject *const *args, Py_ssize_t n
 
 /* ---- lines and other separators ---- */
 
+/* AwaitableObject.number of readuntil(), before its first step. */
+enum { UNCONVERTED = -1 };
+
 struct search {
     bool found;
     size_t at, size; /* of the separator that ends first */
 };
 
-/* Searches behind self->number, the bytes known to hold none.  0 or -1. */
-static int search_separators(AwaitableObject *self, struct search *search, size_t *longest)
+/* Makes bytes of the separators, before the first search: a buffer of another type may run code.
+ * 0 or -1. */
+static int convert_separators(AwaitableObject *self)
 {
-    ReaderObject *reader = (ReaderObject *)self->owner;
     Py_ssize_t count = PyTuple_GET_SIZE(self->argument);
-    *search = (struct search){false, 0, 0};
-    *longest = 0;
+    if (count == 0) {
+        PyErr_SetString(PyExc_ValueError, "Separator should contain at least one element");
+        return -1;
+    }
+    PyObject *converted = PyTuple_New(count);
+    if (converted == NULL)
+        return -1;
     for (Py_ssize_t i = 0; i < count; i++) {
-        Py_buffer separator;
-        if (PyObject_GetBuffer(PyTuple_GET_ITEM(self->argument, i), &separator, PyBUF_SIMPLE) < 0)
-            return -1;
-        size_t size = (size_t)separator.len;
-        if (size == 0) {
+        PyObject *given = PyTuple_GET_ITEM(self->argument, i);
+        PyObject *bytes = NULL;
+        if (PyObject_CheckBuffer(given))
+            bytes = PyBytes_FromObject(given);
+        else
+            PyErr_Format(PyExc_TypeError, "a bytes-like separator is required, not %.200s",
+                         Py_TYPE(given)->tp_name);
+        if (bytes != NULL && PyBytes_GET_SIZE(bytes) == 0) {
             PyErr_SetString(PyExc_ValueError, "Separator should be at least one-byte string");
-            PyBuffer_Release(&separator);
+            Py_CLEAR(bytes);
+        }
+        if (bytes == NULL) {
+            Py_DECREF(converted);
             return -1;
         }
-        ssize_t at = fp_buffer_find(&reader->buffer, separator.buf, size, (size_t)self->number);
-        PyBuffer_Release(&separator);
+        PyTuple_SET_ITEM(converted, i, bytes);
+    }
+    Py_SETREF(self->argument, converted);
+    self->number = 0;
+    return 0;
+}
+
+/* Searches behind self->number, the bytes known to hold none. */
+static struct search search_separators(const AwaitableObject *self, size_t *longest)
+{
+    const ReaderObject *reader = (ReaderObject *)self->owner;
+    struct search found = {false, 0, 0};
+    *longest = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->argument); i++) {
+        PyObject *separator = PyTuple_GET_ITEM(self->argument, i);
+        size_t size = (size_t)PyBytes_GET_SIZE(separator);
         if (size > *longest)
             *longest = size;
+        ssize_t at = fp_buffer_find(&reader->buffer, PyBytes_AS_STRING(separator), size,
+                                    (size_t)self->number);
         if (at < 0)
             continue;
-        size_t end = (size_t)at + size, best = search->at + search->size;
+        size_t end = (size_t)at + size, best = found.at + found.size;
         /* The one that ends first; of those that end together the shortest. */
-        if (!search->found || end < best || (end == best && size < search->size))
-            *search = (struct search){true, (size_t)at, size};
+        if (!found.found || end < best || (end == best && size < found.size))
+            found = (struct search){true, (size_t)at, size};
     }
-    return 0;
+    return found;
 }
 
 /* One byte, by far the usual separator: searched once, however the waiting goes. */
@@ -196,16 +226,12 @@ static const char NOT_FOUND[] = "Separator is not found, and chunk exceed the li
 static enum step readuntil_step(AwaitableObject *self, PyObject **result)
 {
     ReaderObject *reader = (ReaderObject *)self->owner;
-    struct search search;
     size_t longest;
-    if (PyTuple_GET_SIZE(self->argument) == 0) {
-        PyErr_SetString(PyExc_ValueError, "Separator should contain at least one element");
-        return STEP_FAILED;
-    }
-    if (search_separators(self, &search, &longest) < 0)
+    if (self->number == UNCONVERTED && convert_separators(self) < 0)
         return STEP_FAILED;
     if (reader->exception != NULL)
         return raise_exception(reader->exception);
+    struct search search = search_separators(self, &longest);
     if (search.found) {
         if (search.at > reader->limit)
             return raise_overrun(reader, FOUND_TOO_LATE, search.at);
@@ -240,7 +266,8 @@ PyObject *reader_readuntil(PyObject *self, PyObject *const *args, Py_ssize_t nar
         separators = PyTuple_Pack(1, separators);
     if (separators == NULL)
         return NULL;
-    PyObject *awaitable = awaitable_new(state_of(self), &readuntil_ops, self, separators, 0);
+    PyObject *awaitable =
+        awaitable_new(state_of(self), &readuntil_ops, self, separators, UNCONVERTED);
     Py_DECREF(separators);
     return awaitable;
 }

@@ -80,7 +80,20 @@ static PyObject *reader_set_exception_method(PyObject *op, PyObject *const *args
     PyObject *exception = arguments_one("set_exception", "exc", true, args, nargs, names);
     if (exception == NULL)
         return NULL;
+    if (PyExceptionClass_Check(exception))
+        exception = PyObject_CallNoArgs(exception);
+    else
+        Py_INCREF(exception);
+    if (exception == NULL)
+        return NULL;
+    if (!PyExceptionInstance_Check(exception)) {
+        PyErr_Format(PyExc_TypeError, "an exception is required, not %.200s",
+                     Py_TYPE(exception)->tp_name);
+        Py_DECREF(exception);
+        return NULL;
+    }
     reader_set_exception((ReaderObject *)op, exception);
+    Py_DECREF(exception);
     Py_RETURN_NONE;
 }
 

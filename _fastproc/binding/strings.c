@@ -30,7 +30,11 @@ static PyObject *convert_list(PyObject *values)
     if (list == NULL)
         return NULL;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(values); i++) {
-        if (append_and_drop(list, to_bytes(PyList_GET_ITEM(values, i))) < 0) {
+        PyObject *value =
+            Py_NewRef(PyList_GET_ITEM(values, i)); /* __fspath__ may change the list */
+        int result = append_and_drop(list, to_bytes(value));
+        Py_DECREF(value);
+        if (result < 0) {
             Py_DECREF(list);
             return NULL;
         }

@@ -43,13 +43,37 @@ TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct la
     return self;
 }
 
+static void close_pipes(TransportObject *self)
+{
+    if (self->launch != NULL)
+        for (int fd = 0; fd < 3; fd++)
+            fp_fd_close(&self->launch->pipe_fds[fd]);
+    for (int fd = 0; fd < 3; fd++) {
+        if (self->pipes[fd] == NULL)
+            continue;
+        if (fd == 0)
+            write_pipe_close((WritePipeObject *)self->pipes[fd]);
+        else
+            read_pipe_close((ReadPipeObject *)self->pipes[fd]);
+    }
+}
+
 /* ---- starting ---- */
 
-/* Kills and reaps a child that could not be taken under the hub's wing. */
-static void destroy_child(TransportObject *self)
+/* Kills and reaps a child that could not be taken under the hub's wing.  0 or -errno. */
+static int destroy_child(TransportObject *self)
 {
     struct fp_exit_status status;
-    fp_exit_destroy(&self->child, &status);
+    return fp_exit_destroy(&self->child, &status);
+}
+
+/* A child that was between clone and exec is gone, or (err < 0) could not be made to go: then it
+ * may still use its stack, which is better lost than reused. */
+static void end_block(TransportObject *self, int err)
+{
+    fp_fd_close(&self->launch->child.outcome_fd);
+    if (err < 0)
+        self->launch = NULL;
 }
 
 /* 0, or -1 with an exception and no child. */
@@ -65,7 +89,8 @@ static int start(TransportObject *self)
         PyObject *raised = compat_take_exception();
         fp_exit_watch(&self->child, launch->child.pid, fp_fd_take(&launch->child.pidfd),
                       self->hub->state->exit_mode);
-        destroy_child(self); /* its stack is ours again only when it is gone */
+        end_block(self, destroy_child(self));
+        close_pipes(self);
         compat_raise(raised);
         return -1;
     }
@@ -134,21 +159,6 @@ static int connect_pipes(TransportObject *self)
     return 0;
 }
 
-static void close_pipes(TransportObject *self)
-{
-    if (self->launch != NULL)
-        for (int fd = 0; fd < 3; fd++)
-            fp_fd_close(&self->launch->pipe_fds[fd]);
-    for (int fd = 0; fd < 3; fd++) {
-        if (self->pipes[fd] == NULL)
-            continue;
-        if (fd == 0)
-            write_pipe_close((WritePipeObject *)self->pipes[fd]);
-        else
-            read_pipe_close((ReadPipeObject *)self->pipes[fd]);
-    }
-}
-
 /* Has the hub watch for the exit.  0 or -1. */
 static int watch_exit(TransportObject *self)
 {
@@ -215,7 +225,6 @@ static void warn_of_lost_status(TransportObject *self)
                                          "Unknown child process pid %d, will report returncode 255",
                                          (int)self->child.pid);
     Py_XDECREF(done);
-    hub_report((PyObject *)self);
 }
 
 static void keep_usage(TransportObject *self, const struct rusage *usage)
@@ -251,9 +260,9 @@ void transport_exit_ready(TransportObject *self)
     self->phase = TRANSPORT_EXITED;
     if (reap == FP_REAP_DONE)
         keep_usage(self, &status.usage);
+    transport_maybe_finish(self);
     if (reap == FP_REAP_LOST)
         warn_of_lost_status(self);
-    transport_maybe_finish(self);
     future_wake_all(self->hub->state, &self->exit_waiters);
 }
 
@@ -272,14 +281,15 @@ void transport_close(TransportObject *self)
     if (self->closing)
         return;
     self->closing = true;
-    if (self->phase == TRANSPORT_RUNNING) /* first, lest it exits by itself when its input ends */
+    if (self->phase == TRANSPORT_RUNNING &&
+        hub_is_alive(self->hub)) /* first, lest it exits by itself when its input ends */
         fp_exit_signal(&self->child, SIGKILL); /* gone or setuid: not ours to worry about */
     close_pipes(self);
 }
 
 void transport_abandon(TransportObject *self)
 {
-    if (self->abandoned)
+    if (self->abandoned || !hub_is_alive(self->hub)) /* in a forked process: not our child */
         return;
     self->abandoned = true;
     switch (self->phase) {
@@ -320,7 +330,9 @@ static void end_child(TransportObject *self)
 {
     struct fp_exit_status status = {0};
     enum fp_reap reap = FP_REAP_RUNNING;
-    if (self->phase == TRANSPORT_STARTING)
+    bool starting = self->phase == TRANSPORT_STARTING;
+    int err = 0;
+    if (starting)
         fp_exit_watch(&self->child, self->launch->child.pid, fp_fd_take(&self->launch->child.pidfd),
                       self->hub->state->exit_mode);
     else
@@ -328,8 +340,10 @@ static void end_child(TransportObject *self)
     if (reap == FP_REAP_RUNNING) {
         if (self->phase == TRANSPORT_RUNNING && !compat_is_finalizing())
             warn_of_running(self);
-        fp_exit_destroy(&self->child, &status);
+        err = fp_exit_destroy(&self->child, &status);
     }
+    if (starting)
+        end_block(self, err);
     fp_fd_close(&self->child.fd);
     self->returncode = reap == FP_REAP_LOST ? LOST_RETURNCODE : status.returncode;
     self->phase = self->phase == TRANSPORT_RUNNING ? TRANSPORT_EXITED : TRANSPORT_FAILED;
@@ -339,8 +353,6 @@ void transport_loop_closed(TransportObject *self, bool forked_off)
 {
     bool has_child = self->phase == TRANSPORT_STARTING || self->phase == TRANSPORT_FAILING ||
                      self->phase == TRANSPORT_RUNNING;
-    int watched =
-        self->phase == TRANSPORT_STARTING ? self->launch->child.outcome_fd : self->child.fd;
     if (self->phase == TRANSPORT_QUEUED)
         self->phase = TRANSPORT_FAILED;
     if (has_child && !forked_off) {
@@ -360,7 +372,7 @@ void transport_loop_closed(TransportObject *self, bool forked_off)
             read_pipe_loop_closed((ReadPipeObject *)self->pipes[fd]);
     }
     launch_free(launch);
-    hub_remove(self->hub, &self->slot, watched);
+    hub_remove(self->hub, &self->slot, -1); /* the poller is gone: this is for the reference */
 }
 
 /* ---- wait() ---- */

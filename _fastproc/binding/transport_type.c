@@ -169,6 +169,11 @@ static int transport_clear(PyObject *op)
     Py_CLEAR(self->starter);
     Py_CLEAR(self->exit_waiters);
     Py_CLEAR(self->args);
+    if (self->launch != NULL && self->phase != TRANSPORT_STARTING) {
+        struct launch *launch = self->launch;
+        self->launch = NULL;
+        launch_free(launch);
+    }
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "binding/wakeup.h"
 
 #include "binding/arguments.h"
+#include "binding/awaitable.h"
 
 PyObject *wakeup_new(HubObject *hub)
 {
@@ -31,9 +32,9 @@ static int call_soon(WakeupObject *self, PyObject *callback, PyObject *context)
         return -1;
     PyObject *method = PyObject_GetAttr(loop, state->names.call_soon);
     PyObject *args = PyTuple_Pack(2, callback, (PyObject *)self);
-    PyObject *kwargs = context != NULL ? Py_BuildValue("{s:O}", "context", context) : NULL;
+    PyObject *kwargs = Py_BuildValue("{s:O}", "context", context);
     PyObject *handle = NULL;
-    if (method != NULL && args != NULL && (context == NULL || kwargs != NULL))
+    if (method != NULL && args != NULL && kwargs != NULL)
         handle = PyObject_Call(method, args, kwargs);
     Py_DECREF(loop);
     Py_XDECREF(method);
@@ -46,36 +47,42 @@ static int call_soon(WakeupObject *self, PyObject *callback, PyObject *context)
 /* Calls it now, in its context.  0 or -1. */
 static int call_now(WakeupObject *self, PyObject *callback, PyObject *context)
 {
-    if (context != NULL && PyContext_Enter(context) < 0)
+    if (PyContext_Enter(context) < 0)
         return -1;
     PyObject *result = PyObject_CallOneArg(callback, (PyObject *)self);
-    if (context != NULL) {
-        PyObject *raised = compat_take_exception();
-        if (PyContext_Exit(context) < 0)
-            PyErr_Clear();
-        compat_raise(raised);
-    }
+    PyObject *raised = compat_take_exception();
+    if (PyContext_Exit(context) < 0)
+        PyErr_Clear();
+    compat_raise(raised);
     Py_XDECREF(result);
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* Takes the callbacks and hands each to `call`; stops at the first that fails, if `stop`.
- * 0 or -1. */
-static int call_back(WakeupObject *self,
-                     int (*call)(WakeupObject *, PyObject *callback, PyObject *context))
+/* How to call: now while that is possible, soon from the first callback on that ends the loop. */
+static void call_one(WakeupObject *self, bool now, PyObject *callback, PyObject *context)
+{
+    HubObject *hub = self->hub;
+    now = now && hub->interrupt == NULL;
+    if ((now ? call_now : call_soon)(self, callback, context) < 0)
+        hub_settle_exception(hub, (PyObject *)self);
+}
+
+/* Takes the callbacks and calls each.  Keeps what is raised; raises nothing. */
+static void call_back(WakeupObject *self, bool now)
 {
     PyObject *callback = self->callback, *context = self->context, *more = self->more;
     self->callback = self->context = self->more = NULL;
-    int result = callback != NULL ? call(self, callback, context) : 0;
-    for (Py_ssize_t i = 0; more != NULL && result == 0 && i < PyList_GET_SIZE(more); i++) {
+    PyObject *raised = compat_take_exception();
+    if (callback != NULL)
+        call_one(self, now, callback, context);
+    for (Py_ssize_t i = 0; more != NULL && i < PyList_GET_SIZE(more); i++) {
         PyObject *pair = PyList_GET_ITEM(more, i);
-        PyObject *its_context = PyTuple_GET_ITEM(pair, 1);
-        result = call(self, PyTuple_GET_ITEM(pair, 0), its_context != Py_None ? its_context : NULL);
+        call_one(self, now, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1));
     }
     Py_XDECREF(callback);
     Py_XDECREF(context);
     Py_XDECREF(more);
-    return result;
+    compat_raise(raised);
 }
 
 void wakeup_set(WakeupObject *self)
@@ -87,7 +94,7 @@ void wakeup_set(WakeupObject *self)
     if (self->callback == NULL)
         return;
     if (!hub->dispatching) {
-        call_back(self, call_soon);
+        call_back(self, false);
         return;
     }
     Py_INCREF(self);
@@ -98,7 +105,7 @@ void wakeup_set(WakeupObject *self)
     hub->last_woken = self;
 }
 
-int wakeup_run_woken(HubObject *hub)
+void wakeup_run_woken(HubObject *hub)
 {
     while (hub->woken != NULL) {
         WakeupObject *self = hub->woken;
@@ -106,19 +113,9 @@ int wakeup_run_woken(HubObject *hub)
         if (hub->woken == NULL)
             hub->last_woken = NULL;
         self->next_woken = NULL;
-        /* After an exception that ends the loop the others are left to its next run. */
-        bool ending = PyErr_Occurred() != NULL;
-        PyObject *raised = compat_take_exception();
-        call_back(self, ending ? call_soon : call_now);
-        if (!ending && PyErr_Occurred() &&
-            (PyErr_ExceptionMatches(PyExc_SystemExit) ||
-             PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)))
-            raised = compat_take_exception();
-        hub_report((PyObject *)self);
-        compat_raise(raised);
+        call_back(self, true);
         Py_DECREF(self);
     }
-    return PyErr_Occurred() ? -1 : 0;
 }
 
 /* ---- what a task asks of a future ---- */
@@ -180,8 +177,7 @@ static PyObject *wakeup_cancel(PyObject *op, PyObject *const *args, Py_ssize_t n
         Py_RETURN_FALSE;
     self->phase = WAKEUP_CANCELLED;
     Py_XSETREF(self->cancel_message, message != Py_None ? Py_XNewRef(message) : NULL);
-    if (call_back(self, call_soon) < 0)
-        return NULL;
+    call_back(self, false);
     Py_RETURN_TRUE;
 }
 
@@ -225,6 +221,25 @@ static int wakeup_set_blocking(PyObject *op, PyObject *value, void *Py_UNUSED(cl
         return -1;
     ((WakeupObject *)op)->blocking = truth;
     return 0;
+}
+
+/* For who drives one of our awaitables by hand and awaits what it yields. */
+static enum step await_step(AwaitableObject *awaitable, PyObject **result)
+{
+    WakeupObject *self = (WakeupObject *)awaitable->owner;
+    if (self->phase == WAKEUP_PENDING) {
+        awaitable->future = Py_NewRef((PyObject *)self);
+        return STEP_WAIT;
+    }
+    *result = wakeup_result((PyObject *)self, NULL);
+    return *result != NULL ? STEP_DONE : STEP_FAILED;
+}
+
+static const struct awaitable_ops await_ops = {.name = "Wakeup.__await__", .step = await_step};
+
+static PyObject *wakeup_await(PyObject *op)
+{
+    return awaitable_new(((WakeupObject *)op)->hub->state, &await_ops, op, NULL, 0);
 }
 
 static PyObject *wakeup_repr(PyObject *op)
@@ -290,6 +305,7 @@ static PyType_Slot wakeup_slots[] = {
     {Py_tp_traverse, wakeup_traverse},
     {Py_tp_clear, wakeup_clear},
     {Py_tp_repr, wakeup_repr},
+    {Py_am_await, wakeup_await},
     {Py_tp_methods, wakeup_methods},
     {Py_tp_getset, wakeup_getset},
     {0, NULL},

@@ -26,10 +26,10 @@ typedef struct WakeupObject {
 
 PyObject *wakeup_new(HubObject *hub);
 
-/* Completes it unless it is done or cancelled.  May leave an exception. */
+/* Completes it unless it is done or cancelled.  Raises nothing. */
 void wakeup_set(WakeupObject *self);
 
-/* Calls whom the hub's events have woken.  0, or -1 with SystemExit or KeyboardInterrupt. */
-int wakeup_run_woken(HubObject *hub);
+/* Calls whom the hub's events have woken.  Raises nothing; hub->interrupt may be set. */
+void wakeup_run_woken(HubObject *hub);
 
 #endif

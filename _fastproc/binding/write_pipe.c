@@ -154,6 +154,15 @@ int write_pipe_write(WritePipeObject *self, PyObject *data)
     return result;
 }
 
+int write_pipe_writelines(WritePipeObject *self, PyObject *lines)
+{
+    struct fp_state *state = self->hub->state;
+    PyObject *joined = PyObject_CallMethodOneArg(state->empty_bytes, state->names.join, lines);
+    int result = joined != NULL ? write_pipe_write(self, joined) : -1;
+    Py_XDECREF(joined);
+    return result;
+}
+
 void write_pipe_close(WritePipeObject *self)
 {
     if (self->closing)
@@ -216,20 +225,11 @@ static PyObject *write_pipe_write_method(PyObject *op, PyObject *const *args, Py
     Py_RETURN_NONE;
 }
 
-static PyObject *write_pipe_writelines(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
-                                       PyObject *names)
+static PyObject *write_pipe_writelines_method(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                                              PyObject *names)
 {
     PyObject *lines = arguments_one("writelines", "list_of_data", true, args, nargs, names);
-    if (lines == NULL)
-        return NULL;
-    WritePipeObject *self = (WritePipeObject *)op;
-    struct fp_state *state = self->hub->state;
-    PyObject *joined = PyObject_CallMethodOneArg(state->empty_bytes, state->names.join, lines);
-    if (joined == NULL)
-        return NULL;
-    int result = write_pipe_write(self, joined);
-    Py_DECREF(joined);
-    if (result < 0)
+    if (lines == NULL || write_pipe_writelines((WritePipeObject *)op, lines) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -359,7 +359,7 @@ static PyMethodDef write_pipe_methods[] = {
      "write($self, /, data)\n--\n\n"
      "-> None. Write a bytes-like object, queueing what does not go through at once. "
      "asyncio.WriteTransport.write."},
-    {"writelines", FASTCALL(write_pipe_writelines),
+    {"writelines", FASTCALL(write_pipe_writelines_method),
      "writelines($self, /, list_of_data)\n--\n\n"
      "-> None. asyncio.WriteTransport.writelines."},
     {"write_eof", write_pipe_close_method, METH_NOARGS,

@@ -129,7 +129,9 @@ static PyObject *writer_writelines(PyObject *op, PyObject *const *args, Py_ssize
     PyObject *lines = arguments_one("writelines", "data", true, args, nargs, names);
     if (lines == NULL)
         return NULL;
-    return PyObject_CallMethod((PyObject *)pipe_of(op), "writelines", "O", lines);
+    if (write_pipe_writelines(pipe_of(op), lines) < 0)
+        return NULL;
+    Py_RETURN_NONE;
 }
 
 static PyObject *writer_close(PyObject *op, PyObject *Py_UNUSED(ignored))

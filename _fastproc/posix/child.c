@@ -42,6 +42,8 @@ FP_IN_CHILD static long place_stdio(const struct fp_spawn_request *request)
     int from[3];
     for (int fd = 0; fd < 3; fd++) {
         from[fd] = request->stdio[fd];
+        if (from[fd] == request->outcome_fd)
+            return -EBADF; /* closed when it was given, ours by now */
         if (from[fd] >= 0 && from[fd] < 3 && from[fd] != fd) {
             long copy = sys_dup_above(from[fd], FIRST_EXTRA_FD);
             if (copy < 0)
@@ -155,6 +157,8 @@ FP_IN_CHILD static void close_others(const struct fp_spawn_request *request)
 FP_IN_CHILD static long keep_passed(const struct fp_spawn_request *request)
 {
     for (size_t i = 0; i < request->pass_fd_count; i++) {
+        if (request->pass_fds[i] == request->outcome_fd)
+            continue; /* named by chance: the parent waits for it to close */
         long result = sys_set_inheritable(request->pass_fds[i]);
         if (result < 0)
             return result;
@@ -196,6 +200,8 @@ FP_IN_CHILD _Noreturn void fp_child_main(struct fp_spawn_request *request)
     long result = place_stdio(request);
     if (result < 0)
         fail(request, FP_STAGE_SETUP, result);
+    if (request->begin_in != NULL && (result = sys_fchdir(*request->begin_in)) < 0)
+        fail(request, FP_STAGE_CHDIR, result);
     if (request->cwd != NULL && (result = sys_chdir(request->cwd)) < 0)
         fail(request, FP_STAGE_CHDIR, result);
     if (request->umask >= 0)

@@ -134,7 +134,7 @@ static int start_waiter_thread(struct fp_exit *child)
     if (err < 0)
         goto free_waiter;
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, 64 * 1024); /* one system call deep */
+    pthread_attr_setstacksize(&attributes, 256 * 1024); /* one call deep, but TLS counts too */
     sigset_t all, before;
     sigfillset(&all); /* signals are for the program's own threads */
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -197,6 +197,8 @@ enum fp_reap fp_exit_reap(struct fp_exit *child, struct fp_exit_status *status)
 {
     siginfo_t info;
     memset(status, 0, sizeof *status);
+    if (child->reaped)
+        return FP_REAP_LOST;
     int err = -EINVAL;
     if (child->is_pidfd)
         err = wait_for(WAIT_BY_PIDFD, child->fd, &info, WEXITED | WNOHANG, &status->usage);
@@ -219,9 +221,9 @@ int fp_exit_destroy(struct fp_exit *child, struct fp_exit_status *status)
     enum {
         PATIENCE_MS = 5000
     }; /* a killed child ends in well under one; some are stuck in the kernel */
-    int err = child->reaped ? 0 : fp_exit_signal(child, SIGKILL);
+    int err = fp_exit_signal(child, SIGKILL);
     enum fp_reap reap = FP_REAP_RUNNING;
-    if (err == 0 && !child->reaped) {
+    if (err == 0) {
         struct pollfd ended = {.fd = child->fd, .events = POLLIN};
         siginfo_t info;
         int ready;

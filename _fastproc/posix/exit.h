@@ -54,7 +54,7 @@ enum fp_reap fp_exit_reap(struct fp_exit *child, struct fp_exit_status *status);
 
 /* Kills the child and waits for its end; for a child that must not outlive this call.
  * Gives up after some seconds on a child that cannot be killed (-ETIMEDOUT, -EPERM).
- * Else fills in status and returns 0.  Closes fd. */
+ * -ESRCH if it was reaped before.  Else fills in status and returns 0.  Closes fd. */
 int fp_exit_destroy(struct fp_exit *child, struct fp_exit_status *status);
 
 /* Whether this kernel can tell a status that somebody else took (found out by asking). */

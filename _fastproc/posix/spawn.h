@@ -49,6 +49,7 @@ struct fp_spawn_request {
     char *const *envp;
     char *const *paths;  /* candidates for execve, in order, NULL at the end */
     const char *cwd;     /* NULL: the parent's */
+    const int *begin_in; /* a descriptor of what cwd is relative to; NULL: the parent's */
     int stdio[3];        /* what becomes 0, 1, 2; -1: the parent's */
     const int *pass_fds; /* ascending */
     size_t pass_fd_count;

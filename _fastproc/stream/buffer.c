@@ -29,8 +29,10 @@ unsigned char *fp_buffer_reserve(struct fp_buffer *buffer, const struct fp_memor
     if (buffer->start >= length && buffer->size - length >= more) {
         memmove(buffer->block, buffer->block + buffer->start, length);
     } else {
-        if (more > (size_t)-1 / 4 - buffer->end)
+        if (more > (size_t)-1 / 4 - buffer->end) {
+            fp_buffer_free(buffer, memory);
             return NULL;
+        }
         size_t size = next_size(buffer->size, buffer->end + more);
         unsigned char *block = memory->resize(buffer->block, size);
         if (block == NULL) {

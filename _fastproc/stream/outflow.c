@@ -80,6 +80,10 @@ int fp_outflow_copy(struct fp_outflow *outflow, const void *bytes, size_t count)
 
 int fp_outflow_refer(struct fp_outflow *outflow, const void *bytes, size_t count, void *owner)
 {
+    if (count == 0) {
+        outflow->release(owner);
+        return 0;
+    }
     struct fp_piece *piece = malloc(sizeof *piece);
     if (piece == NULL)
         return -ENOMEM;
@@ -119,7 +123,7 @@ ssize_t fp_outflow_flush(struct fp_outflow *outflow, int fd)
     if (written < 0)
         return written;
     size_t left = (size_t)written;
-    while (left > 0) {
+    while (left > 0 && outflow->first != NULL) {
         struct fp_piece *piece = outflow->first;
         if (left < piece->count) {
             piece->bytes += left;

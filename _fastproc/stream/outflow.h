@@ -19,7 +19,7 @@ struct fp_outflow {
     struct fp_piece *first, *last;
     size_t pending;               /* bytes queued */
     size_t high_water, low_water; /* bytes */
-    void (*release)(void *owner); /* gives up a reference of fp_outflow_refer() */
+    void (*release)(void *owner); /* gives up a reference; may not touch the outflow */
 };
 
 /* asyncio's defaults. */

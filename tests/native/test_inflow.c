@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stream/inflow: one read per call, through the scratch memory while the stream
+ * is small and past it once it has shown volume, and every way it can end.
+ */
+#include "check.h"
+#include "posix/fd.h"
+#include "stream/inflow.h"
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SCRATCH = 64 * 1024, PIPE = 64 * 1024 };
+
+static unsigned char scratch_bytes[SCRATCH];
+static struct fp_scratch scratch = {scratch_bytes, SCRATCH};
+static struct fp_buffer buffer;
+static struct fp_inflow inflow;
+static int write_end;
+
+static void set_up(void)
+{
+    int ends[2];
+    CHECK(fp_fd_pipe(ends) == 0);
+    CHECK(fp_fd_set_nonblocking(ends[0]) == 0 && fp_fd_set_nonblocking(ends[1]) == 0);
+    inflow.fd = ends[0];
+    write_end = ends[1];
+}
+
+static void tear_down(void)
+{
+    fp_fd_close(&inflow.fd);
+    fp_fd_close(&write_end);
+    fp_buffer_free(&buffer, &guarded_memory);
+    CHECK(guarded_block_size == 0);
+}
+
+static enum fp_flow gulp(void)
+{
+    return fp_inflow_read(&inflow, &buffer, &guarded_memory, &scratch);
+}
+
+static void send(const char *text)
+{
+    CHECK(write(write_end, text, strlen(text)) == (ssize_t)strlen(text));
+}
+
+static void send_many(char byte, size_t count)
+{
+    static char page[PIPE];
+    memset(page, byte, count);
+    CHECK(write(write_end, page, count) == (ssize_t)count);
+}
+
+static bool holds(const char *text)
+{
+    return fp_buffer_length(&buffer) == strlen(text) &&
+           memcmp(fp_buffer_bytes(&buffer), text, strlen(text)) == 0;
+}
+
+static bool scratch_was_used(void)
+{
+    for (size_t i = 0; i < SCRATCH; i++)
+        if (scratch_bytes[i] != 0)
+            return true;
+    return false;
+}
+
+TEST(inflow_of_little_data_takes_little_memory)
+{
+    set_up();
+    send("hello");
+    CHECK(gulp() == FP_FLOW_DATA && holds("hello"));
+    CHECK(guarded_block_size == 5 && scratch_was_used() && !inflow.bulk);
+    send(" again");
+    CHECK(gulp() == FP_FLOW_DATA && holds("hello again"));
+    tear_down();
+}
+
+TEST(inflow_with_nothing_there_takes_no_memory)
+{
+    set_up();
+    CHECK(gulp() == FP_FLOW_AGAIN);
+    CHECK(buffer.block == NULL && guarded_resizes_done == 0 && inflow.err == 0);
+    send("x");
+    CHECK(gulp() == FP_FLOW_DATA && gulp() == FP_FLOW_AGAIN && holds("x"));
+    tear_down();
+}
+
+TEST(inflow_ends_after_the_last_byte)
+{
+    set_up();
+    send("last words");
+    fp_fd_close(&write_end);
+    CHECK(gulp() == FP_FLOW_DATA && holds("last words"));
+    CHECK(gulp() == FP_FLOW_EOF);
+    CHECK(gulp() == FP_FLOW_EOF);
+    CHECK(holds("last words") && inflow.err == 0);
+    tear_down();
+}
+
+TEST(inflow_end_without_data_takes_no_memory)
+{
+    set_up();
+    fp_fd_close(&write_end);
+    CHECK(gulp() == FP_FLOW_EOF && guarded_resizes_done == 0);
+    tear_down();
+}
+
+TEST(inflow_reads_once_and_no_more_than_the_scratch_holds)
+{
+    set_up();
+    scratch.size = 4;
+    send("abcdefghij");
+    CHECK(gulp() == FP_FLOW_DATA && holds("abcd"));
+    CHECK(gulp() == FP_FLOW_DATA && holds("abcdefgh"));
+    CHECK(gulp() == FP_FLOW_DATA && holds("abcdefghij"));
+    CHECK(gulp() == FP_FLOW_AGAIN);
+    CHECK(scratch_bytes[4] == 0);
+    tear_down();
+}
+
+TEST(inflow_of_volume_goes_straight_into_the_buffer)
+{
+    set_up();
+    send_many('a', PIPE);
+    CHECK(gulp() == FP_FLOW_DATA && inflow.bulk);
+    CHECK(fp_buffer_length(&buffer) == PIPE);
+    memset(scratch_bytes, 0, SCRATCH);
+    send_many('b', PIPE);
+    CHECK(gulp() == FP_FLOW_DATA && inflow.bulk);
+    CHECK(fp_buffer_length(&buffer) == 2 * PIPE && !scratch_was_used());
+    CHECK(fp_buffer_bytes(&buffer)[PIPE - 1] == 'a' && fp_buffer_bytes(&buffer)[PIPE] == 'b');
+    tear_down();
+}
+
+TEST(inflow_is_bulk_from_half_a_pipe_on)
+{
+    set_up();
+    send_many('a', PIPE / 2 - 1);
+    CHECK(gulp() == FP_FLOW_DATA && !inflow.bulk);
+    fp_buffer_free(&buffer, &guarded_memory);
+    send_many('a', PIPE / 2);
+    CHECK(gulp() == FP_FLOW_DATA && inflow.bulk);
+    tear_down();
+}
+
+TEST(inflow_that_has_become_small_is_not_bulk)
+{
+    set_up();
+    inflow.bulk = true;
+    CHECK(gulp() == FP_FLOW_AGAIN);
+    send("small");
+    CHECK(gulp() == FP_FLOW_DATA && holds("small") && !inflow.bulk && !scratch_was_used());
+    fp_buffer_free(&buffer, &guarded_memory);
+    send("smaller");
+    CHECK(gulp() == FP_FLOW_DATA && holds("smaller") && scratch_was_used());
+    tear_down();
+}
+
+TEST(inflow_uses_room_that_is_already_there)
+{
+    set_up();
+    CHECK(fp_buffer_reserve(&buffer, &guarded_memory, PIPE) != NULL);
+    send("direct");
+    CHECK(gulp() == FP_FLOW_DATA && holds("direct"));
+    CHECK(!scratch_was_used() && guarded_resizes_done == 1);
+    tear_down();
+}
+
+TEST(inflow_tells_what_the_system_says)
+{
+    set_up();
+    send("kept");
+    CHECK(gulp() == FP_FLOW_DATA);
+    int fd = inflow.fd;
+    inflow.fd = write_end;
+    CHECK(gulp() == FP_FLOW_ERROR && inflow.err == EBADF);
+    inflow.fd = open("/", O_RDONLY | O_CLOEXEC);
+    inflow.bulk = true;
+    CHECK(gulp() == FP_FLOW_ERROR && inflow.err == EISDIR);
+    CHECK(holds("kept"));
+    fp_fd_close(&inflow.fd);
+    inflow.fd = fd;
+    tear_down();
+}
+
+TEST(inflow_out_of_memory_after_the_read)
+{
+    set_up();
+    send("hello");
+    guarded_resizes_left = 0;
+    CHECK(gulp() == FP_FLOW_ERROR && inflow.err == ENOMEM);
+    CHECK(buffer.block == NULL && fp_buffer_length(&buffer) == 0);
+    guarded_resizes_left = -1;
+    tear_down();
+}
+
+TEST(inflow_out_of_memory_before_the_read_leaves_the_data_in_the_pipe)
+{
+    set_up();
+    inflow.bulk = true;
+    send("hello");
+    guarded_resizes_left = 0;
+    CHECK(gulp() == FP_FLOW_ERROR && inflow.err == ENOMEM);
+    CHECK(buffer.block == NULL);
+    guarded_resizes_left = -1;
+    CHECK(gulp() == FP_FLOW_DATA && holds("hello"));
+    tear_down();
+}
+
+/* Byte number `at` of a stream in which no two stretches look alike. */
+static unsigned char expected(size_t at)
+{
+    return (unsigned char)(at * 7 + at / 251 * 13);
+}
+
+TEST(inflow_loses_and_swaps_nothing)
+{
+    enum { TOTAL = 4 << 20 };
+    static unsigned char piece[PIPE];
+    uint64_t seed = 9;
+    size_t sent = 0, received = 0;
+    bool ended = false;
+    set_up();
+    while (!ended) {
+        if (sent < TOTAL && next_random(&seed) % 2) {
+            size_t count = next_random(&seed) % 4 ? 1 + next_random(&seed) % 300 : PIPE;
+            for (size_t i = 0; i < count; i++)
+                piece[i] = expected(sent + i);
+            ssize_t written = write(write_end, piece, count);
+            sent += written > 0 ? (size_t)written : 0;
+            if (sent >= TOTAL)
+                fp_fd_close(&write_end);
+        }
+        switch (gulp()) {
+        case FP_FLOW_DATA:
+        case FP_FLOW_AGAIN:
+            break;
+        case FP_FLOW_EOF:
+            ended = true;
+            break;
+        default:
+            CHECK(false);
+        }
+        size_t length = fp_buffer_length(&buffer);
+        size_t taken = ended ? length : length - length / 3;
+        for (size_t i = 0; i < taken; i++)
+            CHECK(fp_buffer_bytes(&buffer)[i] == expected(received + i));
+        fp_buffer_consume(&buffer, taken);
+        received += taken;
+    }
+    CHECK(received == sent && sent >= TOTAL);
+    tear_down();
+}

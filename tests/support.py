@@ -1,0 +1,333 @@
+"""What the tests share: the implementation under test, and a look at what this process holds.
+
+Nothing here imports pytest at the top, because helper scripts import this file too.
+"""
+
+import asyncio
+import asyncio.subprocess
+import contextlib
+import fcntl
+import gc
+import inspect
+import itertools
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+try:
+    import uvloop
+except ImportError:
+    uvloop = None
+
+LINUX = sys.platform.startswith("linux")
+TIMEOUT = 30  # seconds: nothing takes that long, it only turns a hang into a failure
+NAMES = "create_subprocess_exec create_subprocess_shell PIPE DEVNULL STDOUT".split()
+TYPES = "Process StreamReader StreamWriter".split()
+
+# How a fastproc parameter is configured; see _fastproc._core.configure().
+FORCED = {
+    "fastproc": {},
+    "fastproc-vfork": {"spawn": "vfork"},
+    "fastproc-fork": {"spawn": "fork"},
+    "fastproc-pidfd": {"reap": "pidfd"},
+    "fastproc-thread": {"reap": "thread"},
+}
+PARAMETERS = [
+    ("asyncio", "stdlib"),
+    ("asyncio", "uvloop"),
+    ("fastproc", "stdlib"),
+    ("fastproc", "uvloop"),
+]
+FORCED_PARAMETERS = [(name, "stdlib") for name in FORCED if name != "fastproc"]
+
+
+class Aio:
+    """One implementation of asyncio's subprocess API on one kind of loop."""
+
+    PIPE = subprocess.PIPE
+    DEVNULL = subprocess.DEVNULL
+    STDOUT = subprocess.STDOUT
+
+    def __init__(self, name, loop_name):
+        self.name = name
+        self.loop_name = loop_name
+        self.is_fastproc = name != "asyncio"
+        if self.is_fastproc:
+            import _fastproc
+
+            self.core = _fastproc._core
+            sources = dict.fromkeys(NAMES + TYPES, _fastproc)
+        else:
+            self.core = None
+            sources = dict.fromkeys(NAMES, asyncio.subprocess)
+            sources |= {"Process": asyncio.subprocess}
+            sources |= {"StreamReader": asyncio, "StreamWriter": asyncio}
+        for attribute, source in sources.items():
+            setattr(self, attribute, getattr(source, attribute))
+
+    def __repr__(self):
+        return f"{self.name}-{self.loop_name}"
+
+    @property
+    def on_uvloop(self):
+        return self.loop_name == "uvloop"
+
+    def configure(self):
+        if self.is_fastproc:
+            self.core.configure(**({"spawn": "auto", "reap": "auto"} | FORCED[self.name]))
+
+    def restore(self):
+        if self.is_fastproc:
+            self.core.configure(spawn="auto", reap="auto")
+
+    @property
+    def knows_stolen_status(self):
+        """Whether a status that somebody else has taken can still be had from the kernel."""
+        if not self.is_fastproc or "reap" in FORCED[self.name]:
+            return False
+        return bool(self.core.machine()["exit_info"])
+
+    def new_loop(self):
+        return uvloop.new_event_loop() if self.on_uvloop else asyncio.SelectorEventLoop()
+
+    def run(self, main, *args, timeout=TIMEOUT):
+        """Run a coroutine, or a coroutine function, on a fresh loop that is closed afterwards."""
+
+        async def bounded():
+            coro = main if inspect.isawaitable(main) else main(*args)
+            return await asyncio.wait_for(coro, timeout)
+
+        with asyncio.Runner(loop_factory=self.new_loop) as runner:
+            return runner.run(bounded())
+
+    def oracle_differs(self, reason, when=True):
+        """Skip the asyncio parameter where asyncio itself does not keep the contract."""
+        if when and not self.is_fastproc:
+            import pytest
+
+            pytest.skip(f"{self!r} differs: {reason}")
+
+    def uvloop_differs(self, reason, when=True):
+        """The same for uvloop's own subprocess implementation."""
+        self.oracle_differs(reason, when=when and self.on_uvloop)
+
+    def script(self, source, *args, check=True, **kwds):
+        """Run source in a Python process of its own, where `aio` is this same parameter."""
+        prelude = textwrap.dedent(f"""
+            import asyncio, os, signal, subprocess, sys, warnings
+            from support import *
+            aio = Aio({self.name!r}, {self.loop_name!r})
+            aio.configure()
+        """)
+        command = [sys.executable, "-S", "-s", "-c", prelude + textwrap.dedent(source)]
+        env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+        options = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": TIMEOUT}
+        done = subprocess.run(command + [str(arg) for arg in args], env=env, **(options | kwds))
+        if check:
+            output = (done.stdout or b"") + (done.stderr or b"")
+            assert done.returncode == 0, output.decode(errors="replace")
+        return done
+
+
+# Running children
+
+
+async def until(predicate):
+    """Wait for what nothing announces (the caller bounds it: Aio.run has a timeout)."""
+    while not predicate():
+        await asyncio.sleep(0.001)
+
+
+def until_blocking(predicate):
+    """The same without letting the loop run."""
+    deadline = time.monotonic() + TIMEOUT
+    while not predicate():
+        assert time.monotonic() < deadline, "never happened"
+        time.sleep(0.001)
+
+
+async def iterate(times):
+    """Let the loop run that many iterations."""
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
+async def output_of(aio, *args, stdout=subprocess.PIPE, **kwds):
+    """Run a program to its end; what it wrote, after a check that it succeeded."""
+    proc = await aio.create_subprocess_exec(*args, stdout=stdout, **kwds)
+    out, _ = await proc.communicate()
+    assert proc.returncode == 0
+    return out
+
+
+async def shell_output(aio, script, *args, **kwds):
+    """The same for a script, whose $1... are args."""
+    return await output_of(aio, "/bin/sh", "-c", script, "sh", *args, **kwds)
+
+
+async def kill_and_wait(proc):
+    """By pid: before 3.13 asyncio's kill() may take away the status of a child that has exited."""
+    if proc.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(proc.pid, signal.SIGKILL)
+    await finish(proc)
+
+
+async def finish(proc):
+    """Wait for the end of a child and of its pipes, so that asyncio leaves nothing open either."""
+    if proc.stdin is not None:
+        proc.stdin.close()
+    for reader in filter(None, (proc.stdout, proc.stderr)):
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1 << 16):
+                pass
+    return await proc.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(aio, *args, **kwds):
+    """A child that is killed and reaped in the end."""
+    proc = await aio.create_subprocess_exec(*args, **kwds)
+    try:
+        yield proc
+    finally:
+        await kill_and_wait(proc)
+
+
+@contextlib.asynccontextmanager
+async def silent_reader(aio, **kwds):
+    """The stdout of a live child that writes nothing: data comes from feed_data() alone."""
+    pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE}
+    proc = await aio.create_subprocess_exec("cat", **pipes, **kwds)
+    try:
+        yield proc.stdout
+    finally:
+        proc.stdin.close()
+        assert await proc.wait() == 0
+        await iterate(3)
+
+
+@contextlib.contextmanager
+def pipe():
+    """(read end, write end) of a pipe that is the test's own; ends may be closed early."""
+    ends = [open(fd, mode, buffering=0) for fd, mode in zip(os.pipe(), ("rb", "wb"))]
+    try:
+        yield ends
+    finally:
+        for end in ends:
+            end.close()
+
+
+async def read_end(end, size=65536):
+    """os.read() of a pipe's end that lets the loop run meanwhile."""
+    os.set_blocking(end.fileno(), False)
+    data = None
+
+    def ready():
+        nonlocal data
+        data = end.read(size)
+        return data is not None
+
+    await until(ready)
+    return data
+
+
+def pattern(size, seed=0):
+    """size bytes in which no part is like another."""
+    source, step = random.Random(seed), 1 << 24
+    return b"".join(source.randbytes(min(step, size - done)) for done in range(0, size, step))
+
+
+# What this process holds
+
+
+def descriptors():
+    """{fd: what it is open on}, without the one that lists them."""
+    found = {}
+    for name in os.listdir("/proc/self/fd" if LINUX else "/dev/fd"):
+        with contextlib.suppress(OSError):
+            fd = int(name)
+            fcntl.fcntl(fd, fcntl.F_GETFD)
+            found[fd] = os.readlink(f"/proc/self/fd/{fd}") if LINUX else ""
+    return found
+
+
+def state(pid):
+    """One letter as in ps, None for a process that does not exist."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return stat.rpartition(b")")[2].split()[0].decode()
+
+
+def exited(pid):
+    return state(pid) in (None, "Z", "X")
+
+
+def children():
+    """{pid: state} of this process' children, zombies among them."""
+    found = {}
+    for task in Path("/proc/self/task").glob("*/children") if LINUX else ():
+        with contextlib.suppress(OSError):
+            found |= {int(pid): state(pid) for pid in task.read_text().split()}
+    return {pid: letter for pid, letter in found.items() if letter is not None}
+
+
+def threads():
+    return set(os.listdir("/proc/self/task")) if LINUX else set()
+
+
+def resident():
+    """Bytes of memory in use."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+class Holdings:
+    """Descriptors, children and threads of this process, to be compared later."""
+
+    def __init__(self):
+        gc.collect()
+        self.descriptors = descriptors()
+        self.children = children()
+        self.threads = threads()
+
+    def news(self):
+        """What is held now and was not then; {} if nothing."""
+        then = self.descriptors.items()
+        found = {
+            "descriptors": dict(descriptors().items() - then),
+            "closed descriptors": {fd for fd in self.descriptors if fd not in descriptors()},
+            "children": {p: s for p, s in children().items() if p not in self.children},
+            "threads": threads() - self.threads,
+        }
+        return {what: value for what, value in found.items() if value}
+
+    def settled(self, patience=2.0):
+        """news(), after a while for the threads of asyncio's child watcher to end."""
+        deadline = time.monotonic() + patience
+        gc.collect()
+        while (found := self.news()) and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return found
+
+
+@contextlib.contextmanager
+def free_descriptors(count):
+    """Within, exactly count more descriptors can be opened."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = descriptors()
+    free = (fd for fd in itertools.count() if fd not in used)
+    limit = next(itertools.islice(free, count, None))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

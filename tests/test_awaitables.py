@@ -1,0 +1,458 @@
+"""What the functions return behaves like a coroutine, everywhere a coroutine is accepted."""
+
+import asyncio
+import collections.abc
+import contextvars
+import gc
+import inspect
+import sys
+import threading
+
+import pytest
+from support import children, finish, iterate, output_of, running, until
+
+METHODS = [
+    "wait",
+    "communicate",
+    "read",
+    "readline",
+    "readexactly",
+    "readuntil",
+    "__anext__",
+    "drain",
+    "wait_closed",
+]
+ARGUMENTS = {"read": (5,), "readexactly": (5,)}
+
+
+def echo(aio, text="hello", **kwds):
+    return aio.create_subprocess_exec("echo", text, stdin=aio.PIPE, stdout=aio.PIPE, **kwds)
+
+
+def call(proc, method):
+    """proc.wait(), proc.stdout.readline(), ... not yet awaited."""
+    for owner in proc, proc.stdout, proc.stdin:
+        if hasattr(owner, method):
+            return getattr(owner, method)(*ARGUMENTS.get(method, ()))
+    raise AssertionError(method)
+
+
+def with_cat(aio, use):
+    """Run use(proc) on a live, silent child."""
+
+    async def main():
+        async with running(aio, "cat", stdin=aio.PIPE, stdout=aio.PIPE) as proc:
+            return await use(proc)
+
+    return aio.run(main)
+
+
+# The protocol
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_result_is_awaitable_and_a_coroutine(aio, method):
+    async def use(proc):
+        coro = call(proc, method)
+        assert inspect.isawaitable(coro)
+        assert asyncio.iscoroutine(coro)
+        assert isinstance(coro, collections.abc.Coroutine)
+        for name in ("send", "throw", "close", "__await__"):
+            assert callable(getattr(coro, name))
+        coro.close()
+
+    with_cat(aio, use)
+
+
+def test_creating_gives_a_coroutine_too(aio):
+    async def main():
+        for coro in aio.create_subprocess_exec("true"), aio.create_subprocess_shell("true"):
+            assert inspect.isawaitable(coro) and asyncio.iscoroutine(coro)
+            coro.close()
+        assert not children()
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_awaiting_twice_is_refused(aio, method):
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        proc.stdin.write(b"hello\n")
+        if method in ("wait", "communicate", "wait_closed"):
+            proc.stdin.close()
+        coro = call(proc, method)
+        await coro
+        with pytest.raises(RuntimeError, match="^cannot reuse already awaited coroutine$"):
+            await coro
+        with pytest.raises(RuntimeError, match="^cannot reuse already awaited coroutine$"):
+            coro.send(None)
+        await finish(proc)
+
+    aio.run(main)
+
+
+def test_awaiting_the_create_twice_is_refused(aio):
+    async def main():
+        coro = aio.create_subprocess_exec("true")
+        proc = await coro
+        with pytest.raises(RuntimeError, match="^cannot reuse already awaited coroutine$"):
+            await coro
+        await proc.wait()
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("method", ["wait", "communicate", "read", "readline"])
+def test_awaiting_what_is_being_awaited_is_refused(aio, method):
+    async def use(proc):
+        coro = call(proc, method)
+        task = asyncio.create_task(coro)
+        await iterate(2)
+        with pytest.raises(RuntimeError):
+            await coro
+        await iterate(2)
+        assert not task.done()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    with_cat(aio, use)
+
+
+def test_first_send_must_be_none(aio):
+    async def use(proc):
+        coro = proc.wait()
+        with pytest.raises(TypeError):
+            coro.send(1)
+        coro.close()
+
+    with_cat(aio, use)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_throw_before_the_start_ends_it(aio, method):
+    async def use(proc):
+        coro = call(proc, method)
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            coro.throw(ZeroDivisionError("mine"))
+        with pytest.raises(RuntimeError):
+            coro.send(None)
+
+    with_cat(aio, use)
+
+
+@pytest.mark.parametrize("method", ["wait", "communicate", "read", "readline", "readexactly"])
+def test_throw_while_it_waits_ends_it(aio, method):
+    async def use(proc):
+        coro = call(proc, method)
+        future = coro.send(None)
+        assert asyncio.isfuture(future) and not future.done()
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            coro.throw(ZeroDivisionError("mine"))
+        with pytest.raises(RuntimeError):
+            coro.send(None)
+        await iterate(2)
+        await still_readable(proc, stdin_closed=method == "communicate")
+
+    aio.oracle_differs("its tasks read on", when=method == "communicate")
+    with_cat(aio, use)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_close_before_the_start_and_while_it_waits(aio, method):
+    aio.oracle_differs("its tasks read on", when=method == "communicate")
+
+    async def use(proc):
+        call(proc, method).close()
+        coro = call(proc, method)
+        if method in ("drain", "wait_closed"):
+            coro.close()
+        else:
+            coro.send(None)
+            coro.close()
+        coro.close()
+        with pytest.raises(RuntimeError):
+            coro.send(None)
+        await still_readable(proc, stdin_closed=method == "communicate")
+
+    with_cat(aio, use)
+
+
+async def still_readable(proc, stdin_closed=False):
+    if stdin_closed:
+        assert await proc.communicate() == (b"", None)
+    else:
+        reading = asyncio.create_task(proc.stdout.read(5))
+        proc.stdin.write(b"alive")
+        assert await reading == b"alive"
+
+
+def test_nothing_happens_before_the_first_step(aio, tmp_path):
+    marker = tmp_path / "was-started"
+
+    async def main():
+        coro = aio.create_subprocess_exec("touch", str(marker))
+        await iterate(5)
+        assert not children() and not marker.exists()
+        proc = await coro
+        assert await proc.wait() == 0 and marker.exists()
+
+    aio.run(main)
+
+
+@pytest.mark.may_warn("RuntimeWarning: coroutine .* was never awaited")
+def test_what_is_never_awaited_leaves_nothing(aio, tmp_path):
+    marker = tmp_path / "was-started"
+
+    async def main():
+        aio.create_subprocess_exec("touch", str(marker), stdin=aio.PIPE)
+        aio.create_subprocess_shell(f"touch {marker}", stdin=aio.PIPE)
+        proc = await echo(aio)
+        for method in METHODS:
+            call(proc, method)
+        gc.collect()
+        await iterate(3)
+        assert await proc.communicate() == (b"hello\n", None)
+
+    aio.oracle_differs("stdin stays open", when=sys.version_info < (3, 12))
+    aio.run(main)
+    assert not marker.exists()
+
+
+@pytest.mark.may_warn("RuntimeWarning: coroutine .* was never awaited")
+def test_arguments_live_as_long_as_they_are_needed(aio):
+    async def main():
+        words = [str(i) * 50 for i in range(100)]
+        coro = aio.create_subprocess_exec("echo", *words, stdout=aio.PIPE)
+        expected = " ".join(words).encode() + b"\n"
+        words.clear()
+        gc.collect()
+        proc = await coro
+        del coro
+        assert await proc.communicate() == (expected, None)
+
+    aio.run(main)
+
+
+# Everywhere a coroutine is accepted
+
+
+def test_create_task(aio):
+    async def main():
+        proc = await asyncio.create_task(echo(aio), name="mine")
+        reading = asyncio.create_task(proc.stdout.readline())
+        waiting = asyncio.create_task(proc.wait())
+        proc.stdin.close()
+        assert repr(waiting) and str(waiting.get_coro())
+        assert (await reading, await waiting) == (b"hello\n", 0)
+        await iterate(3)
+
+    aio.run(main)
+
+
+def test_ensure_future_and_run_until_complete(aio):
+    loop = aio.new_loop()
+    try:
+        proc = loop.run_until_complete(echo(aio))
+        proc.stdin.close()
+        assert loop.run_until_complete(proc.stdout.read()) == b"hello\n"
+        assert loop.run_until_complete(asyncio.ensure_future(proc.wait(), loop=loop)) == 0
+        loop.run_until_complete(iterate(3))
+    finally:
+        loop.close()
+
+
+def test_runner_runs_it_directly(aio):
+    with asyncio.Runner(loop_factory=aio.new_loop) as runner:
+        proc = runner.run(aio.create_subprocess_exec("true"))
+        assert runner.run(proc.wait()) == 0
+
+
+@pytest.mark.parametrize("seconds", [20, None])
+def test_wait_for_in_time(aio, seconds):
+    async def main():
+        proc = await asyncio.wait_for(echo(aio), seconds)
+        assert await asyncio.wait_for(proc.stdout.readline(), seconds) == b"hello\n"
+        proc.stdin.close()
+        assert await asyncio.wait_for(proc.wait(), seconds) == 0
+        await iterate(3)
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("seconds", [0, 0.01])
+@pytest.mark.parametrize("method", ["wait", "read", "readline", "readexactly", "readuntil"])
+def test_wait_for_too_long(aio, method, seconds):
+    async def use(proc):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(call(proc, method), seconds)
+        await still_readable(proc)
+
+    with_cat(aio, use)
+
+
+def test_timeout_context(aio):
+    async def use(proc):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await proc.wait()
+        assert proc.returncode is None
+
+    with_cat(aio, use)
+
+
+def test_gather(aio):
+    async def main():
+        procs = await asyncio.gather(*(echo(aio, str(n)) for n in range(10)))
+        lines = await asyncio.gather(*(proc.stdout.readline() for proc in procs))
+        assert lines == [b"%d\n" % n for n in range(10)]
+        for proc in procs:
+            proc.stdin.close()
+        assert await asyncio.gather(*(proc.wait() for proc in procs)) == [0] * 10
+        await iterate(3)
+
+    aio.run(main)
+
+
+def test_task_group(aio):
+    async def main():
+        async with asyncio.TaskGroup() as group:
+            creating = [group.create_task(echo(aio, str(n))) for n in range(5)]
+        procs = [task.result() for task in creating]
+        for proc in procs:
+            proc.stdin.close()
+        async with asyncio.TaskGroup() as group:
+            talks = [group.create_task(proc.communicate()) for proc in procs]
+        assert [talk.result()[0] for talk in talks] == [b"%d\n" % n for n in range(5)]
+
+    aio.run(main)
+
+
+def test_task_group_cancels_what_waits_when_one_fails(aio):
+    async def use(proc):
+        async def fail():
+            raise ZeroDivisionError
+
+        with pytest.raises(ExceptionGroup) as caught:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(proc.wait()), group.create_task(proc.stdout.read())]
+                group.create_task(fail())
+        assert [type(error) for error in caught.value.exceptions] == [ZeroDivisionError]
+        assert all(task.cancelled() for task in tasks)
+
+    with_cat(aio, use)
+
+
+def test_as_completed_and_wait(aio):
+    async def main():
+        procs = [await echo(aio) for _ in range(3)]
+        for proc in procs:
+            proc.stdin.close()
+        assert [await done for done in asyncio.as_completed([p.wait() for p in procs])] == [0] * 3
+        done, pending = await asyncio.wait([asyncio.ensure_future(p.wait()) for p in procs])
+        assert (len(done), pending) == (3, set())
+        for proc in procs:
+            await finish(proc)
+
+    aio.run(main)
+
+
+def test_shield(aio):
+    async def use(proc):
+        inner = asyncio.ensure_future(proc.stdout.readline())
+        outer = asyncio.ensure_future(asyncio.shield(inner))
+        await iterate(2)
+        outer.cancel()
+        await asyncio.wait([outer])
+        assert outer.cancelled() and not inner.done()
+        proc.stdin.write(b"to the inner\n")
+        assert await inner == b"to the inner\n"
+
+    with_cat(aio, use)
+
+
+def test_run_coroutine_threadsafe(aio):
+    def in_thread(loop):
+        def ask(coro):
+            return asyncio.run_coroutine_threadsafe(coro, loop).result(20)
+
+        proc = ask(echo(aio))
+        loop.call_soon_threadsafe(proc.stdin.close)
+        return ask(proc.stdout.readline()), ask(proc.stdout.read()), ask(proc.wait())
+
+    async def main():
+        result = await asyncio.to_thread(in_thread, asyncio.get_running_loop())
+        assert result == (b"hello\n", b"", 0)
+        await iterate(3)
+
+    aio.run(main)
+
+
+def test_in_a_loop_of_a_thread(aio):
+    found = []
+
+    async def main():
+        found.append(await output_of(aio, "echo", "hello"))
+
+    thread = threading.Thread(target=aio.run, args=[main])
+    thread.start()
+    thread.join()
+    assert found == [b"hello\n"]
+
+
+def test_context_variables_are_those_of_the_task(aio):
+    name = contextvars.ContextVar("name")
+
+    async def one(value):
+        name.set(value)
+        proc = await echo(aio, value)
+        line = await proc.stdout.readline()
+        assert name.get() == value
+        proc.stdin.close()
+        assert await proc.wait() == 0
+        assert name.get() == value
+        await finish(proc)
+        return line.decode().strip()
+
+    async def main():
+        values = [f"task {n}" for n in range(5)]
+        assert await asyncio.gather(*map(one, values)) == values
+
+    aio.run(main)
+
+
+def test_wrapped_in_a_coroutine_of_python(aio):
+    async def level(n, coro):
+        return await (level(n - 1, coro) if n else coro)
+
+    async def main():
+        proc = await level(5, echo(aio))
+        assert await level(50, proc.stdout.readline()) == b"hello\n"
+        await level(5, finish(proc))
+
+    aio.run(main)
+
+
+def test_wake_up_is_not_lost_between_steps(aio):
+    """What arrives while the waiter's task is scheduled but has not run yet."""
+
+    async def use(proc):
+        for _ in range(50):
+            reading = asyncio.create_task(proc.stdout.readexactly(4))
+            proc.stdin.write(b"ab")
+            await iterate(1)
+            proc.stdin.write(b"cd")
+            assert await reading == b"abcd"
+
+    with_cat(aio, use)
+
+
+def test_exit_between_the_call_and_the_await(aio):
+    async def main():
+        proc = await aio.create_subprocess_exec("true")
+        waiting = proc.wait()
+        await until(lambda: proc.returncode is not None)
+        assert await waiting == 0
+
+    aio.run(main)

@@ -1,0 +1,338 @@
+"""CONTRACT.md, "Creating": what is refused, in which words, and that nothing was started."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import children, descriptors, iterate
+
+
+@pytest.fixture
+def refused(aio, tmp_path):
+    """refused(error, message, *args, **kwds): creating raises exactly that, nothing else happens.
+
+    Without args the program is one that would leave a file behind, a shell command must be one;
+    message None stands for any.
+    """
+    marker = tmp_path / "was-started"
+
+    def check(error, message, /, *args, function=aio.create_subprocess_exec, **kwds):
+        args = args or ("touch", str(marker))
+
+        async def main():
+            # What a loop opens once, for its first child, is no loss.
+            await (await aio.create_subprocess_exec("true")).wait()
+            await iterate(3)
+            before = children(), descriptors()
+            with pytest.raises(error) as caught:
+                await function(*args, **kwds)
+            assert message is None or str(caught.value) == message
+            assert isinstance(error, tuple) or type(caught.value) is error
+            del caught
+            assert (children(), descriptors()) == before
+
+        aio.run(main)
+        assert not marker.exists()
+
+    check.marker = marker
+    return check
+
+
+# Arguments that asyncio itself refuses
+
+
+@pytest.mark.parametrize(
+    "keyword, value, message",
+    [
+        ("text", True, "text must be False"),
+        ("text", 1, "text must be False"),
+        ("universal_newlines", True, "universal_newlines must be False"),
+        ("encoding", "utf-8", "encoding must be None"),
+        ("errors", "strict", "errors must be None"),
+        ("bufsize", 1, "bufsize must be 0"),
+        ("bufsize", -1, "bufsize must be 0"),
+    ],
+)
+def test_text_and_buffering(aio, refused, keyword, value, message):
+    aio.uvloop_differs("other words", when=keyword not in ("bufsize", "universal_newlines"))
+    refused(ValueError, message, **{keyword: value})
+    command = f"touch {refused.marker}"
+    refused(ValueError, message, command, function=aio.create_subprocess_shell, **{keyword: value})
+
+
+def test_shell_keyword_must_fit(aio, refused):
+    refused(ValueError, "shell must be False", shell=True)
+    command = f"touch {refused.marker}"
+    function = aio.create_subprocess_shell
+    refused(ValueError, "shell must be True", command, function=function, shell=False)
+
+
+def test_values_that_say_no_are_fine(aio):
+    aio.uvloop_differs("does not know them")
+
+    async def main():
+        no = {"text": False, "universal_newlines": False, "encoding": None, "errors": None}
+        no |= {"bufsize": 0}
+        proc = await aio.create_subprocess_exec("true", **no, shell=False)
+        assert await proc.wait() == 0
+        proc = await aio.create_subprocess_shell("true", **no, shell=True)
+        assert await proc.wait() == 0
+        proc = await aio.create_subprocess_exec("true", text=None, universal_newlines=None)
+        assert await proc.wait() == 0
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("command", [["true"], ("true",), 5, None, Path("/bin/true")], ids=repr)
+def test_shell_command_must_be_a_string(aio, refused, command):
+    aio.uvloop_differs("other words")
+    refused(ValueError, "cmd must be a string", command, function=aio.create_subprocess_shell)
+
+
+def test_no_program_at_all(aio):
+    async def main():
+        with pytest.raises(TypeError):
+            await aio.create_subprocess_exec()
+        with pytest.raises(TypeError):
+            await aio.create_subprocess_shell()
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("bad", [5, None, 1.5, ["x"], bytearray(b"x")], ids=repr)
+@pytest.mark.parametrize("place", ["program", "argument"])
+def test_argument_of_another_type(aio, refused, place, bad):
+    aio.uvloop_differs("other errors, or takes it")
+    args = [bad, "x"] if place == "program" else ["touch", str(refused.marker), bad]
+    refused(TypeError, None, *args)
+
+
+def test_fspath_that_raises_or_returns_nonsense(aio, refused):
+    aio.uvloop_differs("no PathLike")
+
+    class Bad:
+        def __init__(self, result):
+            self.result = result
+
+        def __fspath__(self):
+            if isinstance(self.result, Exception):
+                raise self.result
+            return self.result
+
+    refused(ZeroDivisionError, None, "touch", str(refused.marker), Bad(ZeroDivisionError()))
+    refused(TypeError, None, "touch", str(refused.marker), Bad(7))
+    refused(ZeroDivisionError, None, cwd=Bad(ZeroDivisionError()))
+
+
+def test_unknown_keyword_is_named(aio, refused):
+    aio.uvloop_differs("ValueError")
+    refused(TypeError, None, no_such_keyword=1)
+    with pytest.raises(TypeError, match="no_such_keyword"):
+        aio.run(aio.create_subprocess_shell(f"touch {refused.marker}", no_such_keyword=1))
+    assert not refused.marker.exists()
+
+
+# NUL bytes and environment names
+
+
+@pytest.mark.parametrize("kind", [str, bytes])
+@pytest.mark.parametrize("place", ["program", "argument", "cwd", "key", "value", "executable"])
+def test_nul(aio, refused, place, kind):
+    aio.uvloop_differs("cuts there")
+    bad = "a\0b" if kind is str else b"a\0b"
+    if place == "program":
+        refused(ValueError, "embedded null byte", bad)
+    elif place == "argument":
+        refused(ValueError, "embedded null byte", "touch", str(refused.marker), bad)
+    elif place == "key":
+        refused(ValueError, "embedded null byte", env={bad: "x"} | {"PATH": os.environ["PATH"]})
+    elif place == "value":
+        refused(ValueError, "embedded null byte", env={"X": bad, "PATH": os.environ["PATH"]})
+    else:
+        refused(ValueError, "embedded null byte", **{place: bad})
+
+
+def test_nul_in_a_shell_command(aio, refused):
+    aio.uvloop_differs("cuts there")
+    command, function = f"touch {refused.marker}\0", aio.create_subprocess_shell
+    refused(ValueError, "embedded null byte", command, function=function)
+
+
+@pytest.mark.parametrize("key", ["A=B", "A=", "=A", b"A=B", b"=A", "="])
+def test_equals_sign_in_an_environment_name(aio, refused, key):
+    aio.uvloop_differs("takes it")
+    first = key[:1] in ("=", b"=")
+    aio.oracle_differs("a leading one was allowed", when=first and leading_equals_allowed())
+    env = {key: "value", "PATH": os.environ["PATH"]}
+    refused(ValueError, "illegal environment variable name", env=env)
+
+
+def leading_equals_allowed():
+    try:
+        subprocess.run(["true"], env={"=A": "", "PATH": os.environ["PATH"]})
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("env", [{1: "x"}, {"x": 1}, {"x": None}], ids=repr)
+def test_environment_of_other_types(aio, refused, env):
+    aio.uvloop_differs("other errors")
+    refused(TypeError, None, env=env | {"PATH": os.environ["PATH"]})
+
+
+@pytest.mark.parametrize("env", [5, "A=B", [("A", "B")]], ids=repr)
+def test_environment_that_is_no_mapping(aio, refused, env):
+    aio.uvloop_differs("other errors")
+    refused((AttributeError, TypeError), None, env=env)
+
+
+# Streams
+
+
+@pytest.mark.parametrize("stderr", ["none", "pipe"])
+def test_stdout_cannot_be_stdout(aio, refused, stderr):
+    aio.oracle_differs("before 3.13 it is a bad descriptor", when=sys.version_info < (3, 13))
+    aio.uvloop_differs("other words")
+    streams = {"stdout": aio.STDOUT, "stderr": aio.PIPE if stderr == "pipe" else None}
+    refused(ValueError, "STDOUT can only be used for stderr", **streams)
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+def test_stream_that_is_no_descriptor(aio, refused, stream):
+    aio.uvloop_differs("other errors")
+    refused(AttributeError, "'object' object has no attribute 'fileno'", **{stream: object()})
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+def test_stream_whose_fileno_raises(aio, refused, stream):
+    class Closed:
+        def fileno(self):
+            raise ZeroDivisionError("fileno")
+
+    aio.uvloop_differs("other errors")
+    refused(ZeroDivisionError, "fileno", **{stream: Closed()}, **other_pipes(aio, stream))
+
+
+def other_pipes(aio, but):
+    """So that there are descriptors to lose."""
+    return {stream: aio.PIPE for stream in ("stdin", "stdout", "stderr") if stream != but}
+
+
+def test_descriptor_that_is_not_open_as_a_stream(aio, refused):
+    aio.uvloop_differs("other errors")
+    refused(OSError, None, stdin=987654)
+
+
+# Keywords
+
+
+@pytest.mark.parametrize("pipesize", ["big", 1.5])
+def test_pipesize_must_be_an_integer(aio, refused, pipesize):
+    aio.uvloop_differs("no pipesize=")
+    refused(TypeError, "pipesize must be an integer", pipesize=pipesize, stdout=aio.PIPE)
+
+
+@pytest.mark.parametrize("keyword", ["startupinfo", "creationflags"])
+def test_keywords_of_windows(aio, refused, keyword):
+    aio.uvloop_differs("does not know them")
+    refused(ValueError, f"{keyword} is only supported on Windows platforms", **{keyword: 1})
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_limit_must_be_positive(aio, refused, limit):
+    aio.oracle_differs("the child has started by then")
+    refused(ValueError, "Limit cannot be <= 0", limit=limit, stdout=aio.PIPE)
+    refused(ValueError, "Limit cannot be <= 0", limit=limit)
+
+
+@pytest.mark.parametrize("limit", ["x", None, 1.5])
+def test_limit_must_be_a_number(aio, refused, limit):
+    aio.oracle_differs("the child has started by then, or any number will do")
+    refused(TypeError, None, limit=limit, stdout=aio.PIPE)
+
+
+@pytest.mark.parametrize("pass_fds", [5, ["x"], [None], [-1], [1 << 40]], ids=repr)
+def test_pass_fds_must_be_descriptors(aio, refused, pass_fds):
+    aio.uvloop_differs("ignores most")
+    refused((TypeError, ValueError, OverflowError), None, pass_fds=pass_fds)
+
+
+@pytest.mark.parametrize(
+    "keyword, value, error, message",
+    [
+        ("user", -1, ValueError, "User ID cannot be negative, got -1"),
+        ("user", 1.5, TypeError, "User must be a string or an integer"),
+        ("user", "no-such-user", KeyError, None),
+        ("group", -1, ValueError, "Group ID cannot be negative, got -1"),
+        ("group", [], TypeError, "Group must be a string or an integer, not <class 'list'>"),
+        ("group", "no-such-group", KeyError, None),
+        ("extra_groups", "wheel", ValueError, "Groups must be a list, not a string"),
+        ("extra_groups", [-1], ValueError, "Group ID cannot be negative, got -1"),
+        ("extra_groups", ["no-such-group"], KeyError, None),
+        ("umask", "022", TypeError, None),
+        ("process_group", "0", TypeError, None),
+    ],
+)
+def test_ids_are_checked(aio, refused, keyword, value, error, message):
+    aio.uvloop_differs("does not know them")
+    refused(error, message, **{keyword: value})
+
+
+def test_preexec_fn_must_be_callable(aio, refused):
+    aio.uvloop_differs("other words")
+    refused((TypeError, subprocess.SubprocessError), None, preexec_fn=5)
+
+
+# Surroundings
+
+
+def test_without_a_running_loop(aio, tmp_path):
+    marker = tmp_path / "was-started"
+    with pytest.raises(RuntimeError):
+        aio.create_subprocess_exec("touch", str(marker), stdin=aio.PIPE).send(None)
+    with pytest.raises(RuntimeError):
+        aio.create_subprocess_shell(f"touch {marker}").send(None)
+    assert not children() and not marker.exists()
+
+
+def test_loop_without_add_reader(aio, refused):
+    aio.oracle_differs("asyncio does not use add_reader()")
+
+    class Loop(asyncio.SelectorEventLoop):
+        def add_reader(self, fd, callback, *args):
+            raise NotImplementedError
+
+    async def main():
+        with pytest.raises(NotImplementedError) as caught:
+            await aio.create_subprocess_exec("touch", str(refused.marker), stdin=aio.PIPE)
+        assert str(caught.value)
+        assert not children()
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(asyncio.wait_for(main(), 30))
+    assert not refused.marker.exists()
+
+
+def test_loop_that_is_none_of_asyncios(aio, refused):
+    """Something that steps a coroutine without being a loop."""
+    with pytest.raises(RuntimeError):
+        aio.create_subprocess_exec("touch", str(refused.marker)).__await__().send(None)
+    assert not children() and not refused.marker.exists()
+
+
+def test_refusals_in_a_row_leave_nothing(aio, refused):
+    async def main():
+        for _ in range(30):
+            with pytest.raises(ValueError):
+                await aio.create_subprocess_exec("touch", str(refused.marker), bufsize=5)
+            with pytest.raises(TypeError):
+                await aio.create_subprocess_exec("touch", 5, stdin=aio.PIPE, stdout=aio.PIPE)
+            with pytest.raises(OSError):
+                await aio.create_subprocess_exec("/nowhere", stdin=aio.PIPE, stdout=aio.PIPE)
+
+    aio.run(main)
+    assert not refused.marker.exists()

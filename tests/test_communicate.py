@@ -1,0 +1,332 @@
+"""CONTRACT.md, "Process": communicate()."""
+
+import array
+import asyncio
+import ctypes
+import mmap
+import sys
+
+import pytest
+from support import children, finish, iterate, pattern, pipe
+
+MIB = 1 << 20
+
+
+def shell(aio, script, **kwds):
+    return aio.create_subprocess_exec("/bin/sh", "-c", script, **kwds)
+
+
+def closes_stdin_for_none(aio):
+    aio.oracle_differs("before 3.12 communicate() left stdin open", when=sys.version_info < (3, 12))
+
+
+def test_output_of_both_pipes(aio):
+    async def main():
+        proc = await shell(aio, "echo out; echo err >&2", stdout=aio.PIPE, stderr=aio.PIPE)
+        assert await proc.communicate() == (b"out\n", b"err\n")
+        assert proc.returncode == 0
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("piped", [(), ("stdout",), ("stderr",), ("stdin",)], ids="-".join)
+def test_none_for_what_is_not_piped(aio, piped):
+    async def main():
+        streams = dict.fromkeys(["stdin", "stdout", "stderr"], aio.DEVNULL)
+        proc = await shell(aio, "echo 1; echo 2 >&2", **streams | dict.fromkeys(piped, aio.PIPE))
+        return await proc.communicate()
+
+    expected = b"1\n" if "stdout" in piped else None, b"2\n" if "stderr" in piped else None
+    assert aio.run(main) == expected
+
+
+def test_result_is_bytes_and_a_tuple(aio):
+    async def main():
+        proc = await aio.create_subprocess_exec("true", stdout=aio.PIPE, stderr=aio.PIPE)
+        result = await proc.communicate()
+        assert [type(result), *map(type, result)] == [tuple, bytes, bytes]
+        assert result == (b"", b"")
+
+    aio.run(main)
+
+
+def test_input_goes_in_and_stdin_is_closed(aio):
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        assert await proc.communicate(input=b"round trip") == (b"round trip", None)
+        assert proc.stdin.is_closing()
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("data", [None, b""])
+def test_stdin_is_closed_for_nothing_too(aio, data):
+    closes_stdin_for_none(aio)
+
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        assert await proc.communicate(data) == (b"", None)
+        assert proc.stdin.is_closing()
+
+    aio.run(main)
+
+
+def test_input_is_ignored_when_stdin_is_not_piped(aio):
+    aio.oracle_differs("before 3.12 it is used unlooked", when=sys.version_info < (3, 12))
+
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.DEVNULL, stdout=aio.PIPE)
+        assert await proc.communicate(b"nobody reads this") == (b"", None)
+
+    aio.run(main)
+
+
+def test_large_input_and_output_at_once(aio):
+    aio.uvloop_differs("a socketpair cannot be opened as /dev/stderr")
+    data = pattern(4 * MIB)
+
+    async def main():
+        pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
+        proc = await shell(aio, "tee /dev/stderr", **pipes)
+        out, err = await proc.communicate(data)
+        assert out == data and err == data
+
+    aio.run(main)
+
+
+def test_pipes_that_fill_one_after_the_other(aio):
+    async def main():
+        script = f"head -c {MIB} /dev/zero >&2; head -c {MIB} /dev/zero"
+        proc = await shell(aio, script, stdout=aio.PIPE, stderr=aio.PIPE)
+        out, err = await proc.communicate()
+        assert out == err == bytes(MIB)
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("limit", [1, 100, 10 * MIB])
+def test_limit_does_not_bound_the_output(aio, limit):
+    data = pattern(MIB)
+
+    async def main():
+        pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE}
+        proc = await aio.create_subprocess_exec("cat", **pipes, limit=limit)
+        assert (await proc.communicate(data))[0] == data
+
+    aio.run(main)
+
+
+def bytes_likes():
+    raw = pattern(1000)
+    doubles = array.array("d", [1.5, 2.5, 3.5])
+    mapped = mmap.mmap(-1, 5000)
+    mapped.write(pattern(5000))
+    structure = (ctypes.c_int * 3)(7, 8, 9)
+    return {
+        "bytearray": bytearray(raw),
+        "memoryview": memoryview(raw)[10:500],
+        "empty-bytearray": bytearray(),
+        "array-B": array.array("B", raw),
+        "array-d": doubles,
+        "memoryview-d": memoryview(doubles),
+        "mmap": mapped,
+        "ctypes": structure,
+        "large-array": array.array("i", range(100_000)),
+    }
+
+
+@pytest.mark.parametrize("kind", list(bytes_likes()))
+def test_input_is_any_bytes_like_object(aio, kind):
+    fine = {"bytearray", "memoryview", "empty-bytearray"}
+    aio.oracle_differs("counts items, not bytes, or wants bytes", when=kind not in fine)
+    data = bytes_likes()[kind]
+
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        return (await proc.communicate(data))[0]
+
+    assert aio.run(main) == memoryview(data).tobytes()
+
+
+@pytest.mark.parametrize("bad", ["text", 5, [b"x"], object()], ids=repr)
+def test_input_that_is_not_bytes_like(aio, bad):
+    aio.oracle_differs("asserts, or fails somewhere")
+
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        with pytest.raises(TypeError):
+            await proc.communicate(bad)
+        await finish(proc)
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("script", ["exit 3", "exec <&-; exit 3", "read line; exit 3"])
+def test_child_that_does_not_read_its_input(aio, script):
+    aio.uvloop_differs("may refuse to write to a closed pipe")
+
+    async def main():
+        proc = await shell(aio, script, stdin=aio.PIPE, stdout=aio.PIPE)
+        assert await proc.communicate(b"line\n" + bytes(4 * MIB)) == (b"", None)
+        assert proc.returncode == 3
+
+    aio.run(main)
+
+
+def test_child_killed_while_it_reads(aio):
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        talk = asyncio.create_task(proc.communicate(bytes(64 * MIB)))
+        while not proc.stdin.transport.get_write_buffer_size():
+            await asyncio.sleep(0)
+        proc.kill()
+        out, _ = await talk
+        assert set(out) <= {0} and proc.returncode == -9
+
+    aio.run(main)
+
+
+def test_second_call_returns_nothing(aio):
+    aio.uvloop_differs("refuses to write to a closed pipe")
+
+    async def main():
+        pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
+        proc = await aio.create_subprocess_exec("cat", **pipes)
+        assert await proc.communicate(b"once") == (b"once", b"")
+        assert await proc.communicate() == (b"", b"")
+        assert await proc.communicate(b"ignored") == (b"", b"")
+
+    aio.run(main)
+
+
+def test_waits_for_the_exit(aio):
+    aio.uvloop_differs("sees the end of a pipe with the end of the child")
+
+    async def main():
+        with pipe() as (hold, release):
+            proc = await shell(aio, "exec >&-; read x; exit 6", stdin=hold, stdout=aio.PIPE)
+            talk = asyncio.create_task(proc.communicate())
+            await proc.stdout.read(0)
+            while not proc.stdout.at_eof():
+                await asyncio.sleep(0)
+            await iterate(5)
+            assert not talk.done()
+            release.write(b"go\n")
+            assert await talk == (b"", None)
+            assert proc.returncode == 6
+
+    aio.run(main)
+
+
+def test_after_exit_the_output_is_still_there(aio):
+    async def main():
+        proc = await shell(aio, "echo out; echo err >&2", stdout=aio.PIPE, stderr=aio.PIPE)
+        while proc.returncode is None:
+            await asyncio.sleep(0)
+        await iterate(5)
+        assert not children()
+        assert await proc.communicate() == (b"out\n", b"err\n")
+
+    aio.run(main)
+
+
+def test_what_was_read_before_is_not_returned_again(aio):
+    async def main():
+        proc = await shell(aio, "echo 1; echo 2; echo 3", stdout=aio.PIPE)
+        assert await proc.stdout.readline() == b"1\n"
+        assert await proc.communicate() == (b"2\n3\n", None)
+
+    aio.run(main)
+
+
+def test_what_was_written_before_goes_first(aio):
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        proc.stdin.write(b"x" * MIB)
+        assert await proc.communicate(b"end") == (b"x" * MIB + b"end", None)
+
+    aio.run(main)
+
+
+def test_after_stdin_was_closed(aio):
+    aio.uvloop_differs("refuses to write to a closed pipe")
+
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        proc.stdin.write(b"before")
+        proc.stdin.close()
+        assert await proc.communicate(b"too late") == (b"before", None)
+
+    aio.run(main)
+
+
+def test_many_at_once(aio):
+    async def one(n):
+        pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
+        proc = await shell(aio, f"cat; echo {n} >&2; exit {n}", **pipes)
+        data = pattern(200_000, seed=n)
+        out, err = await proc.communicate(data)
+        return out == data, int(err), proc.returncode
+
+    async def main():
+        return await asyncio.gather(*map(one, range(20)))
+
+    assert aio.run(main) == [(True, n, n) for n in range(20)]
+
+
+# Cancelled
+
+
+def test_cancelled_output_is_returned_by_the_next_call(aio):
+    aio.oracle_differs("what was read is lost")
+
+    async def main():
+        pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
+        with pipe() as (hold, release):
+            fd = hold.fileno()
+            script = f"echo early; echo error >&2; read x </dev/fd/{fd}; echo late"
+            proc = await shell(aio, script, **pipes, pass_fds=[fd])
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(proc.communicate(), 0.05)
+            release.write(b"go\n")
+            assert await proc.communicate() == (b"early\nlate\n", b"error\n")
+
+    aio.run(main)
+
+
+def test_cancelled_over_and_over_loses_nothing(aio):
+    aio.oracle_differs("what was read is lost")
+    data = pattern(2 * MIB)
+
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        proc.stdin.write(data)
+        proc.stdin.close()
+        for n in range(200):
+            talk = asyncio.create_task(proc.communicate())
+            await iterate(n % 7)
+            talk.cancel()
+            await asyncio.wait([talk])
+            if not talk.cancelled():
+                return talk.result()
+        return await proc.communicate()
+
+    assert aio.run(main) == (data, None)
+
+
+def test_cancelled_output_can_be_read_too(aio):
+    aio.oracle_differs("what was read is lost")
+
+    async def main():
+        with pipe() as (hold, release):
+            fd = hold.fileno()
+            script = f"echo early; read x </dev/fd/{fd}; echo late"
+            proc = await shell(aio, script, stdout=aio.PIPE, pass_fds=[fd])
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(proc.communicate(), 0.05)
+            assert await proc.stdout.readline() == b"early\n"
+            release.write(b"go\n")
+            assert await proc.stdout.read() == b"late\n"
+            assert await proc.wait() == 0
+
+    aio.run(main)

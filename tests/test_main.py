@@ -1,0 +1,172 @@
+"""python -m _fastproc: the comparison, and running a program as python itself would."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import _fastproc
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# install() is not what is tested here: where this version lacks it, an empty one is put there.
+SITECUSTOMIZE = """
+import _fastproc
+if not hasattr(_fastproc, "install"):
+    _fastproc.install = lambda: None
+"""
+
+WHERE = """
+import sys
+main = sys.modules["__main__"]
+print(sys.argv, sys.path[0], __name__, main.__dict__ is globals())
+print(__package__, __spec__ and __spec__.name, globals().get("__file__"), type(__builtins__))
+"""
+
+
+def python(*args, cwd=ROOT, path=(), **kwds):
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([*map(str, path), str(ROOT)])}
+    command = [sys.executable, *map(str, args)]
+    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 100}
+    return subprocess.run(command, cwd=cwd, env=env, **(options | kwds))
+
+
+@pytest.fixture
+def same(tmp_path):
+    """Runs `python args` and `python -m _fastproc args`: one outcome, which it returns."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(SITECUSTOMIZE)
+
+    def same(*args, flags=(), **kwds):
+        with_options = {"cwd": tmp_path, "path": [site], **kwds}
+        plain = python(*flags, *args, **with_options)
+        ours = python(*flags, "-m", "_fastproc", *args, **with_options)
+        assert (plain.returncode, plain.stdout, plain.stderr) == (
+            ours.returncode,
+            ours.stdout,
+            ours.stderr,
+        )
+        return ours
+
+    return same
+
+
+@pytest.fixture
+def program(tmp_path):
+    def program(source, name="program.py"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(source)
+        return name
+
+    return program
+
+
+def test_without_arguments_it_says_what_the_machine_offers_and_compares():
+    done = python("-m", "_fastproc", "--quick")
+    assert done.returncode == 0, done.stderr
+    machine = _fastproc._core.machine()
+    for key in machine:
+        assert re.search(rf"^  {key.replace('_', ' ')} +\S+$", done.stdout, re.MULTILINE)
+    table = done.stdout.partition("medians of 2 rounds")[2].splitlines()
+    assert table[0].split() == ["asyncio", "_fastproc", "ratio"]
+    assert len(table) == 6
+    for row in table[1:]:
+        assert re.search(r"(\d\S* +){2}(\d+\.\dx|-)$", row), row
+    assert done.stderr.splitlines() == [
+        f"comparing asyncio and _fastproc, round {number} of 2" for number in (1, 2)
+    ]
+
+
+def test_help_and_version():
+    done = python("-m", "_fastproc", "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: python -m _fastproc")
+    done = python("-m", "_fastproc", "--version")
+    assert done.stdout == f"_fastproc {_fastproc.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["-c"], ["-m"]])
+def test_wrong_options_give_the_usage_and_status_2(arguments):
+    done = python("-m", "_fastproc", *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("usage:") and arguments[0] in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.skipif(hasattr(_fastproc, "install"), reason="this version has install()")
+def test_a_program_needs_install():
+    done = python("-m", "_fastproc", "-c", "print('ran')")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1 and "install()" in done.stderr
+
+
+def test_a_script_sees_its_own_arguments_namespace_and_path(same, program):
+    assert "--help" in same(program(WHERE), "a", "--help", "-m").stdout
+
+
+def test_a_script_elsewhere_or_behind_a_link(same, program, tmp_path):
+    same(program(WHERE, "folder/program.py"))
+    (tmp_path / "link.py").symlink_to(tmp_path / "folder/program.py")
+    same("link.py")
+
+
+def test_a_module_sees_its_own_arguments_namespace_and_path(same, program):
+    program(WHERE, "module.py")
+    program("", "package/__init__.py")
+    program("from . import __name__ as name; print(name)" + WHERE, "package/__main__.py")
+    same("-m", "module", "a", "--version")
+    same("-m", "package")
+    assert "No module named" in same("-m", "package.nothing").stderr
+
+
+def test_code_sees_its_own_arguments_namespace_and_path(same):
+    same("-c", WHERE, "a", "-c")
+
+
+def test_a_folder_and_a_zip_file(same, program, tmp_path):
+    program(WHERE, "folder/__main__.py")
+    same("folder", "a")
+    with zipfile.ZipFile(tmp_path / "zipped.zip", "w") as archive:
+        archive.writestr("__main__.py", WHERE)
+    same("zipped.zip", "a")
+
+
+def test_safe_path(same, program):
+    same(program(WHERE, "folder/program.py"), flags=["-P"])
+    same("-c", WHERE, flags=["-P"])
+
+
+def test_no_such_script(same):
+    assert same("nothing.py").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "source, status",
+    [
+        ("import sys; sys.exit(3)", 3),
+        ("import sys; sys.exit('sentence')", 1),
+        ("raise SystemExit", 0),
+        ("def f():\n    1 / 0\n\n\nf()\n", 1),
+        ("try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise ValueError('x') from e\n", 1),
+        ("raise ExceptionGroup('g', [ValueError(1)])\n", 1),
+        ("if True\n", 1),
+        ("raise KeyboardInterrupt\n", -signal.SIGINT),
+        ("import os; os.kill(os.getpid(), 9)", -signal.SIGKILL),
+        ("import sys\nsys.excepthook = lambda *args: print(args[1])\n1 / 0\n", 1),
+        ("import threading\nthreading.Timer(0.1, print, ['late']).start()\n1 / 0\n", 1),
+        ("import atexit\natexit.register(lambda: print(late))\nlate = __name__\n", 0),
+    ],
+)
+@pytest.mark.parametrize("way", ["script", "module", "code"])
+def test_status_and_traceback_are_those_of_python(same, program, way, source, status):
+    name = program(source)
+    how = {"script": [name], "module": ["-m", "program"], "code": ["-c", source]}[way]
+    assert same(*how).returncode == status

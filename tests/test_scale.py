@@ -1,0 +1,164 @@
+"""Many children and much data."""
+
+import asyncio
+import gc
+import resource
+
+import pytest
+from support import Holdings, children, descriptors, finish, pattern, resident, threads
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def many_descriptors():
+    """Room for three descriptors for each of a thousand children."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 5000
+    if hard not in (resource.RLIM_INFINITY,) and hard < wanted:
+        pytest.skip(f"only {hard} descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_thousand_children_at_once(aio, many_descriptors):
+    aio.uvloop_differs("is slow with many")
+
+    async def main():
+        before = threads()
+        create = aio.create_subprocess_exec
+        creating = (create("cat", stdin=aio.PIPE, stdout=aio.PIPE) for _ in range(1000))
+        procs = await asyncio.gather(*creating)
+        assert len({proc.pid for proc in procs}) == 1000 == len(children())
+        if aio.is_fastproc:
+            assert threads() == before
+        for n, proc in enumerate(procs):
+            proc.stdin.write(b"%d\n" % n)
+        lines = await asyncio.gather(*(proc.stdout.readline() for proc in procs))
+        assert lines == [b"%d\n" % n for n in range(1000)]
+        for proc in procs:
+            proc.stdin.close()
+        assert await asyncio.gather(*(proc.wait() for proc in procs)) == [0] * 1000
+        for proc in procs:
+            await finish(proc)
+        assert not children()
+
+    aio.run(main, timeout=120)
+
+
+def test_twenty_thousand_in_a_row_take_no_more_than_the_first(aio):
+    aio.oracle_differs("slow; the point is ours")
+    if aio.on_uvloop:
+        pytest.skip("one loop is enough")
+
+    async def some(count):
+        for _ in range(count):
+            proc = await aio.create_subprocess_exec("/bin/true")
+            assert await proc.wait() == 0
+
+    async def main():
+        await some(2000)
+        gc.collect()
+        before, memory = Holdings(), resident()
+        await some(18_000)
+        gc.collect()
+        assert not before.news()
+        assert resident() - memory < 2 * MIB
+
+    aio.run(main, timeout=200)
+
+
+def test_a_thousand_with_pipes_in_a_row_leave_nothing(aio):
+    aio.oracle_differs("slow; the point is ours")
+
+    async def some(count):
+        pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
+        for _ in range(count):
+            proc = await aio.create_subprocess_exec("cat", **pipes)
+            assert await proc.communicate(b"x" * 1000) == (b"x" * 1000, b"")
+
+    async def main():
+        await some(200)
+        gc.collect()
+        fds, memory = descriptors(), resident()
+        await some(800)
+        gc.collect()
+        assert descriptors() == fds
+        assert resident() - memory < 2 * MIB
+
+    aio.run(main)
+
+
+def test_a_quarter_gibibyte_both_ways_with_noise_beside_it(aio):
+    """Each block is the pattern with its number in front: any byte lost or moved is seen."""
+    aio.uvloop_differs("the same pipes as asyncio's, once is enough")
+    block, blocks = MIB, 256
+    body = pattern(block - 8)
+
+    def numbered(n):
+        return n.to_bytes(8, "big") + body
+
+    async def write(writer):
+        for n in range(blocks):
+            writer.write(numbered(n))
+            await writer.drain()
+        writer.close()
+
+    async def read(reader):
+        for n in range(blocks):
+            assert await reader.readexactly(block) == numbered(n)
+        assert await reader.read() == b""
+
+    async def listen(reader):
+        heard = 0
+        while noise := await reader.read(1 << 16):
+            assert noise.strip(b"noise\n") == b""
+            heard += len(noise)
+        return heard
+
+    async def main():
+        script = "yes noise | head -c 67108864 >&2 & cat; wait"
+        pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
+        proc = await aio.create_subprocess_exec("/bin/sh", "-c", script, **pipes)
+        jobs = write(proc.stdin), read(proc.stdout), listen(proc.stderr)
+        _, _, heard = await asyncio.gather(*jobs)
+        assert heard == 64 * MIB
+        assert await finish(proc) == 0
+
+    aio.run(main, timeout=120)
+
+
+def test_communicate_with_a_quarter_gibibyte(aio):
+    aio.oracle_differs("slow; the point is ours")
+    data = pattern(256 * MIB)
+
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        out, _ = await proc.communicate(data)
+        assert out == data
+
+    aio.run(main, timeout=120)
+
+
+def test_burst_keeps_the_loop_live(aio, many_descriptors):
+    """The children of a burst are spread over many iterations of the loop, not started in one."""
+    aio.oracle_differs("starts them all in one iteration")
+    beats = 0
+
+    async def heart():
+        nonlocal beats
+        while True:
+            beats += 1
+            await asyncio.sleep(0)
+
+    async def main():
+        beating = asyncio.create_task(heart())
+        creating = (aio.create_subprocess_exec("/bin/true") for _ in range(500))
+        procs = await asyncio.gather(*creating)
+        during = beats
+        assert await asyncio.gather(*(proc.wait() for proc in procs)) == [0] * 500
+        beating.cancel()
+        return during
+
+    assert aio.run(main, timeout=60) >= 50

@@ -99,7 +99,7 @@ struct launch *launch_new(struct fp_state *state, const struct launch_call *call
         PyErr_SetString(PyExc_IndexError, "list index out of range");
         goto done;
     }
-    if (strings_gather(&strings, args, executable, cwd, given(options._env)) < 0)
+    if (strings_gather(&strings, args, program, cwd, given(options._env)) < 0)
         goto done;
     PyObject *shown = PyOS_FSPath(program); /* as newer versions name it in the error */
     launch = shown != NULL ? make_block(&parsed, &strings, groups, pass_fds) : NULL;

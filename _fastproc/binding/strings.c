@@ -153,8 +153,7 @@ int strings_gather(struct strings *strings, PyObject *argv, PyObject *executable
         goto error;
     if (env != NULL && (strings->env = convert_env(env)) == NULL)
         goto error;
-    program =
-        executable != NULL ? to_bytes(executable) : Py_NewRef(PyList_GET_ITEM(strings->argv, 0));
+    program = to_bytes(executable);
     if (program == NULL)
         goto error;
     strings->paths = list_candidates(program, strings->env);

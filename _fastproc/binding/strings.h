@@ -16,8 +16,8 @@ struct strings {
     size_t own_env_count, own_env_size;
 };
 
-/* Converts.  `argv` is a list of str, bytes or PathLike; `executable`, `cwd` and `env` are
- * borrowed and may be NULL.  0 or -1. */
+/* Converts.  `argv` is a list of str, bytes or PathLike, `executable` what to run; `cwd` and `env`
+ * may be NULL.  0 or -1. */
 int strings_gather(struct strings *strings, PyObject *argv, PyObject *executable, PyObject *cwd,
                    PyObject *env);
 void strings_drop(struct strings *strings);

@@ -386,3 +386,11 @@ TEST(buffer_does_as_a_plain_array_does)
     }
     release();
 }
+
+TEST(buffer_that_cannot_grow_is_empty)
+{
+    struct fp_buffer buffer = {0};
+    CHECK(fp_buffer_append(&buffer, &guarded_memory, "abc", 3));
+    CHECK(fp_buffer_reserve(&buffer, &guarded_memory, (size_t)-1) == NULL);
+    CHECK(fp_buffer_length(&buffer) == 0 && buffer.block == NULL);
+}

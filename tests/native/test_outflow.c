@@ -357,3 +357,17 @@ TEST(outflow_through_a_small_pipe_loses_and_swaps_nothing)
     CHECK(released[0] == referred);
     tear_down();
 }
+
+static void count_release(void *owner)
+{
+    ++*(int *)owner;
+}
+
+TEST(outflow_reference_to_nothing_is_given_up_at_once)
+{
+    struct fp_outflow outflow;
+    int released = 0;
+    fp_outflow_init(&outflow, count_release);
+    CHECK(fp_outflow_refer(&outflow, "", 0, &released) == 0);
+    CHECK(released == 1 && outflow.first == NULL && outflow.pending == 0);
+}

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -422,4 +423,40 @@ static void change_ids_without_the_right_to(void)
 TEST(spawn_changing_ids_without_the_right_to)
 {
     run_apart(change_ids_without_the_right_to);
+}
+
+/* A number that was closed when it was given may since have become the outcome pipe's. */
+static void name_own_outcome(bool as_stdout)
+{
+    struct trial t;
+    trial_set_up(&t, FP_SPAWN_CLONE);
+    int probe[2];
+    CHECK(fp_fd_pipe(probe) == 0);
+    int number = probe[1];
+    fp_fd_close(&probe[0]);
+    fp_fd_close(&probe[1]);
+    if (as_stdout)
+        t.request.stdio[1] = number;
+    else
+        t.request.pass_fds = &number, t.request.pass_fd_count = 1;
+    t.paths[0] = "/bin/sleep";
+    t.argv[0] = "sleep";
+    t.argv[1] = "30";
+    CHECK(trial_start(&t) == 0);
+    struct pollfd outcome = {.fd = t.child.outcome_fd, .events = POLLIN};
+    CHECK(poll(&outcome, 1, 10000) == 1);
+    kill(t.child.pid, SIGKILL);
+    trial_finish(&t);
+    CHECK(!as_stdout || (t.error.err == EBADF && t.error.stage == FP_STAGE_SETUP));
+    trial_tear_down(&t);
+}
+
+TEST(spawn_never_passes_its_own_outcome_pipe)
+{
+    name_own_outcome(false);
+}
+
+TEST(spawn_never_redirects_to_its_own_outcome_pipe)
+{
+    name_own_outcome(true);
 }

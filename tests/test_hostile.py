@@ -1,0 +1,349 @@
+"""Programs that do odd things at the wrong moment: signals, forks, and code called back."""
+
+import array
+import asyncio
+import gc
+import os
+import signal
+import sys
+import weakref
+
+import pytest
+from support import iterate
+
+import _fastproc
+
+
+def test_interrupt_while_reading_ends_the_loop(aio):
+    """Wherever the signal arrives, in the C or in the loop, its exception is not lost."""
+    aio.script(
+        """
+        async def main():
+            proc = await aio.create_subprocess_exec("yes", stdout=aio.PIPE)
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            while await proc.stdout.read(65536):
+                pass
+        for _ in range(10):
+            loop = aio.new_loop()
+            signal.signal(signal.SIGALRM, signal.default_int_handler)
+            try:
+                loop.run_until_complete(main())
+            except KeyboardInterrupt:
+                pass
+            else:
+                sys.exit("no interrupt")
+            finally:
+                warnings.simplefilter("ignore")
+                for task in asyncio.all_tasks(loop):
+                    task.cancel()
+                loop.run_until_complete(asyncio.sleep(0.01))
+                loop.close()
+        """
+    )
+
+
+def test_interrupt_raised_by_a_woken_task_leaves_the_others_to_the_next_run(aio):
+    aio.oracle_differs("kept private", when=not aio.is_fastproc)
+
+    async def waits(proc):
+        return await proc.wait()
+
+    async def raises(proc):
+        await proc.wait()
+        raise KeyboardInterrupt
+
+    loop = aio.new_loop()
+    proc = loop.run_until_complete(aio.create_subprocess_exec("true"))
+    tasks = [loop.create_task(f(proc)) for f in (waits, raises, waits, waits)]
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    assert [task.result() for task in tasks[:1]] == [0]
+    results = loop.run_until_complete(asyncio.gather(*tasks[2:]))
+    assert results == [0, 0]
+    with pytest.raises(KeyboardInterrupt):
+        tasks[1].result()
+    loop.close()
+
+
+@pytest.mark.may_warn("use of fork")
+@pytest.mark.parametrize("turns", range(3))
+def test_forked_process_that_drops_a_create_leaves_the_child_alone(aio, turns):
+    aio.oracle_differs("kills it, or hangs", when=not aio.is_fastproc)
+
+    async def main():
+        create = aio.create_subprocess_exec("sleep", "30")
+        waiting = create.send(None)
+        await iterate(turns)
+        forked = os.fork()
+        if forked == 0:
+            del create, waiting
+            gc.collect()
+            os._exit(0)
+        assert os.waitpid(forked, 0)[1] == 0
+        while True:
+            try:
+                while not waiting.done():
+                    await asyncio.sleep(0.001)
+                waiting = create.send(None)
+            except StopIteration as stop:
+                proc = stop.value
+                break
+        assert proc.returncode is None
+        proc.terminate()
+        assert await proc.wait() == -signal.SIGTERM
+
+    aio.run(main)
+
+
+def test_awaiting_what_a_hand_driven_coroutine_yields(aio):
+    async def main():
+        proc = await aio.create_subprocess_exec("true")
+        wait = proc.wait()
+        future = wait.send(None)
+        assert await asyncio.wait_for(future, 10) is not NotImplemented
+        with pytest.raises(StopIteration) as stop:
+            wait.send(None)
+        assert stop.value.value == 0
+
+    aio.oracle_differs("its future has the returncode", when=not aio.is_fastproc)
+    aio.run(main)
+
+
+def test_streams_set_to_none_while_communicate_runs(aio):
+    async def main():
+        pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
+        proc = await aio.create_subprocess_exec("cat", **pipes)
+        stdout = proc.stdout
+        task = asyncio.ensure_future(proc.communicate(b"x" * 1_000_000))
+        await iterate(2)
+        proc.stdin = proc.stdout = proc.stderr = None
+        assert await task == (b"x" * 1_000_000, b"")
+        proc.stdout = stdout
+        assert await proc.stdout.read() == b""
+
+    aio.oracle_differs("looks at them again", when=not aio.is_fastproc)
+    aio.run(main)
+
+
+def test_streams_can_be_none_and_back_and_nothing_else(aio):
+    async def main():
+        proc = await aio.create_subprocess_exec("true", stdout=aio.PIPE)
+        saved, proc.stdout = proc.stdout, None
+        assert proc.stdout is None
+        proc.stdout = saved
+        assert await proc.stdout.read() == b""
+        if aio.is_fastproc:
+            with pytest.raises(TypeError):
+                proc.stdout = object()
+            with pytest.raises(TypeError):
+                proc.stdin = saved
+            with pytest.raises((TypeError, AttributeError)):
+                del proc.stderr
+        await proc.wait()
+
+    aio.run(main)
+
+
+def test_audit_hook_that_replaces_the_program(aio):
+    aio.uvloop_differs("has no audit events")
+    aio.script(
+        """
+        def hook(event, args):
+            if event == "subprocess.Popen":
+                args[1][0] = "/bin/echo"
+        sys.addaudithook(hook)
+        async def main():
+            for _ in range(20):
+                proc = await aio.create_subprocess_shell("exit 3", stdout=aio.PIPE)
+                await proc.communicate()
+                assert proc.returncode == 3
+        aio.run(main)
+        """
+    )
+
+
+def test_writelines_of_any_iterable(aio):
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        proc.stdin.writelines((b"a", b"b"))
+        proc.stdin.writelines((b"c",))
+        proc.stdin.writelines([])
+        proc.stdin.writelines(bytes([n]) for n in b"de")
+        proc.stdin.transport.writelines((b"f", b"g"))
+        assert await proc.communicate() == (b"abcdefg", None)
+
+    aio.run(main)
+
+
+def test_passing_a_closed_descriptor_is_an_error_at_once(aio):
+    """Also one whose number is then used for a pipe of the spawn itself."""
+    aio.uvloop_differs("ignores it")
+
+    async def main():
+        for offset in range(10):
+            probe = os.dup(0)
+            os.close(probe)
+            try:
+                proc = await asyncio.wait_for(
+                    aio.create_subprocess_exec("sleep", "20", pass_fds=(probe + offset,)), 10
+                )
+            except OSError as exc:
+                assert exc.errno == 9
+            else:
+                proc.kill()
+                await proc.wait()
+
+    aio.run(main)
+
+
+def test_queued_child_has_the_directory_and_descriptors_of_its_call(aio, tmp_path):
+    before = os.getcwd()
+    files = [os.open(tmp_path / name, os.O_RDWR | os.O_CREAT) for name in ("out", "other")]
+    saved = os.dup(1)
+
+    async def main():
+        os.dup2(files[0], 1)
+        creates = [
+            asyncio.ensure_future(aio.create_subprocess_exec("sh", "-c", "pwd; pwd >&2", stderr=fd))
+            for fd in files[:1] * 12
+        ]
+        await iterate(1)
+        os.chdir("/")
+        os.dup2(files[1], 1)
+        for proc in await asyncio.gather(*creates):
+            assert await proc.wait() == 0
+
+    os.chdir(tmp_path)
+    try:
+        aio.run(main)
+    finally:
+        os.chdir(before)
+        os.dup2(saved, 1)
+        for fd in (*files, saved):
+            os.close(fd)
+    assert (tmp_path / "out").read_text() == f"{tmp_path}\n" * 24
+    assert (tmp_path / "other").read_text() == ""
+
+
+@pytest.mark.may_warn("still running|was destroyed|unclosed|never awaited|coroutine ignored")
+def test_loop_that_is_dropped_while_somebody_waits_is_collected(aio):
+    aio.oracle_differs("uvloop keeps its loops", when=aio.on_uvloop)
+    if aio.on_uvloop:
+        pytest.skip("uvloop keeps a loop that has run")
+
+    def leave_behind():
+        async def main():
+            proc = await aio.create_subprocess_exec("sleep", "30")
+            waiting.append(asyncio.ensure_future(proc.wait()))
+            await iterate(2)
+
+        loop = aio.new_loop()
+        waiting = []
+        loop.run_until_complete(main())
+        return weakref.ref(loop)
+
+    aio.oracle_differs("leaves the child", when=not aio.is_fastproc)
+    loop = leave_behind()
+    gc.collect()
+    assert loop() is None
+
+
+# A reader in the hands of others
+
+
+def test_reader_without_init_says_so(aio):
+    aio.oracle_differs("AttributeError", when=not aio.is_fastproc)
+
+    class Careless(aio.StreamReader):
+        def __init__(self):
+            pass
+
+    async def main():
+        for reader in Careless(), aio.StreamReader.__new__(aio.StreamReader):
+            with pytest.raises(RuntimeError, match="__init__"):
+                await reader.read()
+
+    aio.run(main)
+
+
+def test_exception_of_a_reader_must_be_one(aio):
+    aio.oracle_differs("takes anything", when=not aio.is_fastproc)
+
+    async def main():
+        reader = aio.StreamReader()
+        with pytest.raises(TypeError, match="an exception is required, not str"):
+            reader.set_exception("no")
+        reader.set_exception(ZeroDivisionError)
+        with pytest.raises(ZeroDivisionError):
+            await reader.read()
+
+    aio.run(main)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ is new in 3.12")
+def test_separator_that_consumes_the_buffer(aio):
+    aio.oracle_differs("asks its length", when=not aio.is_fastproc)
+
+    async def main():
+        reader = aio.StreamReader()
+        reader.feed_data(b"x" * 9000 + b"\n")
+
+        class Separator:
+            def __buffer__(self, flags):
+                with pytest.raises(StopIteration):
+                    reader.read(9000).send(None)
+                return memoryview(b"\n")
+
+        assert await reader.readuntil(Separator()) == b"\n"
+
+    aio.run(main)
+
+
+def test_separators_of_any_bytes_like_type(aio):
+    aio.oracle_differs("takes one, or a tuple from 3.13", when=not aio.is_fastproc)
+
+    async def main():
+        reader = aio.StreamReader()
+        reader.feed_data(b"a;b|c\n")
+        separators = (memoryview(b";"), bytearray(b"|"), array.array("b", b"\n"))
+        assert await reader.readuntil(separators) == b"a;"
+        assert await reader.readuntil(separators) == b"b|"
+        assert await reader.readuntil(separators) == b"c\n"
+        with pytest.raises(TypeError, match="bytes-like separator"):
+            await reader.readuntil("\n")
+
+    aio.run(main)
+
+
+def test_waiting_line_survives_another_readers_bite(aio):
+    aio.oracle_differs("loses the wake-up", when=not aio.is_fastproc)
+
+    async def main():
+        reader = aio.StreamReader()
+        reader.feed_data(b"abc")
+        line = asyncio.ensure_future(reader.readline())
+        await iterate(2)
+        assert await reader.read(2) == b"ab"
+        reader.feed_data(b"\n")
+        assert await asyncio.wait_for(line, 10) == b"c\n"
+
+    aio.run(main)
+
+
+def test_transport_that_collects_its_reader_when_paused():
+    class Transport(asyncio.ReadTransport):
+        def pause_reading(self):
+            readers.clear()
+            gc.collect()
+
+        def resume_reading(self):
+            pass
+
+    async def main():
+        readers.append(_fastproc.StreamReader(limit=10))
+        readers[0].set_transport(Transport())
+        readers[0].feed_data(b"x" * 100)
+
+    readers = []
+    asyncio.run(main())
+    assert readers == []

@@ -103,7 +103,7 @@ def test_awaiting_the_create_twice_is_refused(aio):
     aio.run(main)
 
 
-@pytest.mark.parametrize("method", ["wait", "communicate", "read", "readline"])
+@pytest.mark.parametrize("method", ["wait", "read", "readline"])
 def test_awaiting_what_is_being_awaited_is_refused(aio, method):
     async def use(proc):
         coro = call(proc, method)

@@ -902,3 +902,23 @@ def test_constants_are_those_of_subprocess(aio):
 
         found = _fastproc.PIPE, _fastproc.STDOUT, _fastproc.DEVNULL
         assert found == (subprocess.PIPE, subprocess.STDOUT, subprocess.DEVNULL)
+
+
+def test_changes_of_the_environment_reach_the_next_child_and_no_earlier_one(aio, monkeypatch):
+    async def main():
+        outputs, creates = [], []
+        for value in ["one", "two", "two", "three", None, "four"]:
+            if value is None:
+                monkeypatch.delenv("FP_CHANGES")
+            else:
+                monkeypatch.setenv("FP_CHANGES", value)
+            create = aio.create_subprocess_exec(
+                "sh", "-c", "echo ${FP_CHANGES-none}", stdout=aio.PIPE
+            )
+            creates.append(asyncio.ensure_future(create))
+            await asyncio.sleep(0)
+        for proc in await asyncio.gather(*creates):
+            outputs.append((await proc.communicate())[0].decode().strip())
+        assert outputs == ["one", "two", "two", "three", "none", "four"]
+
+    aio.run(main)

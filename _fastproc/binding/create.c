@@ -23,7 +23,7 @@ static const char SHELL[] = "create_subprocess_shell";
 static int take_limit(PyObject *kwargs, Py_ssize_t *limit)
 {
     *limit = READER_DEFAULT_LIMIT;
-    PyObject *given = PyDict_GetItemString(kwargs, "limit");
+    PyObject *given = PyDict_GET_SIZE(kwargs) > 0 ? PyDict_GetItemString(kwargs, "limit") : NULL;
     if (given == NULL)
         return 0;
     *limit = PyNumber_AsSsize_t(given, NULL);
@@ -174,7 +174,7 @@ static const struct awaitable_ops shell_ops = {
 static PyObject *with_first(const char *function, const char *name, PyObject *args,
                             PyObject *kwargs)
 {
-    PyObject *named = PyDict_GetItemString(kwargs, name);
+    PyObject *named = PyDict_GET_SIZE(kwargs) > 0 ? PyDict_GetItemString(kwargs, name) : NULL;
     Py_ssize_t count = PyTuple_GET_SIZE(args);
     if (named == NULL && count > 0)
         return Py_NewRef(args);

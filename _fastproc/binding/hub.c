@@ -135,7 +135,7 @@ static void dispatch(HubObject *hub, const struct fp_event *event)
     PyObject *owner = Py_NewRef(hub->slots[slot].owner);
     switch (hub->slots[slot].role) {
     case HUB_OUTCOME:
-        transport_outcome_ready((TransportObject *)owner);
+        transport_outcome_ready((TransportObject *)owner, event->ready);
         break;
     case HUB_EXIT:
         transport_exit_ready((TransportObject *)owner);

@@ -121,6 +121,9 @@ static bool belongs_to(HubObject *hub, PyObject *loop)
 
 HubObject *hub_of_loop(struct fp_state *state, PyObject *loop)
 {
+    HubObject *last = state->last_hub;
+    if (last != NULL && hub_is_alive(last) && belongs_to(last, loop))
+        return (HubObject *)Py_NewRef((PyObject *)last);
     PyObject *loop_id = PyLong_FromVoidPtr(loop);
     if (loop_id == NULL)
         return NULL;
@@ -130,6 +133,7 @@ HubObject *hub_of_loop(struct fp_state *state, PyObject *loop)
     else
         hub = PyErr_Occurred() ? NULL : make_hub(state, loop, loop_id);
     Py_DECREF(loop_id);
+    state->last_hub = hub;
     return hub;
 }
 
@@ -144,6 +148,8 @@ static void shut_down(HubObject *hub)
         PyDict_DelItem(hub->state->hubs, hub->loop_id);
     PyErr_Clear();
     hub->closed = true;
+    if (hub->state->last_hub == hub)
+        hub->state->last_hub = NULL;
     while (hub->queue != NULL) {
         TransportObject *transport = (TransportObject *)Py_NewRef((PyObject *)hub->queue);
         gate_dequeue(hub, transport);

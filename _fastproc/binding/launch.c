@@ -79,6 +79,7 @@ struct launch *launch_new(struct fp_state *state, const struct launch_call *call
     struct strings strings = {0};
     gid_t *groups = NULL;
     int *pass_fds = NULL;
+    struct own_env *own_env = NULL;
     PyObject *args = NULL, *program = NULL;
 
     if (options_read(&options, call) < 0 || options_read_flags(&options, &parsed) < 0 ||
@@ -102,10 +103,19 @@ struct launch *launch_new(struct fp_state *state, const struct launch_call *call
     if (strings_gather(&strings, args, program, cwd, given(options._env)) < 0)
         goto done;
     PyObject *shown = PyOS_FSPath(program); /* as newer versions name it in the error */
+    if (strings.env == NULL && (own_env = own_env_get(&state->own_env)) == NULL) {
+        PyErr_NoMemory();
+        Py_CLEAR(shown);
+    }
     launch = shown != NULL ? make_block(&parsed, &strings, groups, pass_fds) : NULL;
     if (launch == NULL) {
         Py_XDECREF(shown);
         goto done;
+    }
+    if (strings.env == NULL) {
+        launch->own_env = own_env;
+        launch->request.envp = own_env->entries;
+        own_env = NULL;
     }
     launch->method = state->spawn_method;
     launch->runs_at_once = parsed.request.pass_fd_count > 0 || !parsed.request.close_fds;
@@ -120,6 +130,7 @@ done:
     PyMem_Free(pass_fds);
     Py_XDECREF(args);
     Py_XDECREF(program);
+    own_env_release(own_env);
     return launch;
 }
 
@@ -140,6 +151,7 @@ void launch_free(struct launch *launch)
         fp_fd_close(&launch->pipe_fds[fd]);
     fp_fd_close(&launch->child.pidfd);
     fp_fd_close(&launch->child.outcome_fd);
+    own_env_release(launch->own_env);
     Py_CLEAR(launch->program);
     Py_CLEAR(launch->cwd);
     Py_CLEAR(launch->preexec_fn);

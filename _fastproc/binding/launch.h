@@ -10,6 +10,7 @@
 #define FP_BINDING_LAUNCH_H
 
 #include "binding/module.h"
+#include "binding/own_env.h"
 
 enum { LAUNCH_INHERIT = -1 };
 
@@ -36,10 +37,11 @@ struct launch {
     int pipe_size;     /* bytes; 0 or less: the system's */
     int pipe_fds[3];   /* our ends; -1: none */
 
-    PyObject *program; /* what a failing exec is named after */
-    PyObject *cwd;     /* what a failing chdir is named after, or NULL */
-    PyObject *args;    /* list: what the audit event and the Popen view show */
-    PyObject *failure; /* the exception, when something else than the child failed */
+    struct own_env *own_env; /* what request.envp points into, unless env= was given */
+    PyObject *program;       /* what a failing exec is named after */
+    PyObject *cwd;           /* what a failing chdir is named after, or NULL */
+    PyObject *args;          /* list: what the audit event and the Popen view show */
+    PyObject *failure;       /* the exception, when something else than the child failed */
     PyObject *preexec_fn;
 };
 

@@ -253,6 +253,8 @@ static int core_clear(PyObject *module)
 #define CLEAR(name) Py_CLEAR(state->names.name);
     FP_NAMES(CLEAR)
 #undef CLEAR
+    own_env_release(state->own_env);
+    state->own_env = NULL;
     return 0;
 }
 

@@ -68,6 +68,8 @@ struct fp_state {
 #undef DECLARE
     enum fp_spawn_method spawn_method; /* what the next child is started by */
     enum fp_exit_mode exit_mode;
+    struct own_env *own_env;  /* the latest copy */
+    void *last_hub;           /* of hub_of_loop(): mostly asked for again; not a reference */
     unsigned fork_generation; /* counts the forks between the module's import and this process */
     int gate;                 /* children that may be between clone and exec, in one loop */
 };

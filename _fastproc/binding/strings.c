@@ -186,19 +186,14 @@ static size_t list_size(PyObject *list)
     return size;
 }
 
-size_t strings_size(struct strings *strings)
+size_t strings_size(const struct strings *strings)
 {
     size_t size = list_size(strings->argv) + list_size(strings->paths);
     if (strings->cwd != NULL)
         size += (size_t)PyBytes_GET_SIZE(strings->cwd) + 1;
     if (strings->env != NULL)
         return size + list_size(strings->env);
-    strings->own_env_count = strings->own_env_size = 0;
-    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
-        strings->own_env_count++;
-        strings->own_env_size += strlen(*entry) + 1;
-    }
-    return size + (strings->own_env_count + 1) * sizeof(char *) + strings->own_env_size;
+    return size;
 }
 
 /* Where the next pointers and the next characters go. */
@@ -228,33 +223,16 @@ static char *const *pack_list(struct packer *packer, PyObject *list)
     return first;
 }
 
-/* Only as much as was counted: another thread of C may call setenv() meanwhile. */
-static char *const *pack_own_env(struct packer *packer, const struct strings *strings)
-{
-    char **first = packer->pointers;
-    size_t left = strings->own_env_size;
-    for (size_t i = 0; i < strings->own_env_count && environ[i] != NULL; i++) {
-        size_t length = strlen(environ[i]);
-        if (length + 1 > left)
-            break;
-        left -= length + 1;
-        *packer->pointers++ = pack_string(packer, environ[i], length);
-    }
-    *packer->pointers++ = NULL;
-    return first;
-}
-
 void strings_pack(const struct strings *strings, struct fp_spawn_request *request, char *room)
 {
-    size_t env_count =
-        strings->env != NULL ? (size_t)PyList_GET_SIZE(strings->env) : strings->own_env_count;
+    size_t env_count = strings->env != NULL ? (size_t)PyList_GET_SIZE(strings->env) + 1 : 0;
     size_t pointers = (size_t)PyList_GET_SIZE(strings->argv) +
-                      (size_t)PyList_GET_SIZE(strings->paths) + env_count + 3;
+                      (size_t)PyList_GET_SIZE(strings->paths) + env_count + 2;
     struct packer packer = {(char **)room, room + pointers * sizeof(char *)};
     request->argv = pack_list(&packer, strings->argv);
     request->paths = pack_list(&packer, strings->paths);
-    request->envp =
-        strings->env != NULL ? pack_list(&packer, strings->env) : pack_own_env(&packer, strings);
+    if (strings->env != NULL)
+        request->envp = pack_list(&packer, strings->env);
     request->cwd = NULL;
     if (strings->cwd != NULL)
         request->cwd = pack_string(&packer, PyBytes_AS_STRING(strings->cwd),

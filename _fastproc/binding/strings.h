@@ -13,7 +13,6 @@ struct strings {
     PyObject *env;   /* list of bytes b"KEY=VALUE", or NULL: this process' own */
     PyObject *cwd;   /* bytes, or NULL */
     PyObject *paths; /* list of bytes */
-    size_t own_env_count, own_env_size;
 };
 
 /* Converts.  `argv` is a list of str, bytes or PathLike, `executable` what to run; `cwd` and `env`
@@ -22,8 +21,9 @@ int strings_gather(struct strings *strings, PyObject *argv, PyObject *executable
                    PyObject *env);
 void strings_drop(struct strings *strings);
 
-/* Bytes needed by strings_pack(), which fills the request's pointers in from `room`. */
-size_t strings_size(struct strings *strings);
+/* Bytes needed by strings_pack(), which fills the request's pointers in from `room`; envp only if
+ * there is an environment. */
+size_t strings_size(const struct strings *strings);
 void strings_pack(const struct strings *strings, struct fp_spawn_request *request, char *room);
 
 #endif

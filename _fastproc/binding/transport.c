@@ -176,10 +176,11 @@ static int take_charge(TransportObject *self, int err)
     return self->phase == TRANSPORT_RUNNING && !self->abandoned ? connect_pipes(self) : 0;
 }
 
-void transport_outcome_ready(TransportObject *self)
+void transport_outcome_ready(TransportObject *self, unsigned ready)
 {
     struct launch *launch = self->launch;
-    if (fp_spawn_outcome(launch->child.outcome_fd, &launch->error) == FP_OUTCOME_PENDING)
+    bool silent = (ready & FP_HANGUP) && !(ready & FP_READABLE); /* EOF, without asking again */
+    if (!silent && fp_spawn_outcome(launch->child.outcome_fd, &launch->error) == FP_OUTCOME_PENDING)
         return;
     hub_remove(self->hub, &self->slot, launch->child.outcome_fd);
     fp_fd_close(&launch->child.outcome_fd);

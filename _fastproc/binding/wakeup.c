@@ -120,15 +120,20 @@ void wakeup_run_woken(HubObject *hub)
 
 /* ---- what a task asks of a future ---- */
 
-static PyObject *wakeup_add_done_callback(PyObject *op, PyObject *args, PyObject *kwargs)
+static PyObject *wakeup_add_done_callback(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                                          PyObject *names)
 {
-    static char *names[] = {"", "context", NULL};
     WakeupObject *self = (WakeupObject *)op;
-    PyObject *callback, *given = Py_None, *context;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:add_done_callback", names, &callback,
-                                     &given))
+    Py_ssize_t named = names != NULL ? PyTuple_GET_SIZE(names) : 0;
+    if (nargs != 1 || named > 1 ||
+        (named == 1 &&
+         PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "context") != 0)) {
+        PyErr_SetString(PyExc_TypeError, "add_done_callback() takes a callback and context=");
         return NULL;
-    context = given != Py_None ? Py_NewRef(given) : PyContext_CopyCurrent();
+    }
+    PyObject *callback = args[0];
+    PyObject *context =
+        named == 1 && args[1] != Py_None ? Py_NewRef(args[1]) : PyContext_CopyCurrent();
     if (context == NULL)
         return NULL;
     int result = 0;
@@ -283,8 +288,7 @@ static void wakeup_dealloc(PyObject *op)
 }
 
 static PyMethodDef wakeup_methods[] = {
-    {"add_done_callback", (PyCFunction)(void (*)(void))wakeup_add_done_callback,
-     METH_VARARGS | METH_KEYWORDS, "As of asyncio.Future."},
+    {"add_done_callback", FASTCALL(wakeup_add_done_callback), "As of asyncio.Future."},
     {"remove_done_callback", wakeup_remove_done_callback, METH_O, "As of asyncio.Future."},
     {"cancel", FASTCALL(wakeup_cancel), "As of asyncio.Future."},
     {"cancelled", wakeup_cancelled, METH_NOARGS, "As of asyncio.Future."},

@@ -29,16 +29,18 @@ int fp_fd_lift(int *fd)
     return err;
 }
 
-int fp_fd_pipe(int fds[2])
+static int open_pipe(int fds[2], int flags)
 {
 #ifdef __linux__
-    if (pipe2(fds, O_CLOEXEC) < 0)
+    if (pipe2(fds, O_CLOEXEC | flags) < 0)
         goto failed;
 #else
     if (pipe(fds) < 0)
         goto failed;
-    fcntl(fds[0], F_SETFD, FD_CLOEXEC);
-    fcntl(fds[1], F_SETFD, FD_CLOEXEC);
+    for (int end = 0; end < 2; end++) {
+        fcntl(fds[end], F_SETFD, FD_CLOEXEC);
+        fcntl(fds[end], F_SETFL, fcntl(fds[end], F_GETFL) | flags);
+    }
 #endif
     int err = fp_fd_lift(&fds[0]);
     if (err == 0)
@@ -52,6 +54,16 @@ int fp_fd_pipe(int fds[2])
 failed:
     fds[0] = fds[1] = -1;
     return -errno;
+}
+
+int fp_fd_pipe(int fds[2])
+{
+    return open_pipe(fds, 0);
+}
+
+int fp_fd_pipe_nonblocking(int fds[2])
+{
+    return open_pipe(fds, O_NONBLOCK);
 }
 
 int fp_fd_null(void)

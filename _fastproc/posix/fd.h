@@ -27,6 +27,8 @@ int fp_fd_lift(int *fd);
 
 /* fds[0] to read, fds[1] to write; both close-on-exec and above 2.  0 or -errno. */
 int fp_fd_pipe(int fds[2]);
+/* The same with both ends non-blocking. */
+int fp_fd_pipe_nonblocking(int fds[2]);
 
 /* /dev/null for reading and writing, close-on-exec, above 2.  The fd or -errno. */
 int fp_fd_null(void);

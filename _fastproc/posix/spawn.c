@@ -162,12 +162,9 @@ int fp_spawn_start(struct fp_spawn_request *request, enum fp_spawn_method *metho
 {
     *child = (struct fp_spawned){.pid = -1, .pidfd = -1, .outcome_fd = -1};
     int ends[2];
-    int err = fp_fd_pipe(ends);
+    int err = fp_fd_pipe_nonblocking(ends); /* what the child writes fits, so it never waits */
     if (err < 0)
         return err;
-    err = fp_fd_set_nonblocking(ends[0]);
-    if (err < 0)
-        goto close_pipe;
     request->outcome_fd = ends[1];
 
     block_signals(&request->caller_mask);

@@ -1,5 +1,6 @@
 """CONTRACT.md, "Creating": what the child is given."""
 
+import asyncio
 import ctypes
 import errno
 import grp

@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import errno
 import gc
 import os
 import signal
@@ -347,3 +348,67 @@ def test_transport_that_collects_its_reader_when_paused():
     readers = []
     asyncio.run(main())
     assert readers == []
+
+
+# A kernel that says no
+
+REFUSE = """
+import ctypes, struct
+libc = ctypes.CDLL(None, use_errno=True)
+
+def refuse(errno, *calls):
+    "From now on these system calls fail so, in this process and its children."
+    load, equal, give = 0x20, 0x15, 0x06
+    code = [struct.pack("HBBI", load, 0, 0, 0)]
+    for call in calls:
+        code.append(struct.pack("HBBI", equal, 0, 1, call))
+        code.append(struct.pack("HBBI", give, 0, 0, 0x00050000 | errno))
+    code.append(struct.pack("HBBI", give, 0, 0, 0x7FFF0000))
+    program = ctypes.create_string_buffer(b"".join(code))
+    filter = struct.pack("HP", len(code), ctypes.addressof(program))
+    assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, filter, 0, 0) == 0
+"""
+CALLS = {  # on x86-64
+    "pipe2": [293],
+    "clone": [435, 56],
+    "clone, fork": [435, 56, 57, 58],
+    "epoll_ctl": [233],
+}
+
+
+@pytest.mark.every_path
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are x86-64's")
+@pytest.mark.parametrize("calls", CALLS)
+@pytest.mark.parametrize("error", ["ENOMEM", "EAGAIN", "EMFILE"])
+def test_refusal_by_the_kernel_is_an_oserror_and_leaves_nothing(aio, calls, error):
+    aio.oracle_differs("has other calls", when=not aio.is_fastproc)
+    if aio.on_uvloop and calls == "epoll_ctl":
+        pytest.skip("uvloop itself cannot do without")
+    aio.script(
+        REFUSE
+        + """
+async def main():
+    async def go(n):
+        try:
+            return await aio.create_subprocess_exec(
+                "cat", stdin=aio.PIPE, stdout=aio.PIPE, stderr=aio.PIPE)
+        except OSError as exc:
+            return exc.errno
+    proc = await go(0)  # and with it the hub
+    await proc.communicate()
+    fds = os.listdir("/proc/self/fd")
+    refuse(int(sys.argv[1]), *map(int, sys.argv[2].split()))
+    results = await asyncio.gather(*map(go, range(5)))
+    assert results == [int(sys.argv[1])] * 5, results
+    assert os.listdir("/proc/self/fd") == fds
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        pass
+    else:
+        sys.exit("a child is left")
+aio.run(main)
+""",
+        getattr(errno, error),
+        " ".join(map(str, CALLS[calls])),
+    )

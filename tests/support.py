@@ -301,10 +301,10 @@ class Holdings:
 
     def news(self):
         """What is held now and was not then; {} if nothing."""
-        then = self.descriptors.items()
+        now = descriptors()
         found = {
-            "descriptors": dict(descriptors().items() - then),
-            "closed descriptors": {fd for fd in self.descriptors if fd not in descriptors()},
+            "descriptors": dict(now.items() - self.descriptors.items()),
+            "closed descriptors": self.descriptors.keys() - now.keys(),
             "children": {p: s for p, s in children().items() if p not in self.children},
             "threads": threads() - self.threads,
         }

@@ -26,6 +26,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     for marker in (
         "every_path: run on the forced spawn and reap paths too",
+        "only_paths(name, ...): of those only on these",
         "may_warn(regex): a warning, or a record of asyncio's logger, that is no failure",
     ):
         config.addinivalue_line("markers", marker)
@@ -40,7 +41,8 @@ def pytest_generate_tests(metafunc):
         return
     parameters = list(PARAMETERS)
     if metafunc.definition.get_closest_marker("every_path"):
-        parameters += FORCED_PARAMETERS
+        narrowed = metafunc.definition.get_closest_marker("only_paths")
+        parameters += [p for p in FORCED_PARAMETERS if not narrowed or p[0] in narrowed.args]
     wanted = metafunc.config.getoption("impl").split(",")
     parameters = [(name, loop) for name, loop in parameters if name.split("-")[0] in wanted]
     ids = ["-".join(p) if "-" not in p[0] else p[0] for p in parameters]

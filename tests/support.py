@@ -295,6 +295,7 @@ class Holdings:
 
     def __init__(self):
         gc.collect()
+        gc.freeze()  # what was here before the test need not be searched after it
         self.descriptors = descriptors()
         self.children = children()
         self.threads = threads()

@@ -240,6 +240,7 @@ async def start(*coros):
 
 @pytest.mark.may_warn("Task was destroyed but it is pending|subprocess .* is still running")
 @pytest.mark.may_warn("coroutine .* was never awaited")
+@pytest.mark.only_paths("fastproc-thread")
 @pytest.mark.parametrize("steps", range(7))
 @pytest.mark.parametrize("what", ["create", "wait", "read", "communicate", "drain"])
 def test_loop_closed_while_something_is_pending(aio, what, steps):
@@ -360,6 +361,7 @@ ENDINGS = {
 }
 
 
+@pytest.mark.only_paths("fastproc-thread")
 @pytest.mark.parametrize("ending", list(ENDINGS))
 def test_interpreter_that_ends_with_live_children_ends_quietly(aio, ending):
     aio.oracle_differs("it prints from destructors")
@@ -367,6 +369,7 @@ def test_interpreter_that_ends_with_live_children_ends_quietly(aio, ending):
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+@pytest.mark.only_paths("fastproc-thread")
 @pytest.mark.parametrize("ending", list(ENDINGS))
 def test_interpreter_that_ends_with_live_children_and_warnings_as_errors(aio, ending):
     aio.oracle_differs("it prints from destructors")

@@ -171,6 +171,7 @@ def test_writelines_of_any_iterable(aio):
         proc.stdin.writelines([])
         proc.stdin.writelines(bytes([n]) for n in b"de")
         proc.stdin.transport.writelines((b"f", b"g"))
+        proc.stdin.close()
         assert await proc.communicate() == (b"abcdefg", None)
 
     aio.run(main)

@@ -227,6 +227,23 @@ def test_queued_child_has_the_directory_and_descriptors_of_its_call(aio, tmp_pat
     assert (tmp_path / "other").read_text() == ""
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+def test_burst_in_a_directory_that_one_may_not_enter(aio, tmp_path):
+    aio.script(
+        """
+        os.chmod(sys.argv[1], 0o700)
+        os.chdir(sys.argv[1])
+        os.setresuid(65534, 65534, 65534)
+        async def main():
+            create = lambda: aio.create_subprocess_exec("/bin/true")
+            procs = await asyncio.gather(*(create() for _ in range(10)))
+            assert await asyncio.gather(*(proc.wait() for proc in procs)) == [0] * 10
+        aio.run(main)
+        """,
+        tmp_path,
+    )
+
+
 def test_loop_that_is_dropped_while_somebody_waits_is_collected(aio):
     aio.oracle_differs("leaves the child", when=not aio.is_fastproc)
     if aio.on_uvloop:

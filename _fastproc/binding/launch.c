@@ -176,7 +176,8 @@ int launch_hold_fds(struct launch *launch)
     }
     if (err == 0) {
         launch->directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        err = launch->directory < 0 ? -errno : 0;
+        if (launch->directory < 0 && errno != EACCES) /* one may be where one could not go to */
+            err = -errno;
     }
     if (err < 0) {
         while (--fd >= 0)
@@ -184,7 +185,8 @@ int launch_hold_fds(struct launch *launch)
                 fp_fd_close(&copies[fd]);
         return raise_errno(err);
     }
-    launch->request.begin_in = &launch->directory;
+    if (launch->directory >= 0)
+        launch->request.begin_in = &launch->directory;
     memcpy(launch->given_fds, copies, sizeof copies);
     launch->owns_given = true;
     return 0;

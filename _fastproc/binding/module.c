@@ -38,7 +38,7 @@ int module_add_type(PyObject *module, PyType_Spec *spec, PyObject *base, size_t 
 /* ---- how children are made ---- */
 
 /* As many children between clone and exec as there are processors to run them; more only take
- * turns with this thread.  (python -m tests.bench: burst.) */
+ * turns with this thread. */
 static int processor_count(void)
 {
 #ifdef __linux__

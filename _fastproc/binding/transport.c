@@ -122,7 +122,10 @@ static void end_failed(TransportObject *self)
 /* The raised exception is why there is no child. */
 static void fail(TransportObject *self)
 {
-    Py_XSETREF(self->launch->failure, compat_take_exception());
+    if (self->launch != NULL)
+        Py_XSETREF(self->launch->failure, compat_take_exception());
+    else
+        hub_report((PyObject *)self); /* the block had to be given up: see end_block() */
     end_failed(self);
 }
 

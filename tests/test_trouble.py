@@ -28,6 +28,8 @@ from support import (
     until_blocking,
 )
 
+import _fastproc
+
 pytestmark = pytest.mark.every_path
 linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
 PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
@@ -587,6 +589,13 @@ def sigchld():
     old = signal.getsignal(signal.SIGCHLD)
     yield lambda handler: signal.signal(signal.SIGCHLD, handler)
     signal.signal(signal.SIGCHLD, old)
+
+
+def test_ignored_sigchld_changes_nothing_in_what_the_machine_offers(sigchld):
+    machine = _fastproc._core.machine
+    offered = machine()
+    sigchld(signal.SIG_IGN)
+    assert all(machine() == offered for _ in range(300))
 
 
 @UNKNOWN

@@ -255,17 +255,22 @@ bool fp_exit_has_pidfd(void)
 bool fp_exit_has_info(void)
 {
 #ifdef __linux__
-    /* Only an ended process has an exit to tell, so ask about a real one. */
+    /* Only an ended process has an exit to tell, so ask about a real one.  It must not end before
+     * its pidfd is open: where SIGCHLD is ignored there would be nothing left to open. */
     pid_t pid = fork();
     if (pid < 0)
         return false;
-    if (pid == 0)
-        _exit(7);
+    if (pid == 0) {
+        alarm(5);
+        for (;;)
+            pause();
+    }
     int fd = open_pidfd(pid);
+    kill(pid, SIGKILL);
     siginfo_t info;
     wait_for(P_PID, pid, &info, WEXITED, NULL);
-    int code = -1;
-    bool known = fd >= 0 && ask_exit_info(fd, &code) && code == 7;
+    int code = 0;
+    bool known = fd >= 0 && ask_exit_info(fd, &code) && code == -SIGKILL;
     fp_fd_close(&fd);
     return known;
 #else

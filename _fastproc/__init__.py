@@ -10,7 +10,10 @@ from ._core import (
     SubprocessTransport,
     create_subprocess_exec,
     create_subprocess_shell,
+    subprocess_exec,
+    subprocess_shell,
 )
+from ._install import install, installed, uninstall
 
 __version__ = "0.1.0"
 
@@ -24,4 +27,9 @@ __all__ = (
     "SubprocessTransport",
     "create_subprocess_exec",
     "create_subprocess_shell",
+    "install",
+    "installed",
+    "subprocess_exec",
+    "subprocess_shell",
+    "uninstall",
 )

@@ -4,10 +4,11 @@ from asyncio.subprocess import DEVNULL as DEVNULL
 from asyncio.subprocess import PIPE as PIPE
 from asyncio.subprocess import STDOUT as STDOUT
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from contextlib import AbstractContextManager
 from os import PathLike
 from resource import struct_rusage
 from types import ModuleType
-from typing import IO, Any, Self, TypeAlias, final
+from typing import IO, Any, Self, TypeAlias, TypeVar, final
 
 from typing_extensions import disjoint_base
 
@@ -15,6 +16,8 @@ _Buffer: TypeAlias = bytes | bytearray | memoryview
 _Name: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes]
 _File: TypeAlias = int | IO[Any] | None
 _Env: TypeAlias = Mapping[str, _Name] | Mapping[bytes, _Name]
+
+_Protocol = TypeVar("_Protocol", bound=asyncio.SubprocessProtocol)
 
 __version__: str
 __all__ = (
@@ -27,6 +30,11 @@ __all__ = (
     "SubprocessTransport",
     "create_subprocess_exec",
     "create_subprocess_shell",
+    "install",
+    "installed",
+    "subprocess_exec",
+    "subprocess_shell",
+    "uninstall",
 )
 
 _core: ModuleType
@@ -74,6 +82,8 @@ class SubprocessTransport(asyncio.SubprocessTransport):
     def kill(self) -> None: ...
     def close(self) -> None: ...
     def is_closing(self) -> bool: ...
+    def get_protocol(self) -> asyncio.BaseProtocol: ...
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None: ...
     def get_extra_info(self, name: str, default: Any = None) -> Any: ...
 
 @final
@@ -132,3 +142,50 @@ def create_subprocess_shell(
     umask: int = -1,
     pipesize: int = -1,
 ) -> Coroutine[Any, Any, Process]: ...
+def subprocess_exec(
+    protocol_factory: Callable[[], _Protocol],
+    program: _Name,
+    *args: _Name,
+    stdin: _File = -1,
+    stdout: _File = -1,
+    stderr: _File = -1,
+    preexec_fn: Callable[[], Any] | None = None,
+    close_fds: bool = True,
+    pass_fds: Collection[int] = (),
+    cwd: _Name | None = None,
+    env: _Env | None = None,
+    executable: _Name | None = None,
+    restore_signals: bool = True,
+    start_new_session: bool = False,
+    process_group: int | None = None,
+    user: str | int | None = None,
+    group: str | int | None = None,
+    extra_groups: Iterable[str | int] | None = None,
+    umask: int = -1,
+    pipesize: int = -1,
+) -> Coroutine[Any, Any, tuple[SubprocessTransport, _Protocol]]: ...
+def subprocess_shell(
+    protocol_factory: Callable[[], _Protocol],
+    cmd: str | bytes,
+    *,
+    stdin: _File = -1,
+    stdout: _File = -1,
+    stderr: _File = -1,
+    preexec_fn: Callable[[], Any] | None = None,
+    close_fds: bool = True,
+    pass_fds: Collection[int] = (),
+    cwd: _Name | None = None,
+    env: _Env | None = None,
+    executable: _Name | None = None,
+    restore_signals: bool = True,
+    start_new_session: bool = False,
+    process_group: int | None = None,
+    user: str | int | None = None,
+    group: str | int | None = None,
+    extra_groups: Iterable[str | int] | None = None,
+    umask: int = -1,
+    pipesize: int = -1,
+) -> Coroutine[Any, Any, tuple[SubprocessTransport, _Protocol]]: ...
+def install() -> None: ...
+def uninstall() -> None: ...
+def installed() -> AbstractContextManager[None]: ...

@@ -216,8 +216,6 @@ def stop(reason):
 
 
 def run_program(run, program, argv):
-    if not hasattr(_fastproc, "install"):
-        stop("this version of _fastproc has no install() and cannot run programs yet")
     _fastproc.install()
     sys.argv = argv
     begin_tracebacks_in_program()

@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * create_subprocess_exec() and create_subprocess_shell().  The awaitable's first
- * step converts the call and starts or queues the child; then it waits until the
- * child has exec'd or failed.  Cancelled, it kills the child and lets the
- * exception go on when that is reaped.
+ * The awaitable that starts a child.  Its first step converts the call and starts
+ * or queues the child; then it waits until the child has exec'd or failed.
+ * Cancelled, it kills the child and lets the exception go on when that is reaped.
  */
+#include "binding/create.h"
+
 #include "binding/awaitable.h"
 #include "binding/future.h"
 #include "binding/process.h"
 
+static const struct awaitable_ops ops[4]; /* by enum create_function */
+
 /* AwaitableObject.number */
 enum {
-    CALL_SHELL = 1,  /* of the function called */
-    CHILD_BEGUN = 2, /* owner is the transport and argument the Process, not the call's */
-    CHILD_GIVEN_UP = 4,
+    CHILD_BEGUN = 1, /* owner is the transport and argument the result, not what was called with */
+    CHILD_GIVEN_UP = 2,
 };
-
-static const char EXEC[] = "create_subprocess_exec";
-static const char SHELL[] = "create_subprocess_shell";
 
 /* Takes `limit` out of the keywords.  0 or -1. */
 static int take_limit(PyObject *kwargs, Py_ssize_t *limit)
@@ -36,34 +35,51 @@ static int take_limit(PyObject *kwargs, Py_ssize_t *limit)
     return PyDict_DelItemString(kwargs, "limit");
 }
 
-static HubObject *hub_of_running_loop(struct fp_state *state)
+/* Before the first step AwaitableObject.owner is the positional arguments, .argument the keywords;
+ * or a tuple of those and more, of the low level. */
+enum { LOW_KWARGS, LOW_LOOP, LOW_FACTORY };
+
+static HubObject *hub_to_use(struct fp_state *state, PyObject *loop)
 {
-    PyObject *loop = PyObject_CallNoArgs(state->get_running_loop);
-    HubObject *hub = loop != NULL ? hub_of_loop(state, loop) : NULL;
-    Py_XDECREF(loop);
+    if (loop != Py_None)
+        return hub_of_loop(state, loop);
+    PyObject *running = PyObject_CallNoArgs(state->get_running_loop);
+    HubObject *hub = running != NULL ? hub_of_loop(state, running) : NULL;
+    Py_XDECREF(running);
     return hub;
 }
 
-/* The first step: self->owner is the positional arguments, self->argument the keywords.
- * 0 or -1. */
+/* The low level: calls the factory.  The new pair (transport, protocol), or NULL. */
+static PyObject *make_protocol(TransportObject *transport, PyObject *factory)
+{
+    PyObject *protocol = PyObject_CallNoArgs(factory);
+    PyObject *pair = NULL;
+    if (protocol != NULL && transport_set_protocol(transport, protocol) == 0)
+        pair = PyTuple_Pack(2, (PyObject *)transport, protocol);
+    Py_XDECREF(protocol);
+    return pair;
+}
+
+/* The first step.  0 or -1. */
 static int begin(AwaitableObject *self)
 {
     struct fp_state *state = self->state;
-    bool shell = (self->number & CALL_SHELL) != 0;
+    bool low = PyTuple_Check(self->argument);
+    PyObject *loop = low ? PyTuple_GET_ITEM(self->argument, LOW_LOOP) : Py_None;
     const struct launch_call call = {
-        .function = shell ? SHELL : EXEC,
+        .function = self->ops->name,
         .args = self->owner,
-        .kwargs = self->argument,
-        .shell = shell,
+        .kwargs = low ? PyTuple_GET_ITEM(self->argument, LOW_KWARGS) : self->argument,
+        .shell = self->ops == &ops[CREATE_PROCESS_SHELL] || self->ops == &ops[CREATE_SHELL],
     };
     struct launch *launch = NULL;
     TransportObject *transport = NULL;
-    ProcessObject *process = NULL;
-    Py_ssize_t limit;
-    int result = -1;
+    PyObject *result = NULL;
+    Py_ssize_t limit = 0;
+    int status = -1;
 
-    HubObject *hub = hub_of_running_loop(state);
-    if (hub == NULL || take_limit(self->argument, &limit) < 0)
+    HubObject *hub = hub_to_use(state, loop);
+    if (hub == NULL || (!low && take_limit(call.kwargs, &limit) < 0))
         goto done;
     launch = launch_new(state, &call);
     if (launch == NULL)
@@ -72,25 +88,26 @@ static int begin(AwaitableObject *self)
     if (transport == NULL)
         goto done;
     launch = NULL;
-    process = process_new(state, transport, (size_t)limit);
-    if (process == NULL || transport_begin(transport) < 0)
+    result = low ? make_protocol(transport, PyTuple_GET_ITEM(self->argument, LOW_FACTORY))
+                 : (PyObject *)process_new(state, transport, (size_t)limit);
+    if (result == NULL || transport_begin(transport) < 0)
         goto done;
     self->number |= CHILD_BEGUN;
     Py_SETREF(self->owner, Py_NewRef((PyObject *)transport));
-    Py_SETREF(self->argument, Py_NewRef((PyObject *)process));
-    result = 0;
+    Py_SETREF(self->argument, Py_NewRef(result));
+    status = 0;
 
 done:
     Py_XDECREF(hub);
     Py_XDECREF(transport);
-    Py_XDECREF(process);
+    Py_XDECREF(result);
     launch_free(launch);
-    return result;
+    return status;
 }
 
 static enum step wait_for(AwaitableObject *self, TransportObject *transport)
 {
-    self->future = future_new(transport->hub);
+    self->future = transport_future(transport);
     if (self->future == NULL)
         return STEP_FAILED;
     if (self->number & CHILD_GIVEN_UP)
@@ -151,100 +168,37 @@ static void create_forget(AwaitableObject *self)
         Py_CLEAR(transport->starter);
 }
 
-static const struct awaitable_ops exec_ops = {
-    .name = EXEC,
-    .step = create_step,
-    .forget = create_forget,
-    .thrown = create_thrown,
-    .abandoned = create_abandoned,
+#define OPS(function)                                                                              \
+    {                                                                                              \
+        .name = function, .step = create_step, .forget = create_forget, .thrown = create_thrown,   \
+        .abandoned = create_abandoned,                                                             \
+    }
+
+static const struct awaitable_ops ops[4] = {
+    [CREATE_PROCESS_EXEC] = OPS("create_subprocess_exec"),
+    [CREATE_PROCESS_SHELL] = OPS("create_subprocess_shell"),
+    [CREATE_EXEC] = OPS("subprocess_exec"),
+    [CREATE_SHELL] = OPS("subprocess_shell"),
 };
 
-static const struct awaitable_ops shell_ops = {
-    .name = SHELL,
-    .step = create_step,
-    .forget = create_forget,
-    .thrown = create_thrown,
-    .abandoned = create_abandoned,
-};
-
-/* ---- the calls ---- */
-
-/* Moves a keyword to the front of the positional arguments: `program` and `cmd` may be given
- * either way.  A new tuple or NULL. */
-static PyObject *with_first(const char *function, const char *name, PyObject *args,
-                            PyObject *kwargs)
+const char *create_name(enum create_function function)
 {
-    PyObject *named = PyDict_GET_SIZE(kwargs) > 0 ? PyDict_GetItemString(kwargs, name) : NULL;
-    Py_ssize_t count = PyTuple_GET_SIZE(args);
-    if (named == NULL && count > 0)
-        return Py_NewRef(args);
-    if (named == NULL || count > 0) {
-        PyErr_Format(PyExc_TypeError,
-                     named == NULL ? "%s() missing 1 required positional argument: '%s'"
-                                   : "%s() got multiple values for argument '%s'",
-                     function, name);
+    return ops[function].name;
+}
+
+PyObject *create_awaitable(struct fp_state *state, enum create_function function, PyObject *args,
+                           PyObject *kwargs)
+{
+    return awaitable_new(state, &ops[function], args, kwargs, 0);
+}
+
+PyObject *create_awaitable_low(struct fp_state *state, enum create_function function,
+                               PyObject *args, PyObject *kwargs, PyObject *loop, PyObject *factory)
+{
+    PyObject *argument = PyTuple_Pack(3, kwargs, loop, factory);
+    if (argument == NULL)
         return NULL;
-    }
-    PyObject *first = PyTuple_Pack(1, named);
-    if (first != NULL && PyDict_DelItemString(kwargs, name) < 0)
-        Py_CLEAR(first);
-    return first;
-}
-
-PyObject *create_subprocess_exec(PyObject *module, PyObject *args, PyObject *kwargs)
-{
-    struct fp_state *state = PyModule_GetState(module);
-    PyObject *keywords = kwargs != NULL ? PyDict_Copy(kwargs) : PyDict_New();
-    PyObject *arguments = keywords != NULL ? with_first(EXEC, "program", args, keywords) : NULL;
-    PyObject *awaitable = NULL;
-    if (arguments != NULL)
-        awaitable = awaitable_new(state, &exec_ops, arguments, keywords, 0);
-    Py_XDECREF(arguments);
-    Py_XDECREF(keywords);
-    return awaitable;
-}
-
-/* The positional arguments behind cmd become keywords.  0 or -1. */
-static int name_positionals(PyObject *args, PyObject *kwargs)
-{
-    static const char *const names[] = {"cmd", "stdin", "stdout", "stderr", "limit"};
-    enum { MOST = sizeof names / sizeof names[0] };
-    Py_ssize_t count = PyTuple_GET_SIZE(args);
-    if (count > MOST) {
-        PyErr_Format(PyExc_TypeError,
-                     "%s() takes from 1 to %d positional arguments but %zd were "
-                     "given",
-                     SHELL, (int)MOST, count);
-        return -1;
-    }
-    for (Py_ssize_t i = 1; i < count; i++) {
-        if (PyDict_GetItemString(kwargs, names[i]) != NULL) {
-            PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%s'", SHELL,
-                         names[i]);
-            return -1;
-        }
-        if (PyDict_SetItemString(kwargs, names[i], PyTuple_GET_ITEM(args, i)) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-PyObject *create_subprocess_shell(PyObject *module, PyObject *args, PyObject *kwargs)
-{
-    struct fp_state *state = PyModule_GetState(module);
-    PyObject *keywords = kwargs != NULL ? PyDict_Copy(kwargs) : PyDict_New();
-    PyObject *arguments = NULL, *command = NULL, *awaitable = NULL;
-    if (keywords == NULL || name_positionals(args, keywords) < 0)
-        goto done;
-    arguments = with_first(SHELL, "cmd", args, keywords);
-    if (arguments == NULL)
-        goto done;
-    command = PyTuple_GetSlice(arguments, 0, 1);
-    if (command != NULL)
-        awaitable = awaitable_new(state, &shell_ops, command, keywords, CALL_SHELL);
-done:
-    Py_XDECREF(arguments);
-    Py_XDECREF(command);
-    Py_XDECREF(keywords);
+    PyObject *awaitable = awaitable_new(state, &ops[function], args, argument, 0);
+    Py_DECREF(argument);
     return awaitable;
 }

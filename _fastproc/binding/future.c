@@ -20,6 +20,14 @@ PyObject *future_new(HubObject *hub)
     return wakeup_new(hub);
 }
 
+PyObject *future_new_in_order(HubObject *hub)
+{
+    PyObject *future = future_new(hub);
+    if (future != NULL)
+        ((WakeupObject *)future)->in_order = true;
+    return future;
+}
+
 static bool is_wakeup(const struct fp_state *state, PyObject *future)
 {
     return Py_IS_TYPE(future, (PyTypeObject *)state->wakeup_type);

@@ -11,6 +11,8 @@
 
 /* A new reference or NULL. */
 PyObject *future_new(HubObject *hub);
+/* The same, but who waits on it goes on after what the loop was asked to call before. */
+PyObject *future_new_in_order(HubObject *hub);
 PyObject *future_new_of_loop(struct fp_state *state, PyObject *loop);
 /* Marks the future as waited for by the task that gets it from a coroutine.  0 or -1. */
 int future_block_on(struct fp_state *state, PyObject *future);

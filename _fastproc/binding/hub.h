@@ -4,7 +4,7 @@
  *
  * It owns a private poller, of which the loop sees one descriptor through one
  * add_reader, and dispatches what the poller reports.  Only hub*.c, future.c and
- * wakeup.c call methods of a loop.
+ * loop.c call methods of a loop.
  *
  * While a descriptor is registered the hub holds a reference to its owner, as a
  * loop does for what it reads; so a child whose Process was dropped is still

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "binding/process.h"
+#include "binding/create.h"
+#include "binding/own_env.h"
+#include "binding/pipes.h"
 
 PyObject *module_import_attribute(const char *module_name, const char *attribute)
 {
@@ -142,6 +144,22 @@ static PyMethodDef core_methods[] = {
      "**kwds)\n--\n\n"
      "-> awaitable of Process. Start a command (str or bytes) in /bin/sh. "
      "asyncio.create_subprocess_shell."},
+    {"subprocess_exec", (PyCFunction)(void (*)(void))subprocess_exec, METH_VARARGS | METH_KEYWORDS,
+     "subprocess_exec($module, /, protocol_factory, program, *args, stdin=-1, stdout=-1, "
+     "stderr=-1, **kwds)\n--\n\n"
+     "-> awaitable of (SubprocessTransport, protocol). Start a program on the running loop, with "
+     "what happens told to a protocol; the pipes are subprocess.PIPE unless said otherwise. "
+     "asyncio.loop.subprocess_exec."},
+    {"subprocess_shell", (PyCFunction)(void (*)(void))subprocess_shell,
+     METH_VARARGS | METH_KEYWORDS,
+     "subprocess_shell($module, /, protocol_factory, cmd, *, stdin=-1, stdout=-1, stderr=-1, "
+     "**kwds)\n--\n\n"
+     "-> awaitable of (SubprocessTransport, protocol). The same for a command (str or bytes) in "
+     "/bin/sh. asyncio.loop.subprocess_shell."},
+    {"loop_subprocess_exec", (PyCFunction)(void (*)(void))loop_subprocess_exec,
+     METH_VARARGS | METH_KEYWORDS, "subprocess_exec as a method of a loop."},
+    {"loop_subprocess_shell", (PyCFunction)(void (*)(void))loop_subprocess_shell,
+     METH_VARARGS | METH_KEYWORDS, "subprocess_shell as a method of a loop."},
     {"machine", core_machine, METH_NOARGS,
      "machine($module, /)\n--\n\n"
      "-> dict. What this machine offers: spawn, pidfd, exit_info, poller, gate."},
@@ -222,15 +240,16 @@ static int core_exec(PyObject *module)
     struct fp_state *state = PyModule_GetState(module);
     state->hubs = PyDict_New();
     state->empty_bytes = PyBytes_FromStringAndSize(NULL, 0);
-    if (state->hubs == NULL || state->empty_bytes == NULL)
+    state->context_keyword = Py_BuildValue("(s)", "context");
+    if (state->hubs == NULL || state->empty_bytes == NULL || state->context_keyword == NULL)
         return -1;
     if (intern_names(state) < 0 || import_all(state) < 0 || configure_from_environment(state) < 0)
         return -1;
     if (awaitable_init(module, state) < 0 || wakeup_init(module, state) < 0 ||
         hub_init(module, state) < 0 || transport_init(module, state) < 0 ||
-        read_pipe_init(module, state) < 0 || write_pipe_init(module, state) < 0 ||
-        reader_init(module, state) < 0 || writer_init(module, state) < 0 ||
-        process_init(module, state) < 0)
+        pipe_protocol_init(module, state) < 0 || read_pipe_init(module, state) < 0 ||
+        write_pipe_init(module, state) < 0 || reader_init(module, state) < 0 ||
+        writer_init(module, state) < 0 || process_init(module, state) < 0)
         return -1;
     return watch_forks(module);
 }

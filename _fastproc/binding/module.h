@@ -13,10 +13,17 @@
 /* Attribute and method names, interned once. */
 #define FP_NAMES(NAME)                                                                             \
     NAME(_asyncio_future_blocking)                                                                 \
+    NAME(_call_connection_lost)                                                                    \
     NAME(add_reader)                                                                               \
+    NAME(call_exception_handler)                                                                   \
     NAME(call_soon)                                                                                \
+    NAME(connection_lost)                                                                          \
+    NAME(connection_made)                                                                          \
     NAME(create_future)                                                                            \
+    NAME(data_received)                                                                            \
     NAME(done)                                                                                     \
+    NAME(eof_received)                                                                             \
+    NAME(feed_data)                                                                                \
     NAME(fileno)                                                                                   \
     NAME(getgrnam)                                                                                 \
     NAME(getpwnam)                                                                                 \
@@ -24,9 +31,14 @@
     NAME(is_closed)                                                                                \
     NAME(join)                                                                                     \
     NAME(pause_reading)                                                                            \
+    NAME(pause_writing)                                                                            \
+    NAME(pipe_connection_lost)                                                                     \
+    NAME(pipe_data_received)                                                                       \
+    NAME(process_exited)                                                                           \
     NAME(pw_uid)                                                                                   \
     NAME(remove_reader)                                                                            \
     NAME(resume_reading)                                                                           \
+    NAME(resume_writing)                                                                           \
     NAME(set_result)                                                                               \
     NAME(warning)
 
@@ -40,7 +52,8 @@
     OBJECT(transport_type)                                                                         \
     OBJECT(read_pipe_type)                                                                         \
     OBJECT(write_pipe_type)                                                                        \
-    OBJECT(protocol_type)                                                                          \
+    OBJECT(pipe_protocol_type)                                                                     \
+    OBJECT(flow_control_type)                                                                      \
     OBJECT(popen_type)                                                                             \
     OBJECT(process_type)                                                                           \
     OBJECT(reader_type)                                                                            \
@@ -56,7 +69,8 @@
     /* subprocess */                                                                               \
     OBJECT(SubprocessError)                                                                        \
     /* our own */                                                                                  \
-    OBJECT(hubs) /* id(loop) -> address of hub */                                                  \
+    OBJECT(hubs)            /* id(loop) -> address of hub */                                       \
+    OBJECT(context_keyword) /* ("context",) */                                                     \
     OBJECT(empty_bytes)
 
 struct fp_state {
@@ -90,6 +104,7 @@ int wakeup_init(PyObject *module, struct fp_state *state);
 int awaitable_init(PyObject *module, struct fp_state *state);
 int hub_init(PyObject *module, struct fp_state *state);
 int transport_init(PyObject *module, struct fp_state *state);
+int pipe_protocol_init(PyObject *module, struct fp_state *state);
 int process_init(PyObject *module, struct fp_state *state);
 int reader_init(PyObject *module, struct fp_state *state);
 int writer_init(PyObject *module, struct fp_state *state);

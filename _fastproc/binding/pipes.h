@@ -2,6 +2,9 @@
  *
  * The parent's ends of a child's pipes: asyncio's ReadTransport and
  * WriteTransport.  They own the descriptor; a reader owns what was read.
+ *
+ * What they do is in read_pipe.c and write_pipe.c, their Python faces in
+ * *_pipe_type.c.
  */
 #ifndef FP_BINDING_PIPES_H
 #define FP_BINDING_PIPES_H
@@ -13,23 +16,28 @@
 struct TransportObject;
 struct ReaderObject;
 
+/* What both begin with. */
 typedef struct {
     PyObject_HEAD
     PyObject *extra; /* the base's slot */
     HubObject *hub;
-    struct TransportObject *child; /* until the connection is lost */
-    struct ReaderObject *reader;   /* what it feeds; until the connection is lost */
-    struct fp_inflow flow;         /* with the descriptor, which is ours; -1 once closed */
-    int slot;                      /* in the hub, while it is being read */
+    struct TransportObject *child; /* until it was told of the end */
+    PyObject *protocol;            /* as set or asked for (protocol.h), or NULL */
+    int number;                    /* of the descriptor in the child: 0, 1 or 2 */
+    bool disconnected;             /* who listens was told of the end */
+} PipeObject;
+
+typedef struct {
+    PipeObject base;
+    struct ReaderObject *reader; /* what it feeds, if that is one of ours; until the end */
+    struct fp_inflow flow;       /* with the descriptor, which is ours; -1 once closed */
+    int slot;                    /* in the hub, while it is being read */
     bool paused;
     bool closing;
 } ReadPipeObject;
 
 typedef struct {
-    PyObject_HEAD
-    PyObject *extra; /* the base's slot */
-    HubObject *hub;
-    struct TransportObject *child; /* until the connection is lost */
+    PipeObject base;
     struct fp_outflow out;
     PyObject *drain_waiters; /* lists of futures, or NULL */
     PyObject *close_waiters;
@@ -42,8 +50,9 @@ typedef struct {
     bool lost;         /* closed for good */
 } WritePipeObject;
 
-ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub,
-                              struct TransportObject *child);
+/* `number` is 1 or 2. */
+ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub, struct TransportObject *child,
+                              int number);
 WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub,
                                 struct TransportObject *child);
 
@@ -56,18 +65,37 @@ void read_pipe_pause(ReadPipeObject *self);
 int read_pipe_resume(ReadPipeObject *self);
 /* Closes at once; the reader sees EOF. */
 void read_pipe_close(ReadPipeObject *self);
+/* Closes the descriptor; tells nobody. */
+void read_pipe_disconnect(ReadPipeObject *self);
 
 /* Writes what goes through at once and queues the rest.  Silent when closing.  0 or -1. */
 int write_pipe_write(WritePipeObject *self, PyObject *data);
 int write_pipe_writelines(WritePipeObject *self, PyObject *lines);
 /* Closes once all is written. */
 void write_pipe_close(WritePipeObject *self);
+/* Closes at once, dropping what is queued. */
+void write_pipe_abort(WritePipeObject *self);
+/* The marks have changed, or what is queued.  0, or -1 with an exception of the protocol's. */
+int write_pipe_update_flow(WritePipeObject *self);
+/* Closes the descriptor and drops what is queued; tells nobody. */
+void write_pipe_disconnect(WritePipeObject *self);
 
 /* Called by the hub. */
 void read_pipe_ready(ReadPipeObject *self, unsigned ready);
 void write_pipe_ready(WritePipeObject *self, unsigned ready);
 void read_pipe_loop_closed(ReadPipeObject *self);
 void write_pipe_loop_closed(WritePipeObject *self);
+
+/* Tells the child's protocol or the pipe's reader that the pipe has ended, once. */
+void pipe_end(PipeObject *pipe, PyObject *exception);
+
+/* Methods of both types. */
+PyObject *pipe_get_protocol(PyObject *pipe, PyObject *ignored);
+PyObject *pipe_set_protocol(PyObject *pipe, PyObject *const *args, Py_ssize_t nargs,
+                            PyObject *names);
+/* For tp_traverse and tp_clear. */
+int pipe_traverse(PipeObject *pipe, visitproc visit, void *arg);
+void pipe_clear(PipeObject *pipe);
 
 int read_pipe_init(PyObject *module, struct fp_state *state);
 int write_pipe_init(PyObject *module, struct fp_state *state);

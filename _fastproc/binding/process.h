@@ -24,8 +24,4 @@ ProcessObject *process_new(struct fp_state *state, TransportObject *transport, s
 PyObject *process_communicate(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                               PyObject *names);
 
-/* create.c: the functions of the module. */
-PyObject *create_subprocess_exec(PyObject *module, PyObject *args, PyObject *kwargs);
-PyObject *create_subprocess_shell(PyObject *module, PyObject *args, PyObject *kwargs);
-
 #endif

@@ -13,7 +13,7 @@
 #include <signal.h>
 
 #include "binding/awaitable.h"
-#include "binding/pipes.h"
+#include "binding/protocol.h"
 #include "binding/errors.h"
 #include "posix/fd.h"
 
@@ -32,7 +32,7 @@ TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct la
         if (launch->stdio[fd] != STDIO_PIPE)
             continue;
         self->pipes[fd] = fd == 0 ? (PyObject *)write_pipe_new(state, hub, self)
-                                  : (PyObject *)read_pipe_new(state, hub, self);
+                                  : (PyObject *)read_pipe_new(state, hub, self, fd);
         if (self->pipes[fd] == NULL) {
             Py_DECREF(self);
             return NULL;
@@ -41,6 +41,16 @@ TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct la
     self->args = Py_NewRef(launch->args);
     self->launch = launch;
     return self;
+}
+
+int transport_set_protocol(TransportObject *self, PyObject *protocol)
+{
+    if (self->context == NULL && (self->context = PyContext_CopyCurrent()) == NULL)
+        return -1;
+    if (self->phase >= TRANSPORT_RUNNING) /* of a Process so far, which has told nobody */
+        self->connected = true;
+    Py_XSETREF(self->protocol, Py_NewRef(protocol));
+    return 0;
 }
 
 static void close_pipes(TransportObject *self)
@@ -218,6 +228,8 @@ void transport_outcome_ready(TransportObject *self, unsigned ready)
         fp_exit_signal(&self->child, SIGKILL);
     self->launch = NULL;
     launch_free(launch);
+    if (self->protocol != NULL && !self->abandoned)
+        protocol_connection_made(self);
     future_wake(self->hub->state, &self->starter);
 }
 
@@ -240,6 +252,10 @@ static void keep_usage(TransportObject *self, const struct rusage *usage)
 
 void transport_maybe_finish(TransportObject *self)
 {
+    if (self->protocol != NULL) {
+        protocol_maybe_finish(self);
+        return;
+    }
     if (self->phase != TRANSPORT_EXITED)
         return;
     for (int fd = 1; fd < 3; fd++)
@@ -264,6 +280,8 @@ void transport_exit_ready(TransportObject *self)
     self->phase = TRANSPORT_EXITED;
     if (reap == FP_REAP_DONE)
         keep_usage(self, &status.usage);
+    if (self->protocol != NULL)
+        protocol_process_exited(self);
     transport_maybe_finish(self);
     if (reap == FP_REAP_LOST)
         warn_of_lost_status(self);
@@ -388,6 +406,11 @@ PyObject *transport_returncode(TransportObject *self)
     return PyLong_FromLong(self->returncode);
 }
 
+PyObject *transport_future(TransportObject *self)
+{
+    return self->protocol != NULL ? future_new_in_order(self->hub) : future_new(self->hub);
+}
+
 static enum step wait_step(AwaitableObject *self, PyObject **result)
 {
     TransportObject *transport = (TransportObject *)self->owner;
@@ -395,7 +418,7 @@ static enum step wait_step(AwaitableObject *self, PyObject **result)
         *result = transport_returncode(transport);
         return *result != NULL ? STEP_DONE : STEP_FAILED;
     }
-    self->future = future_new(transport->hub);
+    self->future = transport_future(transport);
     if (self->future == NULL || waiters_add(&transport->exit_waiters, self->future) < 0)
         return STEP_FAILED;
     return STEP_WAIT;

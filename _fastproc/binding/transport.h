@@ -31,15 +31,22 @@ typedef struct TransportObject {
     PyObject *starter;      /* the future create() waits on */
     PyObject *exit_waiters; /* list of futures, or NULL */
     PyObject *args;         /* list: what was run */
+    PyObject *protocol;     /* of who called subprocess_exec(); NULL of a Process */
+    PyObject *context;      /* what the protocol is called in a copy of */
     int slot;               /* in the hub: the outcome pipe's, later the pidfd's */
     int returncode;         /* with TRANSPORT_EXITED */
     enum transport_phase phase;
     bool closing;
     bool abandoned; /* create() was cancelled: end the child whatever it has come to */
+    bool connected; /* the protocol was told connection_made */
+    bool finished;  /* ... and connection_lost */
 } TransportObject;
 
 /* Takes the launch, on success. */
 TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct launch *launch);
+
+/* Has the protocol told what happens, in the context of now if it is the first.  0 or -1. */
+int transport_set_protocol(TransportObject *self, PyObject *protocol);
 
 /* Starts the child or queues it.  0 or -1. */
 int transport_begin(TransportObject *self);
@@ -64,11 +71,16 @@ void transport_abandon(TransportObject *self);
 /* As asyncio's: closes the pipes and kills the child if it runs. */
 void transport_close(TransportObject *self);
 
-/* Closes the transport once the child has exited and its output has ended, as asyncio's streams do. */
+/* Once the child has exited and its pipes have ended, tells the protocol; without one closes the
+ * transport, as asyncio's streams do. */
 void transport_maybe_finish(TransportObject *self);
 
 /* 0, or -1 with ProcessLookupError or another OSError. */
 int transport_send_signal(TransportObject *self, int signum);
+
+/* A future to wait on for what happens to the child: its task goes on after the protocol was told.
+ * A new reference or NULL. */
+PyObject *transport_future(TransportObject *self);
 
 /* The awaitable of wait(). */
 PyObject *transport_wait(TransportObject *self);

@@ -125,6 +125,36 @@ static PyObject *transport_wait_method(PyObject *op, PyObject *Py_UNUSED(ignored
     return transport_wait((TransportObject *)op);
 }
 
+static PyObject *transport_get_protocol(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *protocol = ((TransportObject *)op)->protocol;
+    return Py_NewRef(protocol != NULL ? protocol : Py_None);
+}
+
+static PyObject *transport_set_protocol_method(PyObject *op, PyObject *const *args,
+                                               Py_ssize_t nargs, PyObject *names)
+{
+    PyObject *protocol = arguments_one("set_protocol", "protocol", true, args, nargs, names);
+    if (protocol == NULL || transport_set_protocol((TransportObject *)op, protocol) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* What the loop calls when all is over: a call of its own, as in asyncio, so that it reaches the
+ * protocol of that moment. */
+static PyObject *transport_call_connection_lost(PyObject *op, PyObject *exception)
+{
+    TransportObject *self = (TransportObject *)op;
+    if (self->protocol == NULL)
+        Py_RETURN_NONE;
+    PyObject *protocol = Py_NewRef(self->protocol);
+    PyObject *result =
+        PyObject_CallMethodOneArg(protocol, self->hub->state->names.connection_lost, exception);
+    Py_DECREF(protocol);
+    Py_SETREF(self->protocol, Py_NewRef(Py_None));
+    return result;
+}
+
 static PyObject *transport_repr(PyObject *op)
 {
     TransportObject *self = (TransportObject *)op;
@@ -149,6 +179,8 @@ static int transport_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->starter);
     Py_VISIT(self->exit_waiters);
     Py_VISIT(self->args);
+    Py_VISIT(self->protocol);
+    Py_VISIT(self->context);
     if (self->launch != NULL) {
         Py_VISIT(self->launch->program);
         Py_VISIT(self->launch->cwd);
@@ -169,6 +201,8 @@ static int transport_clear(PyObject *op)
     Py_CLEAR(self->starter);
     Py_CLEAR(self->exit_waiters);
     Py_CLEAR(self->args);
+    Py_CLEAR(self->protocol);
+    Py_CLEAR(self->context);
     if (self->launch != NULL && self->phase != TRANSPORT_STARTING) {
         struct launch *launch = self->launch;
         self->launch = NULL;
@@ -224,6 +258,15 @@ static PyMethodDef transport_methods[] = {
      "-> object. 'subprocess' gives an object with pid, args, returncode, poll() and the signal "
      "methods of a "
      "Popen. asyncio.BaseTransport.get_extra_info."},
+    {"get_protocol", transport_get_protocol, METH_NOARGS,
+     "get_protocol($self, /)\n--\n\n"
+     "-> the asyncio.SubprocessProtocol; None of a Process that has its streams, and at the end. "
+     "asyncio.BaseTransport.get_protocol."},
+    {"set_protocol", FASTCALL(transport_set_protocol_method),
+     "set_protocol($self, /, protocol)\n--\n\n"
+     "-> None. Have another protocol told what happens from now on. "
+     "asyncio.BaseTransport.set_protocol."},
+    {"_call_connection_lost", transport_call_connection_lost, METH_O, NULL},
     {"_wait", transport_wait_method, METH_NOARGS, "What asyncio.subprocess.Process.wait awaits."},
     {NULL, NULL, 0, NULL},
 };

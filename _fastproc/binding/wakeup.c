@@ -6,6 +6,7 @@
 
 #include "binding/arguments.h"
 #include "binding/awaitable.h"
+#include "binding/loop.h"
 
 PyObject *wakeup_new(HubObject *hub)
 {
@@ -16,7 +17,7 @@ PyObject *wakeup_new(HubObject *hub)
     self->callback = self->context = self->more = self->cancel_message = NULL;
     self->next_woken = NULL;
     self->phase = WAKEUP_PENDING;
-    self->blocking = false;
+    self->blocking = self->in_order = false;
     PyObject_GC_Track(self);
     return (PyObject *)self;
 }
@@ -26,22 +27,8 @@ PyObject *wakeup_new(HubObject *hub)
 /* Has the loop call it in its next turn.  0 or -1. */
 static int call_soon(WakeupObject *self, PyObject *callback, PyObject *context)
 {
-    struct fp_state *state = self->hub->state;
-    PyObject *loop = hub_loop(self->hub);
-    if (loop == NULL)
-        return -1;
-    PyObject *method = PyObject_GetAttr(loop, state->names.call_soon);
-    PyObject *args = PyTuple_Pack(2, callback, (PyObject *)self);
-    PyObject *kwargs = Py_BuildValue("{s:O}", "context", context);
-    PyObject *handle = NULL;
-    if (method != NULL && args != NULL && kwargs != NULL)
-        handle = PyObject_Call(method, args, kwargs);
-    Py_DECREF(loop);
-    Py_XDECREF(method);
-    Py_XDECREF(args);
-    Py_XDECREF(kwargs);
-    Py_XDECREF(handle);
-    return handle != NULL ? 0 : -1;
+    PyObject *argument = (PyObject *)self;
+    return loop_call_soon(self->hub, context, callback, &argument, 1);
 }
 
 /* Calls it now, in its context.  0 or -1. */
@@ -93,7 +80,7 @@ void wakeup_set(WakeupObject *self)
     self->phase = WAKEUP_DONE;
     if (self->callback == NULL)
         return;
-    if (!hub->dispatching) {
+    if (!hub->dispatching || self->in_order) {
         call_back(self, false);
         return;
     }

@@ -22,6 +22,7 @@ typedef struct WakeupObject {
     struct WakeupObject *next_woken; /* in the hub's list */
     enum { WAKEUP_PENDING, WAKEUP_DONE, WAKEUP_CANCELLED } phase;
     bool blocking; /* _asyncio_future_blocking */
+    bool in_order; /* called by the loop, after what it was asked to call before */
 } WakeupObject;
 
 PyObject *wakeup_new(HubObject *hub);

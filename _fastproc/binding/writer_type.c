@@ -45,7 +45,7 @@ static enum step drain_step(AwaitableObject *self, PyObject **result)
         }
         if (pipe->paused) {
             self->number = DRAIN_WAITED;
-            self->future = future_new(pipe->hub);
+            self->future = future_new(pipe->base.hub);
             if (self->future == NULL || waiters_add(&pipe->drain_waiters, self->future) < 0)
                 return STEP_FAILED;
             return STEP_WAIT;
@@ -70,7 +70,7 @@ static const struct awaitable_ops drain_ops = {
 static PyObject *writer_drain(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     WritePipeObject *pipe = pipe_of(op);
-    return awaitable_new(pipe->hub->state, &drain_ops, (PyObject *)pipe, NULL, DRAIN_BEGUN);
+    return awaitable_new(pipe->base.hub->state, &drain_ops, (PyObject *)pipe, NULL, DRAIN_BEGUN);
 }
 
 /* ---- wait_closed ---- */
@@ -79,7 +79,7 @@ static enum step wait_closed_step(AwaitableObject *self, PyObject **result)
 {
     WritePipeObject *pipe = (WritePipeObject *)self->owner;
     if (!pipe->lost) {
-        self->future = future_new(pipe->hub);
+        self->future = future_new(pipe->base.hub);
         if (self->future == NULL || waiters_add(&pipe->close_waiters, self->future) < 0)
             return STEP_FAILED;
         return STEP_WAIT;
@@ -107,7 +107,7 @@ static const struct awaitable_ops wait_closed_ops = {
 static PyObject *writer_wait_closed(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     WritePipeObject *pipe = pipe_of(op);
-    return awaitable_new(pipe->hub->state, &wait_closed_ops, (PyObject *)pipe, NULL, 0);
+    return awaitable_new(pipe->base.hub->state, &wait_closed_ops, (PyObject *)pipe, NULL, 0);
 }
 
 /* ---- what goes straight to the pipe ---- */
@@ -169,7 +169,7 @@ static PyObject *writer_get_reader(PyObject *Py_UNUSED(op), void *Py_UNUSED(clos
 
 static PyObject *writer_get_loop(PyObject *op, void *Py_UNUSED(closure))
 {
-    return hub_loop(pipe_of(op)->hub);
+    return hub_loop(pipe_of(op)->base.hub);
 }
 
 static PyObject *writer_repr(PyObject *op)
@@ -186,7 +186,7 @@ typedef struct {
 
 static PyObject *writer_get_protocol(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyTypeObject *type = (PyTypeObject *)pipe_of(op)->hub->state->protocol_type;
+    PyTypeObject *type = (PyTypeObject *)pipe_of(op)->base.hub->state->flow_control_type;
     ProtocolObject *protocol = PyObject_GC_New(ProtocolObject, type);
     if (protocol == NULL)
         return NULL;
@@ -355,5 +355,5 @@ int writer_init(PyObject *module, struct fp_state *state)
     Py_XDECREF(base);
     if (result < 0)
         return -1;
-    return module_add_type(module, &protocol_spec, NULL, 0, &state->protocol_type, NULL);
+    return module_add_type(module, &protocol_spec, NULL, 0, &state->flow_control_type, NULL);
 }

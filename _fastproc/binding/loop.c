@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See loop.h.
+ */
+#include "binding/loop.h"
+
+#include <string.h>
+
+int loop_call_soon(HubObject *hub, PyObject *context, PyObject *callback, PyObject *const *args,
+                   size_t nargs)
+{
+    enum { MOST = 3 };
+    struct fp_state *state = hub->state;
+    PyObject *all[1 + 1 + MOST + 1];
+    if (nargs > MOST) {
+        PyErr_BadInternalCall();
+        return -1;
+    }
+    PyObject *loop = hub_loop(hub);
+    if (loop == NULL)
+        return -1;
+    all[0] = loop;
+    all[1] = callback;
+    if (nargs > 0)
+        memcpy(all + 2, args, nargs * sizeof *args);
+    all[2 + nargs] = context;
+    PyObject *handle = PyObject_VectorcallMethod(state->names.call_soon, all,
+                                                 (2 + nargs) | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                                 state->context_keyword);
+    Py_DECREF(loop);
+    Py_XDECREF(handle);
+    return handle != NULL ? 0 : -1;
+}
+
+void loop_report(HubObject *hub, const char *message, PyObject *transport, PyObject *protocol)
+{
+    if (!PyErr_Occurred())
+        return;
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+        hub_settle_exception(hub, transport);
+        return;
+    }
+    PyObject *exception = compat_take_exception();
+    PyObject *context =
+        Py_BuildValue("{s:s,s:O,s:O,s:O}", "message", message, "exception", exception, "transport",
+                      transport, "protocol", protocol != NULL ? protocol : Py_None);
+    PyObject *loop = context != NULL ? hub_loop(hub) : NULL;
+    if (loop != NULL)
+        Py_XDECREF(
+            PyObject_CallMethodOneArg(loop, hub->state->names.call_exception_handler, context));
+    hub_report(transport);
+    Py_XDECREF(loop);
+    Py_XDECREF(context);
+    Py_DECREF(exception);
+}

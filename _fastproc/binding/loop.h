@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What we ask of an event loop besides a hub's add_reader: a call in its next
+ * turn, and to hear of an exception.
+ */
+#ifndef FP_BINDING_LOOP_H
+#define FP_BINDING_LOOP_H
+
+#include "binding/hub.h"
+
+/* Has the loop call callback(*args) in its next turn, in `context`.  0 or -1. */
+int loop_call_soon(HubObject *hub, PyObject *context, PyObject *callback, PyObject *const *args,
+                   size_t nargs);
+
+/* Takes the raised exception, if there is one, to the loop's exception handler, as asyncio does
+ * with those of a protocol (borrowed; NULL: no protocol's); KeyboardInterrupt and SystemExit leave
+ * the loop's call of the hub.  Raises nothing. */
+void loop_report(HubObject *hub, const char *message, PyObject *transport, PyObject *protocol);
+
+#endif

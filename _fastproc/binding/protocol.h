@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The low level: what happens to a child, told to the SubprocessProtocol of who
+ * called subprocess_exec(), and to protocols that a pipe was given.
+ *
+ * A protocol is called by the loop, never from inside one of our own calls, in
+ * the order of the events and in a copy of the context of the create call.  Only
+ * pause_writing() and resume_writing() come at once, for they are about now.
+ *
+ * A Process made by create_subprocess_exec() has no protocol: its streams are
+ * fed in C, and none of this is reached.
+ */
+#ifndef FP_BINDING_PROTOCOL_H
+#define FP_BINDING_PROTOCOL_H
+
+#include "binding/pipes.h"
+#include "binding/transport.h"
+
+/* The child has exec'd and its pipes are connected. */
+void protocol_connection_made(TransportObject *self);
+void protocol_process_exited(TransportObject *self);
+/* Tells connection_lost if the child is reaped and all its pipes are. */
+void protocol_maybe_finish(TransportObject *self);
+
+/* Whether the pipe's data goes to a protocol rather than to a reader of ours. */
+bool protocol_has_pipe(const PipeObject *pipe);
+void protocol_data_received(PipeObject *pipe, PyObject *data);
+/* Tells the protocol that the pipe was given, if any, of its end; false if it has to be told as
+ * others are (pipe_end). */
+bool protocol_takes_end(PipeObject *pipe, PyObject *exception, bool at_eof);
+/* 0, or -1 with an exception that no loop may swallow. */
+int protocol_pause_writing(PipeObject *pipe);
+int protocol_resume_writing(PipeObject *pipe);
+
+/* A pipe's events as its child's protocol hears of them.  No exception: NULL. */
+void protocol_tell_data(TransportObject *child, int number, PyObject *data);
+void protocol_tell_lost(TransportObject *child, int number, PyObject *exception);
+/* Calls the child's pause_writing() or resume_writing(): a new reference or NULL. */
+PyObject *protocol_tell_flow(TransportObject *child, PyObject *name);
+
+#endif

@@ -74,6 +74,18 @@ class Aio:
     def __repr__(self):
         return f"{self.name}-{self.loop_name}"
 
+    def subprocess_exec(self, *args, **kwds):
+        """The low level, on the running loop."""
+        if self.is_fastproc:
+            return sys.modules["_fastproc"].subprocess_exec(*args, **kwds)
+        return asyncio.get_running_loop().subprocess_exec(*args, **kwds)
+
+    def subprocess_shell(self, *args, **kwds):
+        """The same for a command."""
+        if self.is_fastproc:
+            return sys.modules["_fastproc"].subprocess_shell(*args, **kwds)
+        return asyncio.get_running_loop().subprocess_shell(*args, **kwds)
+
     @property
     def on_uvloop(self):
         return self.loop_name == "uvloop"

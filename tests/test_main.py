@@ -14,13 +14,6 @@ import _fastproc
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# install() is not what is tested here: where this version lacks it, an empty one is put there.
-SITECUSTOMIZE = """
-import _fastproc
-if not hasattr(_fastproc, "install"):
-    _fastproc.install = lambda: None
-"""
-
 WHERE = """
 import sys
 main = sys.modules["__main__"]
@@ -29,8 +22,8 @@ print(__package__, __spec__ and __spec__.name, globals().get("__file__"), type(_
 """
 
 
-def python(*args, cwd=ROOT, path=(), **kwds):
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([*map(str, path), str(ROOT)])}
+def python(*args, cwd=ROOT, **kwds):
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, *map(str, args)]
     options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 100}
     return subprocess.run(command, cwd=cwd, env=env, **(options | kwds))
@@ -39,12 +32,9 @@ def python(*args, cwd=ROOT, path=(), **kwds):
 @pytest.fixture
 def same(tmp_path):
     """Runs `python args` and `python -m _fastproc args`: one outcome, which it returns."""
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(SITECUSTOMIZE)
 
     def same(*args, flags=(), **kwds):
-        with_options = {"cwd": tmp_path, "path": [site], **kwds}
+        with_options = {"cwd": tmp_path, **kwds}
         plain = python(*flags, *args, **with_options)
         ours = python(*flags, "-m", "_fastproc", *args, **with_options)
         assert (plain.returncode, plain.stdout, plain.stderr) == (
@@ -100,12 +90,20 @@ def test_wrong_options_give_the_usage_and_status_2(arguments):
     assert done.stderr.startswith("usage:") and arguments[0] in done.stderr.splitlines()[-1]
 
 
-@pytest.mark.skipif(hasattr(_fastproc, "install"), reason="this version has install()")
-def test_a_program_needs_install():
-    done = python("-m", "_fastproc", "-c", "print('ran')")
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1 and "install()" in done.stderr
+CHILD = """
+import asyncio
+async def main():
+    proc = await asyncio.create_subprocess_exec("true")
+    print(type(proc).__module__, await proc.wait())
+asyncio.run(main())
+"""
+
+
+def test_a_program_uses_it(program, tmp_path):
+    name = program(CHILD)
+    for how in ([name], ["-m", "program"], ["-c", CHILD]):
+        done = python("-m", "_fastproc", *how, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (0, "_fastproc 0\n"), done.stderr
 
 
 def test_a_script_sees_its_own_arguments_namespace_and_path(same, program):

@@ -1,0 +1,979 @@
+"""subprocess_exec and subprocess_shell: transports, protocols and in which order they are told."""
+
+import asyncio
+import contextvars
+import errno
+import gc
+import os
+import signal
+import subprocess
+import weakref
+
+import pytest
+from support import children, iterate, pattern, until
+
+pytestmark = pytest.mark.every_path
+VARIABLE = contextvars.ContextVar("variable", default="nobody's")
+NULL = {"stdin": None, "stdout": None, "stderr": None}
+CALLBACKS = "connection_made pipe_data_received pipe_connection_lost process_exited connection_lost"
+CALLBACKS = CALLBACKS.split()
+
+
+class Recorder(asyncio.SubprocessProtocol):
+    """Notes what it is told, and does on top of it what a test has it do."""
+
+    def __init__(self, **actions):
+        self.actions = actions
+        self.told = []
+        self.transport = None
+        self.ended = asyncio.get_running_loop().create_future()
+
+    def note(self, name, *args):
+        self.told.append((name, *args))
+        if name in self.actions:
+            self.actions[name](self, *args)
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.note("connection_made", transport)
+
+    def pipe_data_received(self, fd, data):
+        self.note("pipe_data_received", fd, data)
+
+    def pipe_connection_lost(self, fd, exc):
+        self.note("pipe_connection_lost", fd, exc)
+
+    def process_exited(self):
+        self.note("process_exited")
+
+    def pause_writing(self):
+        self.note("pause_writing")
+
+    def resume_writing(self):
+        self.note("resume_writing")
+
+    def connection_lost(self, exc):
+        self.ended.set_result(None)
+        self.note("connection_lost", exc)
+
+    def names(self):
+        return [name for name, *_ in self.told]
+
+    def data(self, fd=1):
+        return b"".join(call[2] for call in self.told if call[:2] == ("pipe_data_received", fd))
+
+
+async def start(aio, script, *args, protocol=None, **kwds):
+    """A child of the low level that runs a script, and its Recorder."""
+    factory = Recorder if protocol is None else lambda: protocol
+    return await aio.subprocess_exec(factory, "/bin/sh", "-c", script, "sh", *args, **kwds)
+
+
+async def end(transport, protocol):
+    await protocol.ended
+    transport.close()
+    await iterate(3)
+
+
+def check_order(protocol, pipes=(0, 1, 2)):
+    """Of everything once, connection_made first, connection_lost last, no data behind an end."""
+    names = protocol.names()
+    for name in ("connection_made", "process_exited", "connection_lost"):
+        assert names.count(name) == 1, names
+    assert names[0] == "connection_made"
+    assert protocol.told[-1] == ("connection_lost", None)
+    for fd in pipes:
+        of_fd = [name for name, *args in protocol.told if args and args[0] == fd]
+        assert of_fd.count("pipe_connection_lost") == 1
+        assert of_fd[-1] == "pipe_connection_lost"
+
+
+# What is told, and when
+
+
+def test_everything_is_told_in_order(aio):
+    async def main():
+        transport, protocol = await start(aio, "cat; echo err >&2; exit 3")
+        assert isinstance(transport, asyncio.SubprocessTransport) or not aio.is_fastproc
+        assert protocol.told == [("connection_made", transport)]
+        transport.get_pipe_transport(0).write(b"hello")
+        transport.get_pipe_transport(0).write_eof()
+        await end(transport, protocol)
+        check_order(protocol)
+        assert (protocol.data(1), protocol.data(2)) == (b"hello", b"err\n")
+        assert ("pipe_connection_lost", 0, None) in protocol.told
+        assert transport.get_returncode() == 3
+
+    aio.run(main)
+
+
+def test_a_command_in_a_shell(aio):
+    aio.uvloop_differs("tells of the end before the pipes'")
+
+    async def main():
+        transport, protocol = await aio.subprocess_shell(Recorder, "echo $0; exit 7", stdin=None)
+        await end(transport, protocol)
+        check_order(protocol, pipes=(1, 2))
+        assert protocol.data().strip().endswith(b"sh")
+        assert transport.get_returncode() == 7
+
+    aio.run(main)
+
+
+def test_without_pipes_there_are_only_beginning_and_end(aio):
+    async def main():
+        transport, protocol = await start(aio, "exit 1", **NULL)
+        assert [transport.get_pipe_transport(fd) for fd in range(-1, 4)] == [None] * 5
+        await end(transport, protocol)
+        assert protocol.names() == ["connection_made", "process_exited", "connection_lost"]
+
+    aio.run(main)
+
+
+def test_the_returncode_is_known_when_the_exit_is_told(aio):
+    def look(self):
+        self.seen = self.transport.get_returncode()
+
+    async def main():
+        protocol = Recorder(process_exited=look)
+        transport, _ = await start(aio, "exit 9", protocol=protocol)
+        await end(transport, protocol)
+        assert protocol.seen == 9
+
+    aio.run(main)
+
+
+def test_pipes_held_by_a_grandchild_keep_the_connection(aio):
+    async def main():
+        transport, protocol = await start(aio, "exec 3<&0; cat <&3 & exit 4", stderr=None)
+        await until(lambda: "process_exited" in protocol.names())
+        assert await transport._wait() == 4
+        assert "connection_lost" not in protocol.names()
+        transport.get_pipe_transport(0).close()
+        await end(transport, protocol)
+        check_order(protocol, pipes=(0, 1))
+
+    aio.run(main)
+
+
+def test_all_of_a_long_output_arrives(aio):
+    async def main():
+        transport, protocol = await start(aio, "head -c 3000000 /dev/zero; echo end >&2")
+        await end(transport, protocol)
+        check_order(protocol)
+        assert protocol.data() == bytes(3000000)
+        assert protocol.data(2) == b"end\n"
+
+    aio.run(main)
+
+
+def test_children_whose_objects_nobody_keeps(aio):
+    ended = []
+
+    async def main():
+        for n in range(5):
+            action = {"connection_lost": lambda self, exc: ended.append(self.data())}
+            await start(aio, f"sleep 0.05; echo {n}", protocol=Recorder(**action), stdin=None)
+        gc.collect()
+        await until(lambda: len(ended) == 5)
+
+    aio.oracle_differs("warns of transports that nobody closes")
+    aio.run(main)
+    assert sorted(ended) == [b"%d\n" % n for n in range(5)]
+
+
+def test_nothing_keeps_a_protocol_after_its_end(aio):
+    aio.uvloop_differs("keeps it in its handles for a while")
+
+    async def main():
+        transport, protocol = await start(aio, "echo x")
+        await end(transport, protocol)
+        assert transport.get_protocol() is None
+        gone = weakref.ref(protocol)
+        del protocol
+        gc.collect()
+        assert gone() is None
+
+    aio.run(main)
+
+
+# Contexts
+
+
+def test_callbacks_run_in_a_copy_of_the_context_of_the_create_call(aio):
+    aio.uvloop_differs("runs some in the context of the loop")
+    seen = []
+
+    def look(self, *args):
+        seen.append(VARIABLE.get())
+        VARIABLE.set("the callback's")
+
+    async def main():
+        VARIABLE.set("the call's")
+        protocol = Recorder(**dict.fromkeys(CALLBACKS, look))
+        transport, _ = await start(aio, "cat; echo x >&2", protocol=protocol)
+        assert VARIABLE.get() == "the call's"
+        VARIABLE.set("later")
+        transport.get_pipe_transport(0).write(b"x")
+        transport.get_pipe_transport(0).close()
+        await end(transport, protocol)
+        assert len(protocol.told) == len(seen) == 8
+        # asyncio tells of the exit in its child watcher's, and of an end in that of who closes.
+        allowed = {"the call's"} if aio.is_fastproc else {"the call's", "nobody's", "later"}
+        assert set(seen) <= allowed and "the call's" in seen
+
+    aio.run(main)
+
+
+def test_resume_writing_runs_in_that_context_too(aio):
+    aio.uvloop_differs("runs it in the context of the loop")
+    seen = []
+
+    async def main():
+        VARIABLE.set("the call's")
+        look = {"resume_writing": lambda self: seen.append(VARIABLE.get())}
+        transport, protocol = await start(aio, "cat >/dev/null", protocol=Recorder(**look))
+        VARIABLE.set("the writer's")
+        transport.get_pipe_transport(0).write(bytes(1 << 20))
+        transport.get_pipe_transport(0).close()
+        await end(transport, protocol)
+        assert seen == ["the call's"] if aio.is_fastproc else len(seen) == 1
+
+    aio.run(main)
+
+
+# Protocols that misbehave
+
+
+@pytest.mark.parametrize("where", CALLBACKS)
+def test_a_callback_that_raises_is_the_exception_handlers_business(aio, where):
+    aio.uvloop_differs("create fails, or the loop ends")
+    errors = []
+
+    def fail(self, *args):
+        raise ZeroDivisionError(where)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: errors.append(context["exception"]))
+        protocol = Recorder(**{where: fail})
+        transport, result = await start(aio, "echo x", protocol=protocol, stdin=None)
+        assert result is protocol
+        await end(transport, protocol)
+        check_order(protocol, pipes=(1, 2))
+        assert protocol.data() == b"x\n"
+        assert errors and all(str(error) == where for error in errors)
+        assert len(errors) == protocol.names().count(where)
+        assert await transport._wait() == 0
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("where", ["pause_writing", "resume_writing"])
+def test_flow_control_that_raises_is_the_exception_handlers_business(aio, where):
+    aio.uvloop_differs("tells nothing more of it")
+    errors = []
+
+    def fail(self, *args):
+        raise ZeroDivisionError(where)
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+        protocol = Recorder(**{where: fail})
+        transport, _ = await start(aio, "cat", protocol=protocol)
+        transport.get_pipe_transport(0).write(bytes(1 << 20))
+        transport.get_pipe_transport(0).close()
+        await end(transport, protocol)
+        assert len(protocol.data()) == 1 << 20
+        (context,) = errors
+        assert context["message"] == f"protocol.{where}() failed"
+        assert str(context["exception"]) == where
+        assert context["transport"] is not None
+
+    aio.run(main)
+
+
+@pytest.mark.may_warn("ZeroDivisionError|AttributeError")
+@pytest.mark.parametrize("protocol", [None, object(), "connection_made"])
+def test_a_protocol_that_has_no_callbacks(aio, protocol):
+    aio.oracle_differs("create fails, or reading does, and a child is left")
+
+    async def main():
+        heard = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+        transport, result = await aio.subprocess_exec(lambda: protocol, "/bin/echo", stdin=None)
+        assert result is protocol
+        assert await transport._wait() == 0
+        await until(lambda: len(heard) >= 5)
+        assert {type(context["exception"]) for context in heard} == {AttributeError}
+        transport.close()
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("where", CALLBACKS)
+def test_the_transport_may_be_closed_in_any_callback(aio, where):
+    aio.uvloop_differs("tells nothing more")
+
+    async def main():
+        protocol = Recorder(**{where: lambda self, *args: self.transport.close()})
+        transport, _ = await start(aio, "echo x; exec cat", protocol=protocol)
+        if where not in ("connection_made", "pipe_data_received"):
+            transport.get_pipe_transport(0).close()
+        await end(transport, protocol)
+        assert transport.is_closing()
+        check_order(protocol)
+        assert transport.get_returncode() in (0, -signal.SIGKILL)
+        await until(lambda: transport.get_pid() not in children())
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("fd", [0, 1, 2])
+@pytest.mark.parametrize("where", ["connection_made", "pipe_data_received"])
+def test_a_pipe_may_be_closed_in_a_callback(aio, where, fd):
+    aio.uvloop_differs("tells nothing more")
+
+    def close(self, *args):
+        self.transport.get_pipe_transport(fd).close()
+
+    async def main():
+        protocol = Recorder(**{where: close})
+        transport, _ = await start(aio, "trap '' PIPE; echo x; exec cat", protocol=protocol)
+        if fd == 1 or where == "connection_made":
+            transport.get_pipe_transport(0).close()
+        await asyncio.sleep(0)
+        if fd == 2:
+            transport.get_pipe_transport(0).close()
+        await end(transport, protocol)
+        check_order(protocol)
+
+    aio.run(main)
+
+
+def test_a_protocol_may_replace_itself(aio):
+    aio.uvloop_differs("loses what follows")
+
+    async def main():
+        second = Recorder()
+        first = Recorder(pipe_data_received=lambda self, *args: self.transport.set_protocol(second))
+        transport, protocol = await start(aio, "echo x; read y; echo y", protocol=first)
+        assert protocol is first and transport.get_protocol() is first
+        await until(first.data)
+        assert transport.get_protocol() is second
+        transport.get_pipe_transport(0).write(b"\n")
+        await end(transport, second)
+        assert first.names() == ["connection_made", "pipe_data_received"]
+        assert second.names()[0] == "pipe_data_received" or aio.on_uvloop
+        assert second.told[-1] == ("connection_lost", None)
+        assert second.data() == b"y\n"
+
+    aio.run(main)
+
+
+# Reading
+
+
+def test_paused_in_connection_made_nothing_is_lost(aio):
+    def pause(self, transport):
+        transport.get_pipe_transport(1).pause_reading()
+
+    async def main():
+        protocol = Recorder(connection_made=pause)
+        transport, _ = await start(aio, "printf 123; read x; printf 45", protocol=protocol)
+        pipe = transport.get_pipe_transport(1)
+        assert not pipe.is_reading()
+        transport.get_pipe_transport(0).write(b"\n")
+        await transport._wait() if aio.is_fastproc else await asyncio.sleep(0.1)
+        await iterate(5)
+        if aio.is_fastproc:  # asyncio may have read some before
+            assert protocol.data() == b""
+        assert ("pipe_connection_lost", 1, None) not in protocol.told
+        pipe.resume_reading()
+        assert pipe.is_reading()
+        await end(transport, protocol)
+        assert protocol.data() == b"12345"
+        assert not pipe.is_reading()
+
+    aio.run(main)
+
+
+def test_pausing_stops_a_child_that_writes_forever(aio):
+    async def main():
+        transport, protocol = await start(aio, "exec yes")
+        pipe = transport.get_pipe_transport(1)
+        await until(protocol.data)
+        pipe.pause_reading()
+        pipe.pause_reading()
+        await iterate(3)
+        held = len(protocol.data())
+        await asyncio.sleep(0.05)
+        assert len(protocol.data()) == held
+        pipe.resume_reading()
+        pipe.resume_reading()
+        await until(lambda: len(protocol.data()) > held)
+        transport.close()
+        await end(transport, protocol)
+        assert transport.get_returncode() == -signal.SIGKILL
+
+    aio.run(main)
+
+
+def test_a_closed_read_pipe_neither_reads_nor_resumes(aio):
+    aio.uvloop_differs("raises")
+
+    async def main():
+        transport, protocol = await start(aio, "exec cat")
+        pipe = transport.get_pipe_transport(1)
+        pipe.close()
+        pipe.close()
+        pipe.pause_reading()
+        pipe.resume_reading()
+        assert pipe.is_closing() and not pipe.is_reading()
+        transport.close()
+        await end(transport, protocol)
+        check_order(protocol)
+
+    aio.run(main)
+
+
+# Writing
+
+
+def test_flow_control_is_told_once_each_way(aio):
+    async def main():
+        transport, protocol = await start(aio, "read x; cat")
+        pipe = transport.get_pipe_transport(0)
+        data = pattern(1 << 20)
+        assert pipe.get_write_buffer_size() == 0
+        pipe.write(b"\n" + data)
+        assert protocol.names().count("pause_writing") == 1
+        assert pipe.get_write_buffer_size() > pipe.get_write_buffer_limits()[1]
+        pipe.write(b"")
+        await until(lambda: "resume_writing" in protocol.names())
+        assert protocol.names().count("pause_writing") == 1
+        pipe.write_eof()
+        await end(transport, protocol)
+        assert protocol.names().count("resume_writing") == 1
+        assert protocol.data() == data
+
+    aio.run(main)
+
+
+def test_more_may_be_written_in_resume_writing(aio):
+    aio.oracle_differs("fails when the pipe is closed there")
+
+    def more(self):
+        pipe = self.transport.get_pipe_transport(0)
+        if self.names().count("resume_writing") < 3:
+            pipe.write(bytes(300000))
+        else:
+            pipe.close()
+
+    async def main():
+        protocol = Recorder(resume_writing=more)
+        transport, _ = await start(aio, "cat", protocol=protocol)
+        transport.get_pipe_transport(0).write(bytes(300000))
+        await end(transport, protocol)
+        flow = [name for name in protocol.names() if name.endswith("_writing")]
+        assert flow == ["pause_writing", "resume_writing"] * 3
+        assert protocol.data() == bytes(900000)
+
+    aio.run(main)
+
+
+def test_write_marks(aio):
+    aio.uvloop_differs("has others")
+
+    async def main():
+        transport, protocol = await start(aio, "read x; cat")
+        pipe = transport.get_pipe_transport(0)
+        assert pipe.get_write_buffer_limits() == (16384, 65536)
+        pipe.set_write_buffer_limits(high=1000)
+        assert pipe.get_write_buffer_limits() == (250, 1000)
+        pipe.set_write_buffer_limits(low=10)
+        assert pipe.get_write_buffer_limits() == (10, 40)
+        with pytest.raises(ValueError, match="must be >= 0"):
+            pipe.set_write_buffer_limits(high=1, low=2)
+        pipe.set_write_buffer_limits(0)
+        pipe.write(bytes(100000))
+        assert protocol.names().count("pause_writing") == 1
+        pipe.write(b"\n")
+        pipe.close()
+        await end(transport, protocol)
+        assert protocol.names().count("resume_writing") == 1
+
+    aio.run(main)
+
+
+def test_a_child_that_closes_its_input_is_noticed(aio):
+    async def main():
+        transport, protocol = await start(aio, "exec <&-; read x <&1; exec sleep 60", stdout=None)
+        await until(lambda: ("pipe_connection_lost", 0, None) in protocol.told)
+        transport.kill()
+        await end(transport, protocol)
+
+    aio.uvloop_differs("does not look")
+    aio.run(main)
+
+
+def test_a_child_that_dies_with_input_pending_breaks_the_pipe(aio):
+    async def main():
+        transport, protocol = await start(aio, "exec sleep 60")
+        transport.get_pipe_transport(0).write(bytes(1 << 20))
+        transport.kill()
+        await end(transport, protocol)
+        check_order(protocol)
+        (exception,) = [
+            call[2] for call in protocol.told if call[:2] == ("pipe_connection_lost", 0)
+        ]
+        assert isinstance(exception, BrokenPipeError)
+        assert transport.get_returncode() == -signal.SIGKILL
+
+    aio.run(main)
+
+
+def test_abort_drops_what_is_queued(aio):
+    async def main():
+        transport, protocol = await start(aio, "sleep 0.05; wc -c")
+        pipe = transport.get_pipe_transport(0)
+        pipe.write(bytes(1 << 20))
+        pipe.abort()
+        assert pipe.is_closing()
+        pipe.write(b"silently dropped")
+        if aio.is_fastproc:  # asyncio fails the second time
+            pipe.abort()
+        await end(transport, protocol)
+        check_order(protocol)
+        assert ("pipe_connection_lost", 0, None) in protocol.told
+        assert 0 < int(protocol.data()) < 1 << 20
+
+    aio.run(main)
+
+
+def test_the_rest_of_the_write_surface(aio):
+    aio.uvloop_differs("closes later")
+
+    async def main():
+        transport, protocol = await start(aio, "cat")
+        pipe = transport.get_pipe_transport(0)
+        assert pipe.can_write_eof() is True
+        assert pipe.is_closing() is False
+        pipe.writelines([b"a", bytearray(b"b"), memoryview(b"c")])
+        pipe.write(bytearray(b"d"))
+        pipe.write_eof()
+        pipe.write_eof()
+        assert pipe.is_closing() is True
+        await end(transport, protocol)
+        assert protocol.data() == b"abcd"
+
+    aio.run(main)
+
+
+# Protocols of a pipe
+
+
+class PipeRecorder(asyncio.Protocol):
+    def __init__(self, behind=None):
+        self.behind = behind
+        self.told = []
+
+    def data_received(self, data):
+        self.told.append(data)
+        if self.behind is not None:
+            self.behind.data_received(data)
+
+    def eof_received(self):
+        self.told.append("eof")
+
+    def connection_lost(self, exc):
+        self.told.append(("lost", exc))
+        if self.behind is not None:
+            self.behind.connection_lost(exc)
+
+
+def test_a_pipe_may_be_given_a_protocol_of_its_own(aio):
+    aio.uvloop_differs("pipes have no set_protocol()")
+
+    async def main():
+        transport, protocol = await start(aio, "read x; echo $x; echo err >&2")
+        pipe, own = transport.get_pipe_transport(1), PipeRecorder()
+        before = pipe.get_protocol()
+        assert before.fd == 1 and before.pipe is pipe and before.proc is transport
+        assert pipe.get_protocol() is before
+        pipe.set_protocol(own)
+        assert pipe.get_protocol() is own
+        transport.get_pipe_transport(0).write(b"line\n")
+        await until(lambda: ("lost", None) in own.told)
+        assert own.told == [b"line\n", "eof", ("lost", None)]
+        await until(lambda: ("pipe_connection_lost", 2, None) in protocol.told)
+        await until(lambda: "process_exited" in protocol.names())
+        await iterate(5)
+        assert protocol.data() == b"" and protocol.data(2) == b"err\n"
+        assert "connection_lost" not in protocol.names()  # it was never told of the end of 1
+        before.connection_lost(None)
+        await end(transport, protocol)
+        check_order(protocol)
+
+    aio.run(main)
+
+
+def test_a_pipes_protocol_may_be_wrapped(aio):
+    aio.uvloop_differs("pipes have no set_protocol()")
+
+    async def main():
+        transport, protocol = await start(aio, "echo x")
+        for fd in (1, 2):
+            pipe = transport.get_pipe_transport(fd)
+            pipe.set_protocol(PipeRecorder(behind=pipe.get_protocol()))
+        await end(transport, protocol)
+        check_order(protocol)
+        assert protocol.data() == b"x\n"
+
+    aio.run(main)
+
+
+def test_a_process_is_told_through_protocols_put_into_its_transports(aio):
+    aio.uvloop_differs("pipes have no set_protocol()")
+
+    async def main():
+        pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE}
+        proc = await aio.create_subprocess_exec("cat", **pipes)
+        pipe = proc._transport.get_pipe_transport(1)
+        wrapper = PipeRecorder(behind=pipe.get_protocol())
+        pipe.set_protocol(wrapper)
+        proc.stdin.write(b"x\n")
+        assert await proc.stdout.readline() == b"x\n"
+        proc.stdin.close()
+        assert await proc.stdout.read() == b""
+        assert await proc.wait() == 0
+        await iterate(3)
+        assert wrapper.told == [b"x\n", "eof", ("lost", None)]
+
+    aio.run(main)
+
+
+def test_a_process_whose_transport_is_given_a_protocol(aio):
+    aio.uvloop_differs("tells it of less")
+
+    async def main():
+        pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE}
+        proc = await aio.create_subprocess_exec("cat", **pipes)
+        protocol = Recorder()
+        protocol.transport = proc._transport
+        proc._transport.set_protocol(protocol)
+        proc.stdin.write(b"x\n")
+        proc.stdin.close()
+        await end(proc._transport, protocol)
+        assert protocol.data() == b"x\n"
+        assert protocol.told[-1] == ("connection_lost", None)
+        assert proc.returncode == 0
+
+    aio.run(main)
+
+
+# The transport
+
+
+def test_the_transport_knows_the_child(aio):
+    aio.uvloop_differs("has no Popen")
+
+    async def main():
+        transport, protocol = await start(aio, "read x; exit 5")
+        assert transport.get_pid() in children()
+        assert transport.get_returncode() is None
+        assert transport.is_closing() is False
+        assert transport.get_protocol() is protocol
+        assert transport.get_extra_info("subprocess").pid == transport.get_pid()
+        assert transport.get_extra_info("nothing", 1) == 1
+        assert str(transport.get_pid()) in repr(transport)
+        transport.get_pipe_transport(0).write(b"\n")
+        assert await transport._wait() == 5
+        await end(transport, protocol)
+        assert transport.is_closing()
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize(
+    "name, args, signum",
+    [
+        ("kill", (), signal.SIGKILL),
+        ("terminate", (), signal.SIGTERM),
+        ("send_signal", (signal.SIGUSR1,), signal.SIGUSR1),
+    ],
+)
+def test_signals(aio, name, args, signum):
+    aio.oracle_differs("no error at the end, or another")
+
+    async def main():
+        transport, protocol = await start(aio, "exec sleep 60")
+        getattr(transport, name)(*args)
+        await end(transport, protocol)
+        assert transport.get_returncode() == -signum
+        with pytest.raises(ProcessLookupError):
+            getattr(transport, name)(*args)
+
+    aio.run(main)
+
+
+def test_close_kills_and_tells_to_the_end(aio):
+    aio.uvloop_differs("tells nothing more")
+
+    async def main():
+        transport, protocol = await start(aio, "exec sleep 60")
+        transport.close()
+        transport.close()
+        assert transport.is_closing()
+        await end(transport, protocol)
+        check_order(protocol)
+        assert transport.get_returncode() == -signal.SIGKILL
+
+    aio.run(main)
+
+
+# asyncio's own classes over this transport
+
+
+def test_asyncios_streams_and_process_work_over_it(aio):
+    async def main():
+        loop = asyncio.get_running_loop()
+        stream_protocol = asyncio.subprocess.SubprocessStreamProtocol
+        transport, protocol = await aio.subprocess_exec(
+            lambda: stream_protocol(limit=1 << 16, loop=loop), "cat"
+        )
+        proc = asyncio.subprocess.Process(transport, protocol, loop)
+        assert proc.pid == transport.get_pid() and proc.returncode is None
+        proc.stdin.write(b"line\n")
+        await proc.stdin.drain()
+        assert await proc.stdout.readline() == b"line\n"
+        out, err = await proc.communicate(pattern(1 << 20))
+        assert (out, err) == (pattern(1 << 20), b"")
+        assert proc.returncode == 0 == await proc.wait()
+        await proc.stdin.wait_closed()
+        await until(transport.is_closing)
+
+    aio.run(main)
+
+
+def test_asyncios_process_over_a_child_that_is_killed(aio):
+    async def main():
+        loop = asyncio.get_running_loop()
+        transport, protocol = await aio.subprocess_exec(
+            lambda: asyncio.subprocess.SubprocessStreamProtocol(limit=10, loop=loop), "cat"
+        )
+        proc = asyncio.subprocess.Process(transport, protocol, loop)
+        proc.stdin.write(bytes(1 << 20))
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(proc.stdin.drain(), 0.05)
+        proc.kill()
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            await proc.stdin.drain()
+        assert await proc.wait() == -signal.SIGKILL
+        transport.close()
+        await iterate(5)
+
+    aio.run(main)
+
+
+# Bad input and trouble
+
+
+def raised_by(create, aio, *args, **kwds):
+    """What a create call raises that must not start anything."""
+
+    async def main():
+        before = children()
+        try:
+            await getattr(aio, create)(*args, **kwds)
+        except BaseException as error:
+            assert children() == before
+            return error
+
+    return aio.run(main)
+
+
+@pytest.mark.parametrize(
+    "kwds, message",
+    [
+        ({"text": True}, "text must be False"),
+        ({"universal_newlines": True}, "universal_newlines must be False"),
+        ({"encoding": "utf-8"}, "encoding must be None"),
+        ({"errors": "strict"}, "errors must be None"),
+        ({"bufsize": 1}, "bufsize must be 0"),
+        ({"shell": True}, "shell must be False"),
+    ],
+)
+def test_what_is_refused(aio, kwds, message):
+    aio.uvloop_differs("other words")
+    error = raised_by("subprocess_exec", aio, Recorder, "true", **kwds)
+    assert isinstance(error, ValueError) and str(error) == message
+
+
+def test_a_command_is_a_string_in_a_shell(aio):
+    aio.uvloop_differs("other words")
+    for cmd, kwds, message in [
+        (["true"], {}, "cmd must be a string"),
+        ("true", {"shell": False}, "shell must be True"),
+    ]:
+        error = raised_by("subprocess_shell", aio, Recorder, cmd, **kwds)
+        assert isinstance(error, ValueError) and str(error) == message
+
+
+@pytest.mark.parametrize("keyword", ["limit", "nonsense"])
+def test_an_unknown_keyword_is_named(aio, keyword):
+    aio.uvloop_differs("other words")
+    error = raised_by("subprocess_exec", aio, Recorder, "true", **{keyword: 1})
+    assert isinstance(error, TypeError) and f"'{keyword}'" in str(error)
+
+
+@pytest.mark.parametrize(
+    "args, kwds",
+    [
+        ((), {}),
+        ((Recorder,), {}),
+        ((Recorder, "true"), {"protocol_factory": Recorder}),
+        (("not callable", "true"), {}),
+        ((Recorder, 5), {}),
+    ],
+)
+def test_wrong_calls_are_type_errors(aio, args, kwds):
+    assert isinstance(raised_by("subprocess_exec", aio, *args, **kwds), TypeError)
+
+
+def test_arguments_by_name(aio):
+    async def main():
+        call = {"protocol_factory": Recorder, "program": "true"}
+        await end(*await aio.subprocess_exec(**call))
+        call = {"protocol_factory": Recorder, "cmd": "true"}
+        await end(*await aio.subprocess_shell(**call))
+
+    aio.run(main)
+    error = raised_by("subprocess_shell", aio, Recorder, "true", "more")
+    assert isinstance(error, TypeError)
+
+
+def test_a_program_that_is_not_there_tells_the_protocol_nothing(aio):
+    made = []
+
+    def factory():
+        made.append(Recorder())
+        return made[-1]
+
+    error = raised_by("subprocess_exec", aio, factory, "/no/such/program")
+    assert isinstance(error, FileNotFoundError) and error.errno == errno.ENOENT
+    assert error.filename == "/no/such/program" or aio.name == "asyncio" and aio.on_uvloop
+    assert made[0].told == []
+
+
+def test_a_factory_that_raises_starts_nothing(aio):
+    def factory():
+        raise ZeroDivisionError
+
+    assert isinstance(raised_by("subprocess_exec", aio, factory, "true"), ZeroDivisionError)
+
+
+def test_input_that_cannot_be_converted_never_reaches_the_factory(aio):
+    aio.oracle_differs("calls it first")
+    called = []
+    error = raised_by("subprocess_exec", aio, lambda: called.append(1), "true", "a\0b")
+    assert isinstance(error, ValueError) and not called
+
+
+def test_cancelling_the_create_call_ends_the_child(aio):
+    aio.oracle_differs("tells the protocol of a child that its caller never got")
+    made = []
+
+    def factory():
+        made.append(Recorder())
+        return made[-1]
+
+    async def main():
+        for turns in range(6):
+            before = children()
+            task = asyncio.create_task(aio.subprocess_exec(factory, "sleep", "60"))
+            await iterate(turns)
+            if not task.done():
+                task.cancel()
+            try:
+                transport, _ = await task
+            except asyncio.CancelledError:
+                await until(lambda before=before: children() == before)
+            else:
+                transport.close()
+                await made[-1].ended
+        await iterate(3)
+        for protocol in made:
+            assert protocol.told == [] or protocol.told[-1] == ("connection_lost", None)
+
+    aio.run(main)
+
+
+@pytest.mark.may_warn("subprocess \\d+ is still running|unclosed transport|Unknown child")
+def test_a_loop_closed_with_a_live_child_tells_nothing(aio):
+    aio.oracle_differs("leaves the child")
+    protocols = []
+
+    async def main():
+        transport, protocol = await start(aio, "exec cat")
+        protocols.append(protocol)
+        return transport.get_pid()
+
+    pid = aio.run(main)
+    assert pid not in children()
+    assert protocols[0].names() == ["connection_made"]
+    pipe = protocols[0].transport.get_pipe_transport(0)
+    pipe.write(b"x")
+    pipe.close()
+    protocols[0].transport.close()
+    assert protocols[0].names() == ["connection_made"]
+
+
+def test_many_at_once(aio):
+    async def main():
+        started = [start(aio, "cat; echo $1 >&2", str(n)) for n in range(50)]
+        pairs = await asyncio.gather(*started)
+        for transport, _ in pairs:
+            transport.get_pipe_transport(0).write(b"data")
+            transport.get_pipe_transport(0).close()
+        for n, (transport, protocol) in enumerate(pairs):
+            await end(transport, protocol)
+            check_order(protocol)
+            assert (protocol.data(1), protocol.data(2)) == (b"data", b"%d\n" % n)
+
+    aio.run(main)
+
+
+def test_redirections(aio, tmp_path):
+    async def main():
+        with open(tmp_path / "out", "wb") as file:
+            transport, protocol = await start(
+                aio, "echo out; echo err >&2", stdin=subprocess.DEVNULL, stdout=file
+            )
+            await end(transport, protocol)
+        assert protocol.data(2) == b"err\n"
+        transport, protocol = await start(aio, "echo out; echo err >&2", stderr=subprocess.STDOUT)
+        assert transport.get_pipe_transport(2) is None
+        await end(transport, protocol)
+        assert protocol.data() == b"out\nerr\n"
+
+    aio.run(main)
+    assert (tmp_path / "out").read_bytes() == b"out\n"
+
+
+def test_on_a_loop_that_is_named(aio):
+    """As a method of the loop, which is how install() uses it."""
+    aio.oracle_differs("is one")
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        pair = await aio.core.loop_subprocess_exec(loop, Recorder, "echo", "x")
+        await end(*pair)
+        assert pair[1].data() == b"x\n"
+        pair = await aio.core.loop_subprocess_shell(loop, Recorder, "echo y")
+        await end(*pair)
+        assert pair[1].data() == b"y\n"
+        with pytest.raises(NotImplementedError, match="add_reader"):
+            await aio.core.loop_subprocess_exec(os, Recorder, "echo")
+
+    aio.run(main)

@@ -61,14 +61,29 @@ def test_every_public_method_of_asyncios_class_is_ours(cls):
         for name in vars(CLASSES[cls])
         if not name.startswith("_") and name not in vars(getattr(_fastproc, cls))
     }
-    # start_tls() is for sockets; asyncio's own fails on a pipe in the same way. A subprocess
-    # transport has its protocol only at the low level, which is not there yet.
+    # start_tls() is for sockets; asyncio's own fails on a pipe in the same way.
     assert missing <= {"start_tls"}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_function_names_the_asyncio_function(name):
     assert f"asyncio.{name}." in getattr(_fastproc, name).__doc__
+
+
+@pytest.mark.parametrize("name", ["subprocess_exec", "subprocess_shell"])
+def test_low_level_function_is_that_of_the_loop(name):
+    ours = inspect.signature(getattr(_fastproc, name)).parameters
+    theirs = inspect.signature(getattr(asyncio.BaseEventLoop, name)).parameters
+    shared = [name for name in theirs if name in ours]
+    assert shared == ["protocol_factory", *list(ours)[1:-1]] and list(ours)[-1] == "kwds"
+    assert all(ours[name].default == theirs[name].default for name in shared)
+    assert all(ours[name].kind == theirs[name].kind for name in shared)
+    assert f"asyncio.loop.{name}." in getattr(_fastproc, name).__doc__
+
+
+@pytest.mark.parametrize("name", ["install", "installed", "uninstall"])
+def test_function_of_our_own_is_documented(name):
+    assert len(getattr(_fastproc, name).__doc__) > 80
 
 
 def readme_examples():
@@ -78,7 +93,7 @@ def readme_examples():
 
 
 def test_readme_examples_run(capsys):
-    lines, collect = readme_examples()
+    lines, collect, install = readme_examples()
     lines = lines.replace('"git", "log", "--oneline"', '"printf", "one\\ntwo\\n"')
     exec(compile(lines, "README.rst", "exec"), {})
     assert capsys.readouterr().out == "one\ntwo\nexit code 0\n"
@@ -88,3 +103,9 @@ def test_readme_examples_run(capsys):
     assert asyncio.run(namespace["collect"]("cat; echo err >&2", "text")) == (b"text", b"err\n")
     slow = asyncio.run(namespace["collect"]("echo early; exec sleep 60", "text"))
     assert slow == (b"early\n", b"")
+
+    create = asyncio.create_subprocess_exec
+    exec(compile(install, "README.rst", "exec"), {})
+    assert asyncio.create_subprocess_exec is not create
+    _fastproc.uninstall()
+    assert asyncio.create_subprocess_exec is create

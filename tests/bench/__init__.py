@@ -1,0 +1,1 @@
+"""The benchmark: `python -m tests.bench` from the top of the checkout."""

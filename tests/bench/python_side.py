@@ -1,0 +1,238 @@
+"""Runs one workload on asyncio, uvloop or _fastproc and prints its raw figures as JSON.
+
+python python_side.py CONTENDER WORKLOAD AMOUNT
+"""
+
+import asyncio
+import gc
+import json
+import os
+import resource
+import shutil
+import sys
+import time
+from asyncio.subprocess import PIPE
+
+MIB = 1 << 20
+TRUE, ECHO, CAT, SLEEP = (shutil.which(name) for name in ("true", "echo", "cat", "sleep"))
+HEARTBEAT = 0.001  # seconds
+LINE = b"a line of output, as long as such lines often are"
+
+
+def cpu_seconds():
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+class Measured:
+    """Wall and CPU time of a `with` block, in seconds."""
+
+    def __enter__(self):
+        gc.collect()
+        self.wall, self.cpu = time.perf_counter(), cpu_seconds()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.wall, self.cpu = time.perf_counter() - self.wall, cpu_seconds() - self.cpu
+
+    def figures(self, **more):
+        return {"wall": self.wall, "cpu": self.cpu, **more}
+
+
+async def run_true(api):
+    proc = await api.create_subprocess_exec(TRUE)
+    assert await proc.wait() == 0
+
+
+async def run_echo(api):
+    proc = await api.create_subprocess_exec(ECHO, "hello", stdout=PIPE, stderr=PIPE)
+    assert await proc.communicate() == (b"hello\n", b"")
+
+
+async def run_cat(api):
+    proc = await api.create_subprocess_exec(CAT, stdin=PIPE, stdout=PIPE)
+    assert await proc.communicate(b"hello\n") == (b"hello\n", None)
+
+
+async def one_after_another(api, amount, run):
+    for _ in range(20):
+        await run(api)
+    with Measured() as measured:
+        for _ in range(amount):
+            await run(api)
+    return measured.figures()
+
+
+async def spawn(api, amount):
+    return await one_after_another(api, amount, run_true)
+
+
+async def pipes(api, amount):
+    return await one_after_another(api, amount, run_echo)
+
+
+async def cat(api, amount):
+    return await one_after_another(api, amount, run_cat)
+
+
+async def bigparent(api, amount):
+    ballast = bytearray(1024 * MIB)
+    ballast[:: resource.getpagesize()] = b"x" * (len(ballast) // resource.getpagesize())
+    figures = await one_after_another(api, amount, run_true)
+    assert len(ballast) == 1024 * MIB
+    return figures
+
+
+async def flight(api, amount):
+    async def worker(count):
+        for _ in range(count):
+            await run_true(api)
+
+    await asyncio.gather(*(worker(1) for _ in range(100)))
+    with Measured() as measured:
+        await asyncio.gather(*(worker(amount // 100) for _ in range(100)))
+    return measured.figures()
+
+
+async def burst(api, amount):
+    longest = 0.0
+
+    async def watch():
+        nonlocal longest
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(HEARTBEAT)
+            longest = max(longest, time.perf_counter() - before - HEARTBEAT)
+
+    await asyncio.gather(*(run_true(api) for _ in range(20)))
+    watching = asyncio.create_task(watch())
+    await asyncio.sleep(0.02)
+    with Measured() as measured:
+        await asyncio.gather(*(run_true(api) for _ in range(amount)))
+    await asyncio.sleep(2 * HEARTBEAT)
+    watching.cancel()
+    return measured.figures(stall=longest)
+
+
+async def writer_of(api, mib):
+    return await api.create_subprocess_exec("head", "-c", str(mib * MIB), "/dev/zero", stdout=PIPE)
+
+
+async def capture(api, mib):
+    await (await writer_of(api, 2)).communicate()
+    with Measured() as measured:
+        output, _ = await (await writer_of(api, mib)).communicate()
+    assert len(output) == mib * MIB
+    return measured.figures()
+
+
+async def relay(api, mib):
+    with Measured() as measured:
+        proc, size = await writer_of(api, mib), 0
+        while data := await proc.stdout.read(64 * 1024):
+            size += len(data)
+        assert await proc.wait() == 0
+    assert size == mib * MIB
+    return measured.figures()
+
+
+async def echo(api, mib):
+    data = bytes(mib * MIB)
+    with Measured() as measured:
+        proc = await api.create_subprocess_exec(CAT, stdin=PIPE, stdout=PIPE)
+        output, _ = await proc.communicate(data)
+    assert len(output) == len(data)
+    return measured.figures()
+
+
+async def writer_of_lines(api, count):
+    command = f"yes '{LINE.decode()}' | head -n {count}"
+    return await api.create_subprocess_shell(command, stdout=PIPE)
+
+
+async def lines(api, count):
+    with Measured() as measured:
+        proc, seen = await writer_of_lines(api, count), 0
+        async for _ in proc.stdout:
+            seen += 1
+        await proc.wait()
+    assert seen == count
+    return measured.figures()
+
+
+async def readline(api, count):
+    with Measured() as measured:
+        proc, seen = await writer_of_lines(api, count), 0
+        while await proc.stdout.readline():
+            seen += 1
+        await proc.wait()
+    assert seen == count
+    return measured.figures()
+
+
+async def pingpong(api, rounds):
+    proc = await api.create_subprocess_exec(CAT, stdin=PIPE, stdout=PIPE)
+
+    async def play(count):
+        for _ in range(count):
+            proc.stdin.write(LINE + b"\n")
+            await proc.stdin.drain()
+            assert await proc.stdout.readline() == LINE + b"\n"
+
+    await play(100)
+    with Measured() as measured:
+        await play(rounds)
+    proc.stdin.close()
+    await proc.wait()
+    return measured.figures()
+
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+async def live(api, count):
+    async def one_more():
+        return (await one_after_another(api, 50, run_true))["cpu"] / 50
+
+    alone = await one_more()
+    gc.collect()
+    memory, descriptors = resident(), len(os.listdir("/proc/self/fd"))
+    procs = []
+    for _ in range(count):
+        procs.append(await api.create_subprocess_exec(SLEEP, "600", stdout=PIPE, stderr=PIPE))
+    gc.collect()
+    memory = (resident() - memory) / count
+    descriptors = (len(os.listdir("/proc/self/fd")) - descriptors) / count
+    beside = await one_more()
+    for proc in procs:
+        proc.kill()
+    await asyncio.gather(*(proc.wait() for proc in procs))
+    return {"memory": memory, "descriptors": descriptors, "beside": beside, "alone": alone}
+
+
+def measure_import(contender):
+    began = time.perf_counter()
+    __import__("_fastproc" if contender == "fastproc" else "uvloop")
+    return {"wall": time.perf_counter() - began}
+
+
+def main(contender, workload, amount):
+    if workload == "import":
+        return measure_import(contender)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    api, new_loop = asyncio, asyncio.SelectorEventLoop
+    if contender.startswith("fastproc"):
+        import _fastproc as api
+    if contender.endswith("uvloop"):
+        import uvloop
+
+        new_loop = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(globals()[workload](api, amount))
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], sys.argv[2], int(sys.argv[3]))))

@@ -98,7 +98,7 @@ class Process(asyncio.subprocess.Process):
     def terminate(self) -> None: ...
     def kill(self) -> None: ...
 
-def create_subprocess_exec(
+async def create_subprocess_exec(
     program: _Name,
     *args: _Name,
     stdin: _File = None,
@@ -119,8 +119,8 @@ def create_subprocess_exec(
     extra_groups: Iterable[str | int] | None = None,
     umask: int = -1,
     pipesize: int = -1,
-) -> Coroutine[Any, Any, Process]: ...
-def create_subprocess_shell(
+) -> Process: ...
+async def create_subprocess_shell(
     cmd: str | bytes,
     stdin: _File = None,
     stdout: _File = None,
@@ -141,7 +141,7 @@ def create_subprocess_shell(
     extra_groups: Iterable[str | int] | None = None,
     umask: int = -1,
     pipesize: int = -1,
-) -> Coroutine[Any, Any, Process]: ...
+) -> Process: ...
 def subprocess_exec(
     protocol_factory: Callable[[], _Protocol],
     program: _Name,

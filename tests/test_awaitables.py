@@ -7,6 +7,7 @@ import gc
 import inspect
 import sys
 import threading
+from unittest import mock
 
 import pytest
 from support import children, finish, iterate, output_of, running, until
@@ -72,6 +73,39 @@ def test_creating_gives_a_coroutine_too(aio):
         assert not children()
 
     aio.run(main)
+
+
+def test_the_functions_are_coroutine_functions_to_whoever_asks(aio):
+    asked = [
+        (aio, "create_subprocess_exec create_subprocess_shell"),
+        (aio.Process, "wait communicate"),
+        (aio.StreamReader, "read readline readexactly readuntil"),
+        (aio.StreamWriter, "drain wait_closed"),
+    ]
+    for owner, names in asked:
+        for name in names.split():
+            assert inspect.iscoroutinefunction(getattr(owner, name)), name
+    assert not inspect.iscoroutinefunction(aio.Process.kill)
+
+    async def use(proc):
+        for bound in (proc.wait, proc.stdout.readline, proc.stdin.drain):
+            assert inspect.iscoroutinefunction(bound)
+            assert bound.__self__ in (proc, proc.stdout, proc.stdin)
+        assert not inspect.iscoroutinefunction(proc.stdin.write)
+        with pytest.raises(TypeError):
+            aio.Process.wait()
+        if aio.is_fastproc:
+            with pytest.raises(TypeError, match="doesn't apply to"):
+                aio.Process.wait(proc.stdout)
+
+    with_cat(aio, use)
+
+
+def test_mocks_of_them_are_awaitable_where_they_have_to_be(aio):
+    process = mock.create_autospec(aio.Process)
+    for name in ("wait", "communicate"):
+        assert isinstance(getattr(process, name), mock.AsyncMock)
+    assert not isinstance(process.kill, mock.AsyncMock)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -9,6 +9,7 @@
 #include <Python.h>
 
 #include <stdbool.h>
+#include <structmember.h> /* T_PYSSIZET, which newer versions have in Python.h under other names */
 
 #if PY_VERSION_HEX < 0x030b0000
 #error "_fastproc needs CPython 3.11 or newer"

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "binding/coroutine_function.h"
 #include "binding/create.h"
 #include "binding/own_env.h"
 #include "binding/pipes.h"
@@ -33,6 +34,8 @@ int module_add_type(PyObject *module, PyType_Spec *spec, PyObject *base, size_t 
     }
     *slot = PyType_FromModuleAndSpec(module, spec, base);
     if (*slot == NULL)
+        return -1;
+    if (base != NULL && coroutine_functions_in_type(PyModule_GetState(module), *slot, base) < 0)
         return -1;
     return name != NULL ? PyModule_AddObjectRef(module, name, *slot) : 0;
 }
@@ -245,11 +248,12 @@ static int core_exec(PyObject *module)
         return -1;
     if (intern_names(state) < 0 || import_all(state) < 0 || configure_from_environment(state) < 0)
         return -1;
-    if (awaitable_init(module, state) < 0 || wakeup_init(module, state) < 0 ||
-        hub_init(module, state) < 0 || transport_init(module, state) < 0 ||
-        pipe_protocol_init(module, state) < 0 || read_pipe_init(module, state) < 0 ||
-        write_pipe_init(module, state) < 0 || reader_init(module, state) < 0 ||
-        writer_init(module, state) < 0 || process_init(module, state) < 0)
+    if (coroutine_function_init(module, state) < 0 || awaitable_init(module, state) < 0 ||
+        wakeup_init(module, state) < 0 || hub_init(module, state) < 0 ||
+        transport_init(module, state) < 0 || pipe_protocol_init(module, state) < 0 ||
+        read_pipe_init(module, state) < 0 || write_pipe_init(module, state) < 0 ||
+        reader_init(module, state) < 0 || writer_init(module, state) < 0 ||
+        process_init(module, state) < 0 || coroutine_functions_in_module(state, module) < 0)
         return -1;
     return watch_forks(module);
 }

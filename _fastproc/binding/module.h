@@ -45,6 +45,7 @@
 /* References held for the life of the module; all are visited and cleared by one loop. */
 #define FP_OBJECTS(OBJECT)                                                                         \
     /* our types */                                                                                \
+    OBJECT(coroutine_function_type)                                                                \
     OBJECT(awaitable_type)                                                                         \
     OBJECT(wakeup_type)                                                                            \
     OBJECT(hub_type)                                                                               \

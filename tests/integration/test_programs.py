@@ -32,9 +32,6 @@ NEEDS = {
     "ssh_proxy": ["asyncssh"],
 }
 CHOOSE_THEIR_LOOP = {"build_tests", "notebook_background", "notebook_scripts"}
-DIFFERS = {  # program: why it does not work on _fastproc
-    "notebook_background": "asks inspect.iscoroutinefunction(process.wait)",
-}
 CASES = [
     (program, loop)
     for program in NEEDS
@@ -98,13 +95,11 @@ def test_every_program_is_listed():
 
 
 @pytest.mark.parametrize("program, loop", CASES)
-def test_program(program, loop, tmp_path, request):
+def test_program(program, loop, tmp_path):
     need(*NEEDS[program], *(["uvloop"] * (loop == "uvloop")))
     command = [PROGRAMS / f"{program}.py"] + [loop] * (loop != "stdlib")
     on_asyncio = Outcome(tmp_path / "asyncio", *command)
     on_asyncio.check()
-    if program in DIFFERS:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=DIFFERS[program]))
     on_fastproc = Outcome(tmp_path / "fastproc", "-m", "_fastproc", *command)
     assert on_fastproc.result == on_asyncio.result, on_fastproc.stderr
     on_fastproc.check()

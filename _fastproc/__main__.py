@@ -15,6 +15,7 @@ import sys
 import time
 import types
 from asyncio.subprocess import PIPE
+from importlib.machinery import BuiltinImporter, SourceFileLoader, SourcelessFileLoader
 
 import _fastproc
 
@@ -23,6 +24,7 @@ usage: python -m _fastproc [--quick]
        python -m _fastproc program.py [argument ...]
        python -m _fastproc -m module [argument ...]
        python -m _fastproc -c code [argument ...]
+       python -m _fastproc - [argument ...]          (the program on standard input)
 
 Without arguments: says what this machine offers, then runs real children through
 asyncio and _fastproc side by side for some seconds and prints a table (--quick:
@@ -154,25 +156,16 @@ def compare(quick):
 # Running a program as the interpreter itself would.
 
 
-def begin_tracebacks_in_program():
-    """Leave the frames down to this file's last out of the traceback of an uncaught exception."""
-    show = sys.excepthook
-
-    def excepthook(kind, error, trace):
-        frame = trace
-        while frame:
-            this, frame = frame, frame.tb_next
-            if this.tb_frame.f_code.co_filename == main.__code__.co_filename:
-                trace = frame
-        show(kind, error.with_traceback(trace), trace)
-
-    sys.excepthook = excepthook
+CACHED = {"__cached__": None} if sys.version_info < (3, 15) else {}
 
 
 def fresh_main(**names):
     """The namespace of a new module __main__, which stays in the place of this one."""
     module = sys.modules["__main__"] = types.ModuleType("__main__")
-    vars(module).update(__builtins__=builtins, **names)
+    names = {"__builtins__": builtins, "__loader__": BuiltinImporter} | names
+    if sys.version_info < (3, 14):
+        names["__annotations__"] = {}
+    vars(module).update(names)
     return vars(module)
 
 
@@ -188,6 +181,12 @@ def run_code(code):
     exec(compile(code, "<string>", "exec", dont_inherit=True), fresh_main())
 
 
+def run_stdin(_):
+    set_first_path("")
+    code = compile(sys.stdin.buffer.read(), "<stdin>", "exec", dont_inherit=True)
+    exec(code, fresh_main(__file__="<stdin>", **CACHED))
+
+
 def run_module(name):
     fresh_main()
     runpy._run_module_as_main(name)  # what `python -m` itself calls
@@ -199,15 +198,20 @@ def run_path(path):
         fresh_main()
         runpy._run_module_as_main("__main__", alter_argv=False)
         return
-    path = os.path.abspath(path)
+    path = os.path.join(os.getcwd(), path)
+    loader_type = SourcelessFileLoader if path.endswith(".pyc") else SourceFileLoader
+    loader = loader_type("__main__", path)
     try:
-        with open(path, "rb") as file:
-            source = file.read()
+        data = loader.get_data(path)
     except OSError as error:
         stop(f"can't open file {path!r}: [Errno {error.errno}] {error.strerror}")
     set_first_path(os.path.dirname(os.path.realpath(path)))
-    namespace = fresh_main(__file__=path)
-    exec(compile(source, path, "exec", dont_inherit=True), namespace)
+    namespace = fresh_main(__file__=path, __loader__=loader, **CACHED)
+    if loader_type is SourceFileLoader:
+        code = compile(data, path, "exec", dont_inherit=True)
+    else:
+        code = loader.get_code("__main__")
+    exec(code, namespace)
 
 
 def stop(reason):
@@ -215,11 +219,37 @@ def stop(reason):
     sys.exit(2)
 
 
+def show_uncaught(error):
+    """As the interpreter shows it at its end, without our frames; it then finds nothing to show."""
+    trace = frame = error.__traceback__
+    while frame:
+        this, frame = frame, frame.tb_next
+        if this.tb_frame.f_code.co_filename == main.__code__.co_filename:
+            trace = frame
+    try:
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
+    except BaseException as failure:
+        failure.__suppress_context__ = True
+        print("Error in sys.excepthook:", file=sys.stderr)
+        trace_of_failure = failure.__traceback__.tb_next
+        sys.__excepthook__(
+            type(failure), failure.with_traceback(trace_of_failure), trace_of_failure
+        )
+        print("\nOriginal exception was:", file=sys.stderr)
+        sys.__excepthook__(type(error), error, trace)
+    sys.excepthook = lambda *args: None
+
+
 def run_program(run, program, argv):
     _fastproc.install()
     sys.argv = argv
-    begin_tracebacks_in_program()
-    run(program)
+    try:
+        run(program)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        show_uncaught(error)
+        raise
 
 
 def main(arguments):
@@ -234,6 +264,10 @@ def main(arguments):
             run_program(run_code, code, ["-c", *arguments[2:]])
         case ["-m", module, *_]:
             run_program(run_module, module, ["-m", *arguments[2:]])
+        case ["-", *_]:
+            run_program(run_stdin, None, arguments)
+        case [option, *_] if option[:2] in ("-c", "-m") and len(option) > 2:
+            main([option[:2], option[2:], *arguments[1:]])
         case [option, *_] if option.startswith("-"):
             print(HELP, end="", file=sys.stderr)
             stop(f"unknown option or missing argument: {option}")

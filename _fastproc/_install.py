@@ -3,30 +3,62 @@
 
 import asyncio
 import contextlib
-import importlib.abc
+import importlib
 import sys
 import threading
+from asyncio import subprocess
 
 from . import _core
 
-# What is put in place. Programs, and above all unittest.mock, ask whether these are coroutine
-# functions; C functions are not, hence one line of Python around each.
+LIMIT = 64 * 1024  # bytes, asyncio's default
+PIPE = subprocess.PIPE
+
+# What is put in place: coroutine functions, as asyncio's are.
+
+asyncios = {name: getattr(subprocess, name) for name in subprocess.__all__}
 
 
-async def create_subprocess_exec(program, *args, **kwds):
-    return await _core.create_subprocess_exec(program, *args, **kwds)
+def serves(loop, method):
+    """Whether the loop's own method is replaced or is none; a loop that has another is asked itself."""
+    return getattr(type(loop), method.__name__, None) in (
+        method,
+        getattr(asyncio.AbstractEventLoop, method.__name__),
+        None,
+    )
 
 
-async def create_subprocess_shell(cmd, *args, **kwds):
-    return await _core.create_subprocess_shell(cmd, *args, **kwds)
+async def create_subprocess_exec(
+    program, *args, stdin=None, stdout=None, stderr=None, limit=LIMIT, **kwds
+):
+    create = _core.create_subprocess_exec
+    if not serves(asyncio.get_running_loop(), subprocess_exec):
+        create = asyncios["create_subprocess_exec"]
+    return await create(
+        program, *args, stdin=stdin, stdout=stdout, stderr=stderr, limit=limit, **kwds
+    )
 
 
-async def subprocess_exec(self, protocol_factory, program, *args, **kwds):
-    return await _core.loop_subprocess_exec(self, protocol_factory, program, *args, **kwds)
+async def create_subprocess_shell(cmd, stdin=None, stdout=None, stderr=None, limit=LIMIT, **kwds):
+    create = _core.create_subprocess_shell
+    if not serves(asyncio.get_running_loop(), subprocess_shell):
+        create = asyncios["create_subprocess_shell"]
+    return await create(cmd, stdin=stdin, stdout=stdout, stderr=stderr, limit=limit, **kwds)
 
 
-async def subprocess_shell(self, protocol_factory, cmd, **kwds):
-    return await _core.loop_subprocess_shell(self, protocol_factory, cmd, **kwds)
+async def subprocess_exec(
+    self, protocol_factory, program, *args, stdin=PIPE, stdout=PIPE, stderr=PIPE, **kwds
+):
+    return await _core.loop_subprocess_exec(
+        self, protocol_factory, program, *args, stdin=stdin, stdout=stdout, stderr=stderr, **kwds
+    )
+
+
+async def subprocess_shell(
+    self, protocol_factory, cmd, *, stdin=PIPE, stdout=PIPE, stderr=PIPE, **kwds
+):
+    return await _core.loop_subprocess_shell(
+        self, protocol_factory, cmd, stdin=stdin, stdout=stdout, stderr=stderr, **kwds
+    )
 
 
 FUNCTIONS = (create_subprocess_exec, create_subprocess_shell)
@@ -35,15 +67,32 @@ METHODS = (subprocess_exec, subprocess_shell)
 for function in FUNCTIONS + METHODS:
     function.__doc__ = getattr(_core, function.__name__).__doc__
 
-# Where they are put.
+# Where they are put.  `holders` says what is wanted, `replaced` what is the case, and settle()
+# makes the one follow the other.  A lock's owner may come here again, by way of the garbage
+# collector or of an import; it then only changes what is wanted.
 
-lock = threading.Lock()
-holders: set[object] = (
-    set()
-)  # who wants it installed: INSTALL, and one object per `with installed()`
-replaced: list[tuple] = []  # [(owner, name, what was there)], empty while it is not installed
+lock = threading.RLock()
+settling = False
+holders: set[object] = set()  # who wants it: INSTALL, and one object per `with installed()`
+replaced: list[tuple] = []  # [(owner, name, what was there)]
 INSTALL = object()
 NOTHING = object()  # was there: the name was inherited
+
+
+def settle():
+    """Call it with the lock held."""
+    global settling
+    if settling:
+        return
+    settling = True
+    try:
+        while bool(holders) != bool(replaced):
+            if holders:
+                put_in_place()
+            else:
+                take_away()
+    finally:
+        settling = False
 
 
 def replace(owner, function):
@@ -52,25 +101,14 @@ def replace(owner, function):
     setattr(owner, name, function)
 
 
-def replace_in_uvloop(uvloop):
-    if not any(owner is uvloop.Loop for owner, _, _ in replaced):
-        for method in METHODS:
-            replace(uvloop.Loop, method)
-
-
 def put_in_place():
-    if replaced:
-        return
-    for owner in (asyncio, asyncio.subprocess):
+    for owner in (asyncio, subprocess):
         for function in FUNCTIONS:
             replace(owner, function)
     for method in METHODS:
         replace(asyncio.SelectorEventLoop, method)
-    uvloop = sys.modules.get("uvloop")
-    if hasattr(uvloop, "Loop"):
-        replace_in_uvloop(uvloop)
-    else:
-        sys.meta_path.insert(0, UVLOOP_FINDER)
+    sys.meta_path.insert(0, UVLOOP_FINDER)
+    replace_in_uvloop()
 
 
 def take_away():
@@ -80,21 +118,50 @@ def take_away():
             delattr(owner, name)
         else:
             setattr(owner, name, before)
+    forget_finder()
+
+
+# uvloop may be imported later, or be half imported by another thread.
+
+
+def replace_in_uvloop():
+    loop_type = getattr(sys.modules.get("uvloop"), "Loop", None)
+    if loop_type is None:
+        return
+    if not any(owner is loop_type for owner, _, _ in replaced):
+        for method in METHODS:
+            replace(loop_type, method)
+    forget_finder()
+
+
+def forget_finder():
     with contextlib.suppress(ValueError):
         sys.meta_path.remove(UVLOOP_FINDER)
 
 
-# uvloop may be imported later.
+def finish_uvloop():
+    """Without the lock: another thread may be importing uvloop, and this waits for it."""
+    if UVLOOP_FINDER in sys.meta_path and "uvloop" in sys.modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module("uvloop")
+        uvloop_is_loaded()
 
 
-class UvloopFinder(importlib.abc.MetaPathFinder):
+def uvloop_is_loaded():
+    with lock:
+        if replaced:
+            replace_in_uvloop()
+
+
+class UvloopFinder:
     """Lets the other finders find uvloop, and has its loader tell us when it is loaded."""
 
-    def find_spec(self, name, path, target=None):
+    def find_spec(self, name, path=None, target=None):
         if name != "uvloop":
             return None
-        for finder in sys.meta_path:
-            spec = finder.find_spec(name, path, target) if finder is not self else None
+        for finder in list(sys.meta_path):
+            find = getattr(finder, "find_spec", None) if finder is not self else None
+            spec = find(name, path, target) if find else None
             if spec is not None:
                 if hasattr(spec.loader, "exec_module"):
                     spec.loader = UvloopLoader(spec.loader)
@@ -102,23 +169,19 @@ class UvloopFinder(importlib.abc.MetaPathFinder):
         return None
 
 
-class UvloopLoader(importlib.abc.Loader):
-    """Steps aside as soon as the module is loaded."""
+class UvloopLoader:
+    """Is like the loader that it holds, and steps aside as soon as the module is loaded."""
 
     def __init__(self, loader):
         self.loader = loader
 
-    def create_module(self, spec):
-        return self.loader.create_module(spec)
+    def __getattr__(self, name):
+        return getattr(self.loader, name)
 
     def exec_module(self, module):
         module.__loader__ = module.__spec__.loader = self.loader
         self.loader.exec_module(module)
-        with lock:
-            if replaced:
-                replace_in_uvloop(module)
-            with contextlib.suppress(ValueError):
-                sys.meta_path.remove(UVLOOP_FINDER)
+        uvloop_is_loaded()
 
 
 UVLOOP_FINDER = UvloopFinder()
@@ -132,18 +195,20 @@ def install():
     Replaces create_subprocess_exec and create_subprocess_shell in asyncio and asyncio.subprocess,
     and subprocess_exec and subprocess_shell of asyncio.SelectorEventLoop and of uvloop.Loop (which
     may be imported later).  Names that a module has imported from asyncio before stay what they
-    are.  Installing twice is installing once.  May be called from any thread.
+    are, and so does a loop that has these methods itself.  Installing twice is installing once.
+    May be called from any thread.
     """
     with lock:
         holders.add(INSTALL)
-        put_in_place()
+        settle()
+    finish_uvloop()
 
 
 def uninstall():
     """Put back exactly what was there before install() or installed(); no more if not installed."""
     with lock:
         holders.clear()
-        take_away()
+        settle()
 
 
 @contextlib.contextmanager
@@ -155,11 +220,11 @@ def installed():
     holder = object()
     with lock:
         holders.add(holder)
-        put_in_place()
+        settle()
+    finish_uvloop()
     try:
         yield
     finally:
         with lock:
             holders.discard(holder)
-            if not holders:
-                take_away()
+            settle()

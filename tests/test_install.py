@@ -2,6 +2,7 @@
 
 import asyncio
 import asyncio.subprocess
+import gc
 import importlib.metadata
 import inspect
 import os
@@ -252,6 +253,122 @@ def test_a_call_that_is_wrong_says_so_like_asyncios():
     run(main)
     with _fastproc.installed():
         run(main)
+
+
+def test_they_have_the_signatures_of_asyncios():
+    names = ("stdin", "stdout", "stderr", "limit")
+    before = [inspect.signature(getattr(owner, name)) for owner, name in PLACES[:4]]
+    with _fastproc.installed():
+        assert [inspect.signature(getattr(owner, name)) for owner, name in PLACES[:4]] == before
+        for owner, name in PLACES[4:]:
+            parameters = inspect.signature(getattr(owner, name)).parameters
+            assert all(parameters[pipe].default == -1 for pipe in names[:3])
+
+
+def test_a_loop_with_methods_of_its_own_is_asked_itself():
+    called = []
+
+    class Loop(asyncio.SelectorEventLoop):
+        async def subprocess_exec(self, protocol_factory, *args, **kwds):
+            called.append(args[0])
+            return await super().subprocess_exec(protocol_factory, *args, **kwds)
+
+    async def main():
+        proc = await asyncio.create_subprocess_exec("echo", "x", stdout=-1)
+        assert await proc.communicate() == (b"x\n", None)
+        return type(proc._transport)
+
+    with _fastproc.installed(), asyncio.Runner(loop_factory=Loop) as runner:
+        assert runner.run(main()) is _fastproc.SubprocessTransport
+    assert called == ["echo"]
+
+
+def test_a_loop_that_inherits_nothing_needs_no_methods_of_its_own():
+    """asyncio.AbstractEventLoop's say that they are not implemented."""
+
+    class Loop(asyncio.SelectorEventLoop):
+        subprocess_exec = asyncio.AbstractEventLoop.subprocess_exec
+
+    async def main():
+        proc = await asyncio.create_subprocess_exec("true")
+        await proc.wait()
+        return type(proc)
+
+    with _fastproc.installed(), asyncio.Runner(loop_factory=Loop) as runner:
+        assert runner.run(main()) is _fastproc.Process
+
+
+# At odd moments
+
+
+def test_the_garbage_collector_may_leave_it_in_the_midst_of_another(monkeypatch):
+    class Bomb:
+        pass
+
+    def left_in_a_cycle():
+        left = _fastproc.installed()
+        left.__enter__()
+        bomb = Bomb()
+        bomb.itself, bomb.left = bomb, left
+
+    replace = _fastproc._install.replace
+
+    def replace_and_collect(*args):
+        gc.collect()
+        replace(*args)
+
+    left_in_a_cycle()
+    _fastproc.uninstall()
+    left_in_a_cycle()
+    _fastproc.uninstall()
+    monkeypatch.setattr(_fastproc._install, "replace", replace_and_collect)
+    with _fastproc.installed():
+        assert is_installed()
+    assert not is_installed()
+
+
+@pytest.mark.skipif(uvloop is None, reason="uvloop is not installed")
+def test_uvloop_half_imported_by_another_thread():
+    source = """
+        import builtins, sys, threading, _fastproc
+        installing, imported = threading.Event(), builtins.__import__
+
+        def slow(name, globals=None, *args):
+            if globals and globals.get("__name__") == "uvloop" and not begun.is_set():
+                begun.set()
+                installing.wait(5)
+            return imported(name, globals, *args)
+
+        begun = threading.Event()
+        builtins.__import__ = slow
+        thread = threading.Thread(target=imported, args=("uvloop",))
+        thread.start()
+        begun.wait(5)
+        assert not hasattr(sys.modules["uvloop"], "Loop")
+        threading.Timer(0.05, installing.set).start()
+        _fastproc.install()
+        thread.join()
+        print("subprocess_exec" in vars(sys.modules["uvloop"].Loop))
+        print(_fastproc._install.UVLOOP_FINDER in sys.meta_path)
+        """
+    assert python(source).split() == ["True", "False"]
+
+
+@pytest.mark.skipif(uvloop is None, reason="uvloop is not installed")
+def test_uvloop_imported_lazily():
+    source = """
+        import importlib.util, sys, _fastproc
+        _fastproc.install()
+        spec = importlib.util.find_spec("uvloop")
+        assert spec.loader.get_source and spec.loader.get_data(spec.origin)
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        uvloop = sys.modules["uvloop"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(uvloop)
+        _fastproc.uninstall()
+        _fastproc.install()
+        print("subprocess_exec" in vars(uvloop.Loop))
+        """
+    assert python(source).split() == ["True"]
 
 
 @pytest.mark.skipif(uvloop is None, reason="uvloop is not installed")

@@ -10,7 +10,7 @@ import subprocess
 import weakref
 
 import pytest
-from support import children, iterate, pattern, until
+from support import children, exited, iterate, pattern, until, until_blocking
 
 pytestmark = pytest.mark.every_path
 VARIABLE = contextvars.ContextVar("variable", default="nobody's")
@@ -269,13 +269,14 @@ def test_a_callback_that_raises_is_the_exception_handlers_business(aio, where):
     aio.run(main)
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError, GeneratorExit])
 @pytest.mark.parametrize("where", ["pause_writing", "resume_writing"])
-def test_flow_control_that_raises_is_the_exception_handlers_business(aio, where):
+def test_flow_control_that_raises_is_the_exception_handlers_business(aio, where, error):
     aio.uvloop_differs("tells nothing more of it")
     errors = []
 
     def fail(self, *args):
-        raise ZeroDivisionError(where)
+        raise error(where)
 
     async def main():
         asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
@@ -367,6 +368,64 @@ def test_a_protocol_may_replace_itself(aio):
         assert second.names()[0] == "pipe_data_received" or aio.on_uvloop
         assert second.told[-1] == ("connection_lost", None)
         assert second.data() == b"y\n"
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("what", ["transport", "pipe"])
+@pytest.mark.parametrize("size", [100, 300000])
+def test_who_takes_over_is_told_the_rest(aio, what, size):
+    """Though the child has written it all and is gone by then."""
+    aio.uvloop_differs("pipes have no set_protocol(), and the rest is not told")
+
+    def hand_over(self, fd, data):
+        if what == "transport":
+            self.transport.set_protocol(self.heir)
+        else:
+            pipe = self.transport.get_pipe_transport(1)
+            pipe.set_protocol(PipeRecorder(behind=pipe.get_protocol()))
+
+    async def main():
+        first = Recorder(pipe_data_received=hand_over)
+        first.heir = Recorder() if what == "transport" else first
+        script = f"exec head -c {size} /dev/zero"
+        transport, _ = await start(aio, script, protocol=first, stdin=None, pipesize=1 << 20)
+        until_blocking(lambda: exited(transport.get_pid()))
+        await first.heir.ended
+        told = first.told + (first.heir.told if what == "transport" else [])
+        assert sum(len(call[2]) for call in told if call[0] == "pipe_data_received") == size
+        assert first.names().count("pipe_data_received") == 1 or what == "pipe"
+        assert ("pipe_connection_lost", 1, None) in first.heir.told
+        assert first.heir.told[-1] == ("connection_lost", None)
+        transport.close()
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("what", ["pause", "close the pipe", "close the transport"])
+def test_no_more_data_after(aio, what):
+    """Though the child has written it all and is gone by then."""
+    aio.uvloop_differs("delivers what it has read")
+
+    def stop(self, fd, data):
+        pipe = self.transport.get_pipe_transport(1)
+        {"pause": pipe.pause_reading, "close the pipe": pipe.close}.get(
+            what, self.transport.close
+        )()
+
+    async def main():
+        protocol = Recorder(pipe_data_received=stop)
+        script = "exec head -c 600000 /dev/zero"
+        transport, _ = await start(aio, script, protocol=protocol, stdin=None, pipesize=1 << 20)
+        until_blocking(lambda: exited(transport.get_pid()))
+        await transport._wait() if what == "pause" and aio.is_fastproc else await asyncio.sleep(
+            0.02
+        )
+        await iterate(10)
+        assert protocol.names().count("pipe_data_received") == 1
+        assert (("pipe_connection_lost", 1, None) in protocol.told) == (what != "pause")
+        transport.close()
+        await protocol.ended
 
     aio.run(main)
 
@@ -633,6 +692,30 @@ def test_a_pipes_protocol_may_be_wrapped(aio):
     aio.run(main)
 
 
+@pytest.mark.may_warn("no attribute '_pipe_")
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("fd", [0, 1])
+def test_a_pipes_protocol_that_is_told_of_the_end_too_early(aio, fd, own):
+    """By a wrapper that has gone wrong; asyncio may tell no more of the pipe, and logs an error."""
+    aio.uvloop_differs("pipes have no set_protocol()")
+
+    async def main():
+        transport, protocol = await start(aio, "read x; echo $x; exit 3")
+        pipe = transport.get_pipe_transport(fd)
+        inner = pipe.get_protocol()
+        if own:
+            pipe.set_protocol(PipeRecorder())
+        inner.connection_lost(None)
+        if aio.is_fastproc:
+            inner.connection_lost(None)
+        transport.get_pipe_transport(0).write(b"line\n")
+        assert await transport._wait() == 3 if aio.is_fastproc else True
+        await end(transport, protocol)
+        check_order(protocol)
+
+    aio.run(main)
+
+
 def test_a_process_is_told_through_protocols_put_into_its_transports(aio):
     aio.uvloop_differs("pipes have no set_protocol()")
 
@@ -693,6 +776,91 @@ def test_the_transport_knows_the_child(aio):
         assert transport.is_closing()
 
     aio.run(main)
+
+
+def test_transports_take_weak_references_and_attributes(aio):
+    aio.uvloop_differs("are not of asyncio's classes")
+
+    async def main():
+        transport, protocol = await start(aio, "cat")
+        pipes = [transport.get_pipe_transport(fd) for fd in range(3)]
+        gone = []
+        for each in (transport, *pipes):
+            each.note = "mine"
+            assert vars(each)["note"] == "mine"
+            gone.append(weakref.ref(each))
+            assert gone[-1]() is each
+        pipes[0].close()
+        await end(transport, protocol)
+        del each, pipes, transport, protocol
+        gc.collect()
+        return gone
+
+    gone = aio.run(main)
+    gc.collect()
+    assert [ref() for ref in gone] == [None] * 4
+
+
+# The Popen of get_extra_info("subprocess")
+
+
+def test_the_popen_sees_the_end_before_the_loop_does(aio):
+    aio.uvloop_differs("has no Popen")
+
+    async def main():
+        transport, protocol = await start(aio, "read x; exit 5", stdout=None)
+        popen = transport.get_extra_info("subprocess")
+        assert transport.get_extra_info("subprocess") is popen
+        assert (popen.pid, popen.poll(), popen.returncode) == (transport.get_pid(), None, None)
+        assert popen.args[0] == "/bin/sh"
+        with pytest.raises(subprocess.TimeoutExpired) as caught:
+            popen.wait(timeout=0.01)
+        assert caught.value.timeout == 0.01 and list(caught.value.cmd) == list(popen.args)
+        transport.get_pipe_transport(0).write(b"\n")
+        assert popen.wait() == 5 == popen.wait(1) == popen.poll()
+        assert transport.get_returncode() is None
+        if aio.is_fastproc:  # in asyncio the status is taken now
+            await end(transport, protocol)
+            assert transport.get_returncode() == 5 == popen.wait(0) == popen.returncode
+
+    aio.run(main) if aio.is_fastproc else aio.oracle_differs("loses the status")
+
+
+def test_the_popen_signals_and_is_told_from_other_signals(aio):
+    aio.oracle_differs("has a Popen that reaps")
+
+    async def main():
+        transport, protocol = await start(aio, "exec sleep 60")
+        popen = transport.get_extra_info("subprocess")
+        popen.send_signal(0)
+        popen.terminate()
+        assert popen.wait(5) == -signal.SIGTERM
+        popen.kill()  # not reaped yet, so no error
+        await end(transport, protocol)
+        with pytest.raises(ProcessLookupError):
+            popen.kill()
+
+    aio.run(main)
+
+
+def test_close_kills_by_the_popen_that_somebody_has_patched(aio):
+    aio.uvloop_differs("has no Popen")
+    called = []
+
+    async def main():
+        transport, protocol = await start(aio, "exec sleep 60")
+        popen = transport.get_extra_info("subprocess")
+        kill = popen.kill
+        popen.kill = lambda: called.append(kill())
+        transport.close()
+        assert called == [None]
+        await end(transport, protocol)
+        assert transport.get_returncode() == -signal.SIGKILL
+
+    aio.run(main)
+
+
+# Signals
 
 
 @pytest.mark.parametrize(
@@ -873,6 +1041,12 @@ def test_a_factory_that_raises_starts_nothing(aio):
     assert isinstance(raised_by("subprocess_exec", aio, factory, "true"), ZeroDivisionError)
 
 
+def test_a_factory_that_raises_stop_iteration(aio):
+    error = raised_by("subprocess_exec", aio, iter(()).__next__, "true")
+    assert isinstance(error, RuntimeError) and "StopIteration" in str(error)
+    assert isinstance(error.__cause__, StopIteration)
+
+
 def test_input_that_cannot_be_converted_never_reaches_the_factory(aio):
     aio.oracle_differs("calls it first")
     called = []
@@ -927,6 +1101,29 @@ def test_a_loop_closed_with_a_live_child_tells_nothing(aio):
     pipe.close()
     protocols[0].transport.close()
     assert protocols[0].names() == ["connection_made"]
+
+
+@pytest.mark.may_warn("still running|was destroyed but it is pending|unclosed event|never awaited")
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("how", ["close", "drop"])
+def test_a_loop_that_ends_while_children_are_created_tells_nothing(aio, how, turns):
+    aio.oracle_differs("leaves the child")
+    told = []
+
+    async def create():
+        transport, protocol = await start(aio, "exec cat")
+        told.append(protocol)
+
+    loop = aio.new_loop()
+    tasks = [loop.create_task(create()) for _ in range(3)]
+    for _ in range(turns):
+        loop.run_until_complete(asyncio.sleep(0.005))
+    if how == "close" or aio.on_uvloop:  # which warns of a loop that was not closed
+        loop.close()
+    del loop, tasks
+    gc.collect()
+    for protocol in told:
+        assert protocol.names() == ["connection_made"]
 
 
 def test_many_at_once(aio):

@@ -1,6 +1,7 @@
 """python -m _fastproc: the comparison, and running a program as python itself would."""
 
 import os
+import py_compile
 import re
 import signal
 import subprocess
@@ -137,6 +138,35 @@ def test_a_folder_and_a_zip_file(same, program, tmp_path):
     same("zipped.zip", "a")
 
 
+def test_a_compiled_program(same, program, tmp_path):
+    py_compile.compile(tmp_path / program(WHERE), cfile=tmp_path / "compiled.pyc")
+    same("compiled.pyc", "a")
+
+
+def test_a_program_on_standard_input(same):
+    same("-", "a", input=WHERE, stdin=None)
+
+
+def test_an_option_and_its_argument_in_one_word(same, program):
+    program(WHERE, "module.py")
+    same("-mmodule", "a")
+    same("-cprint(1)")
+
+
+@pytest.mark.parametrize("way", ["script", "code", "stdin"])
+def test_the_namespace_has_what_python_gives_it(same, program, way):
+    source = """
+import sys
+names = {name: type(value).__name__ for name, value in globals().items()}
+print(sorted(names.items()))
+print(getattr(__loader__, "name", __loader__), sys.excepthook is sys.__excepthook__)
+"""
+    how = {"script": [f"./{program(source)}"], "code": ["-c", source], "stdin": ["-"]}[way]
+    same(*how, input=source, stdin=None)
+    same(program("print(__file__, __loader__.get_data(__file__))"))
+    same("./program.py")
+
+
 def test_safe_path(same, program):
     same(program(WHERE, "folder/program.py"), flags=["-P"])
     same("-c", WHERE, flags=["-P"])
@@ -159,6 +189,8 @@ def test_no_such_script(same):
         ("raise KeyboardInterrupt\n", -signal.SIGINT),
         ("import os; os.kill(os.getpid(), 9)", -signal.SIGKILL),
         ("import sys\nsys.excepthook = lambda *args: print(args[1])\n1 / 0\n", 1),
+        ("import sys\nsys.excepthook = lambda *args: print(args[2].tb_lineno)\n1 / 0\n", 1),
+        ("import sys\nsys.excepthook = lambda *args: 1 / 0\n[][0]\n", 1),
         ("import threading\nthreading.Timer(0.1, print, ['late']).start()\n1 / 0\n", 1),
         ("import atexit\natexit.register(lambda: print(late))\nlate = __name__\n", 0),
     ],

@@ -44,6 +44,19 @@ static void finish(AwaitableObject *self)
     Py_CLEAR(self->thrown);
 }
 
+/* A StopIteration that came out of a step, say of a call of the user's, is no result. */
+static void replace_stop_iteration(void)
+{
+    if (!PyErr_ExceptionMatches(PyExc_StopIteration))
+        return;
+    PyObject *stop = compat_take_exception();
+    PyErr_SetString(PyExc_RuntimeError, "coroutine raised StopIteration");
+    PyObject *error = compat_take_exception();
+    PyException_SetCause(error, Py_NewRef(stop));
+    PyException_SetContext(error, stop);
+    compat_raise(error);
+}
+
 /* Turns what a step left into what a generator leaves. */
 static PySendResult conclude(AwaitableObject *self, enum step step, PyObject **result)
 {
@@ -61,6 +74,7 @@ static PySendResult conclude(AwaitableObject *self, enum step step, PyObject **r
         step = STEP_FAILED;
     }
     if (step == STEP_FAILED) {
+        replace_stop_iteration();
         PyObject *exception = compat_take_exception();
         finish(self);
         compat_raise(exception);

@@ -32,11 +32,26 @@ int loop_call_soon(HubObject *hub, PyObject *context, PyObject *callback, PyObje
     return handle != NULL ? 0 : -1;
 }
 
+bool loop_is_over(HubObject *hub)
+{
+    PyObject *raised = compat_take_exception();
+    PyObject *loop = hub_loop(hub);
+    PyObject *closed =
+        loop != NULL ? PyObject_CallMethodNoArgs(loop, hub->state->names.is_closed) : NULL;
+    bool over = loop == NULL || (closed != NULL && PyObject_IsTrue(closed) == 1);
+    PyErr_Clear();
+    Py_XDECREF(loop);
+    Py_XDECREF(closed);
+    compat_raise(raised);
+    return over;
+}
+
 void loop_report(HubObject *hub, const char *message, PyObject *transport, PyObject *protocol)
 {
     if (!PyErr_Occurred())
         return;
-    if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) ||
+        PyErr_ExceptionMatches(PyExc_SystemExit)) {
         hub_settle_exception(hub, transport);
         return;
     }

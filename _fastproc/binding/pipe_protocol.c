@@ -56,6 +56,7 @@ int pipe_traverse(PipeObject *pipe, visitproc visit, void *arg)
     Py_VISIT(pipe->hub);
     Py_VISIT(pipe->child);
     Py_VISIT(pipe->protocol);
+    Py_VISIT(pipe->dict);
     return 0;
 }
 
@@ -64,6 +65,7 @@ void pipe_clear(PipeObject *pipe)
     Py_CLEAR(pipe->extra);
     Py_CLEAR(pipe->child);
     Py_CLEAR(pipe->protocol);
+    Py_CLEAR(pipe->dict);
 }
 
 /* ---- what it is told ---- */
@@ -74,13 +76,23 @@ static PyObject *pipe_protocol_connection_made(PyObject *Py_UNUSED(op),
     Py_RETURN_NONE;
 }
 
+static bool is_closed(const PipeObject *pipe)
+{
+    return pipe->number == 0 ? ((const WritePipeObject *)pipe)->lost
+                             : ((const ReadPipeObject *)pipe)->closing;
+}
+
+/* May be called early, by who wraps a pipe's protocol; the pipe keeps its child until it is closed. */
 void pipe_end(PipeObject *pipe, PyObject *exception)
 {
-    if (pipe->disconnected)
+    TransportObject *child = (TransportObject *)Py_XNewRef((PyObject *)pipe->child);
+    if (is_closed(pipe))
+        Py_CLEAR(pipe->child);
+    if (pipe->disconnected) {
+        Py_XDECREF(child);
         return;
+    }
     pipe->disconnected = true;
-    TransportObject *child = pipe->child;
-    pipe->child = NULL;
     ReaderObject *reader = pipe->number > 0 ? ((ReadPipeObject *)pipe)->reader : NULL;
     if (reader != NULL)
         ((ReadPipeObject *)pipe)->reader = NULL;

@@ -21,6 +21,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *extra; /* the base's slot */
     HubObject *hub;
+    PyObject *dict, *weakrefs;
     struct TransportObject *child; /* until it was told of the end */
     PyObject *protocol;            /* as set or asked for (protocol.h), or NULL */
     int number;                    /* of the descriptor in the child: 0, 1 or 2 */

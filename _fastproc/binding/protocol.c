@@ -19,8 +19,9 @@ static void tell(TransportObject *child, PyObject *protocol, PyObject *name, PyO
     PyObject *context = NULL;
     if (method != NULL)
         context = child->context != NULL ? PyContext_Copy(child->context) : PyContext_CopyCurrent();
-    if (context != NULL)
-        loop_call_soon(hub, context, method, args, nargs);
+    if (context != NULL && loop_call_soon(hub, context, method, args, nargs) < 0 &&
+        loop_is_over(hub))
+        PyErr_Clear(); /* it is being closed, and calls nobody any more */
     loop_report(hub, "A protocol could not be called", (PyObject *)child, protocol);
     Py_XDECREF(method);
     Py_XDECREF(context);
@@ -98,10 +99,12 @@ bool protocol_has_pipe(const PipeObject *pipe)
 
 void protocol_data_received(PipeObject *pipe, PyObject *data)
 {
-    TransportObject *child = (TransportObject *)Py_NewRef((PyObject *)pipe->child);
+    TransportObject *child = (TransportObject *)Py_XNewRef((PyObject *)pipe->child);
+    if (child == NULL)
+        return;
     if (has_own_protocol(pipe))
         tell(child, pipe->protocol, pipe->hub->state->names.data_received, &data, 1);
-    else
+    else if (!pipe->disconnected) /* else somebody has told of its end already */
         protocol_tell_data(child, pipe->number, data);
     Py_DECREF(child);
 }
@@ -111,10 +114,16 @@ bool protocol_takes_end(PipeObject *pipe, PyObject *exception, bool at_eof)
     struct fp_state *state = pipe->hub->state;
     if (!has_own_protocol(pipe))
         return false;
+    TransportObject *child = (TransportObject *)Py_XNewRef((PyObject *)pipe->child);
+    if (child == NULL)
+        return true;
     PyObject *argument = exception != NULL ? exception : Py_None;
+    if (pipe->disconnected) /* it has told of the end already: nothing refers to the child */
+        Py_CLEAR(pipe->child);
     if (at_eof)
-        tell(pipe->child, pipe->protocol, state->names.eof_received, NULL, 0);
-    tell(pipe->child, pipe->protocol, state->names.connection_lost, &argument, 1);
+        tell(child, pipe->protocol, state->names.eof_received, NULL, 0);
+    tell(child, pipe->protocol, state->names.connection_lost, &argument, 1);
+    Py_DECREF(child);
     return true;
 }
 
@@ -124,7 +133,8 @@ static int tell_flow(PipeObject *pipe, PyObject *name, const char *failed)
     PyObject *protocol = Py_XNewRef(has_own_protocol(pipe) ? pipe->protocol : NULL);
     PyObject *done = protocol != NULL ? PyObject_CallMethodNoArgs(protocol, name)
                                       : protocol_tell_flow(pipe->child, name);
-    bool serious = done == NULL && !PyErr_ExceptionMatches(PyExc_Exception);
+    bool serious = done == NULL && (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) ||
+                                    PyErr_ExceptionMatches(PyExc_SystemExit));
     if (!serious)
         loop_report(pipe->hub, failed, (PyObject *)pipe, protocol);
     Py_XDECREF(done);

@@ -122,6 +122,8 @@ void read_pipe_ready(ReadPipeObject *self, unsigned ready)
     int gulps = ready & (FP_HANGUP | FP_BROKEN) ? GULPS_AT_HANGUP : 1;
     while (gulps-- > 0 && self->slot >= 0) {
         bool to_reader = self->reader != NULL && !protocol_has_pipe(&self->base);
+        if (!to_reader) /* who may pause, close or be replaced before the next */
+            gulps = 0;
         switch ((to_reader ? read_for_reader : read_for_protocol)(self)) {
         case FP_FLOW_DATA:
             break;

@@ -214,6 +214,13 @@ static PyObject *reader_get_transport(PyObject *op, void *Py_UNUSED(closure))
     return none_for_null(((ReaderObject *)op)->transport);
 }
 
+static int reader_replace_transport(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    ReaderObject *self = (ReaderObject *)op;
+    Py_XSETREF(self->transport, value != NULL && value != Py_None ? Py_NewRef(value) : NULL);
+    return 0;
+}
+
 static PyObject *reader_get_waiter(PyObject *op, void *Py_UNUSED(closure))
 {
     return none_for_null(((ReaderObject *)op)->waiter);
@@ -235,7 +242,7 @@ static PyGetSetDef reader_getset[] = {
     {"_limit", reader_get_limit, reader_set_limit, "The limit, in bytes.", NULL},
     {"_eof", reader_get_eof, NULL, "Whether the end was fed.", NULL},
     {"_paused", reader_get_paused, NULL, "Whether the transport is paused.", NULL},
-    {"_transport", reader_get_transport, NULL, "What feeds it, or None.", NULL},
+    {"_transport", reader_get_transport, reader_replace_transport, "What feeds it, or None.", NULL},
     {"_waiter", reader_get_waiter, NULL, "The future somebody waits on, or None.", NULL},
     {"_exception", reader_get_raised, NULL, "As exception().", NULL},
     {"_loop", reader_get_loop, NULL, "The event loop.", NULL},

@@ -13,6 +13,7 @@
 #include <signal.h>
 
 #include "binding/awaitable.h"
+#include "binding/popen_view.h"
 #include "binding/protocol.h"
 #include "binding/errors.h"
 #include "posix/fd.h"
@@ -303,8 +304,9 @@ void transport_close(TransportObject *self)
     if (self->closing)
         return;
     self->closing = true;
-    if (self->phase == TRANSPORT_RUNNING &&
-        hub_is_alive(self->hub)) /* first, lest it exits by itself when its input ends */
+    /* Killed first, lest it exits by itself when its input ends. */
+    if (self->phase == TRANSPORT_RUNNING && hub_is_alive(self->hub) &&
+        !(self->popen != NULL && popen_view_kills(self->popen)))
         fp_exit_signal(&self->child, SIGKILL); /* gone or setuid: not ours to worry about */
     close_pipes(self);
 }

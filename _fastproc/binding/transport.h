@@ -23,6 +23,7 @@ typedef struct TransportObject {
     PyObject_HEAD
     PyObject *extra; /* the base's slot */
     HubObject *hub;
+    PyObject *dict, *weakrefs;
     struct launch *launch; /* until the child has exec'd and create() has heard of it */
     struct TransportObject *next_queued;
     struct fp_exit child;
@@ -31,6 +32,7 @@ typedef struct TransportObject {
     PyObject *starter;      /* the future create() waits on */
     PyObject *exit_waiters; /* list of futures, or NULL */
     PyObject *args;         /* list: what was run */
+    PyObject *popen;        /* the view of it (popen_view.h), once somebody has asked */
     PyObject *protocol;     /* of who called subprocess_exec(); NULL of a Process */
     PyObject *context;      /* what the protocol is called in a copy of */
     int slot;               /* in the hub: the outcome pipe's, later the pidfd's */

@@ -1,55 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The Python face of a transport, and two small views of it that existing
- * programs reach for: what get_extra_info('subprocess') gives, and what
- * proc.stdin._protocol is.
+ * The Python face of a transport.
  */
 #include "binding/arguments.h"
-#include "binding/pipes.h"
-#include "binding/transport.h"
+#include "binding/popen_view.h"
 #include "posix/fd.h"
 
 #include <signal.h>
-
-typedef struct {
-    PyObject_HEAD
-    TransportObject *transport;
-} ViewObject;
-
-static PyObject *view_new(PyObject *type_object, TransportObject *transport)
-{
-    PyTypeObject *type = (PyTypeObject *)type_object;
-    ViewObject *self = PyObject_GC_New(ViewObject, type);
-    if (self == NULL)
-        return NULL;
-    self->transport = (TransportObject *)Py_NewRef((PyObject *)transport);
-    PyObject_GC_Track(self);
-    return (PyObject *)self;
-}
-
-static int view_traverse(PyObject *op, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(op));
-    Py_VISIT(((ViewObject *)op)->transport);
-    return 0;
-}
-
-static int view_clear(PyObject *op)
-{
-    Py_CLEAR(((ViewObject *)op)->transport);
-    return 0;
-}
-
-static void view_dealloc(PyObject *op)
-{
-    PyTypeObject *type = Py_TYPE(op);
-    PyObject_GC_UnTrack(op);
-    view_clear(op);
-    PyObject_GC_Del(op);
-    Py_DECREF(type);
-}
-
-/* ---- SubprocessTransport ---- */
 
 static PyObject *transport_get_pid(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
@@ -117,7 +74,11 @@ static PyObject *transport_get_extra_info(PyObject *op, PyObject *args, PyObject
     int known = arguments_extra_info(args, kwargs, "subprocess", &otherwise);
     if (known < 0)
         return NULL;
-    return known ? view_new(self->hub->state->popen_type, self) : Py_NewRef(otherwise);
+    if (!known)
+        return Py_NewRef(otherwise);
+    if (self->popen == NULL)
+        self->popen = popen_view_new(self);
+    return Py_XNewRef(self->popen);
 }
 
 static PyObject *transport_wait_method(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -181,6 +142,8 @@ static int transport_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->args);
     Py_VISIT(self->protocol);
     Py_VISIT(self->context);
+    Py_VISIT(self->popen);
+    Py_VISIT(self->dict);
     if (self->launch != NULL) {
         Py_VISIT(self->launch->program);
         Py_VISIT(self->launch->cwd);
@@ -203,6 +166,8 @@ static int transport_clear(PyObject *op)
     Py_CLEAR(self->args);
     Py_CLEAR(self->protocol);
     Py_CLEAR(self->context);
+    Py_CLEAR(self->popen);
+    Py_CLEAR(self->dict);
     if (self->launch != NULL && self->phase != TRANSPORT_STARTING) {
         struct launch *launch = self->launch;
         self->launch = NULL;
@@ -216,6 +181,8 @@ static void transport_dealloc(PyObject *op)
     TransportObject *self = (TransportObject *)op;
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
+    if (self->weakrefs != NULL)
+        PyObject_ClearWeakRefs(op);
     transport_clear(op);
     launch_free(self->launch);
     fp_fd_close(&self->child.fd);
@@ -255,9 +222,8 @@ static PyMethodDef transport_methods[] = {
     {"get_extra_info", (PyCFunction)(void (*)(void))transport_get_extra_info,
      METH_VARARGS | METH_KEYWORDS,
      "get_extra_info($self, /, name, default=None)\n--\n\n"
-     "-> object. 'subprocess' gives an object with pid, args, returncode, poll() and the signal "
-     "methods of a "
-     "Popen. asyncio.BaseTransport.get_extra_info."},
+     "-> object. 'subprocess' gives an object with pid, args, returncode, poll(), wait() and the "
+     "signal methods of a Popen. asyncio.BaseTransport.get_extra_info."},
     {"get_protocol", transport_get_protocol, METH_NOARGS,
      "get_protocol($self, /)\n--\n\n"
      "-> the asyncio.SubprocessProtocol; None of a Process that has its streams, and at the end. "
@@ -271,6 +237,17 @@ static PyMethodDef transport_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyGetSetDef transport_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef transport_members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(TransportObject, dict), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(TransportObject, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyType_Slot transport_slots[] = {
     {Py_tp_doc, "One child and its pipes: an asyncio.SubprocessTransport."},
     {Py_tp_dealloc, transport_dealloc},
@@ -278,6 +255,8 @@ static PyType_Slot transport_slots[] = {
     {Py_tp_clear, transport_clear},
     {Py_tp_repr, transport_repr},
     {Py_tp_methods, transport_methods},
+    {Py_tp_members, transport_members},
+    {Py_tp_getset, transport_getset},
     {0, NULL},
 };
 
@@ -286,95 +265,6 @@ static PyType_Spec transport_spec = {
     .basicsize = sizeof(TransportObject),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = transport_slots,
-};
-
-/* ---- the Popen view ---- */
-
-static PyObject *popen_get_pid(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyLong_FromLong(((ViewObject *)op)->transport->child.pid);
-}
-
-static PyObject *popen_get_args(PyObject *op, void *Py_UNUSED(closure))
-{
-    return Py_NewRef(((ViewObject *)op)->transport->args);
-}
-
-static PyObject *popen_get_returncode(PyObject *op, void *Py_UNUSED(closure))
-{
-    return transport_returncode(((ViewObject *)op)->transport);
-}
-
-static PyObject *popen_get_pipe(PyObject *op, void *closure)
-{
-    PyObject *pipe = ((ViewObject *)op)->transport->pipes[(intptr_t)closure];
-    return Py_NewRef(pipe != NULL ? pipe : Py_None);
-}
-
-static PyObject *popen_poll(PyObject *op, PyObject *Py_UNUSED(ignored))
-{
-    return transport_returncode(((ViewObject *)op)->transport);
-}
-
-static PyObject *popen_send_signal(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
-                                   PyObject *names)
-{
-    return transport_send_signal_method((PyObject *)((ViewObject *)op)->transport, args, nargs,
-                                        names);
-}
-
-static PyObject *popen_terminate(PyObject *op, PyObject *Py_UNUSED(ignored))
-{
-    return send(((ViewObject *)op)->transport, SIGTERM);
-}
-
-static PyObject *popen_kill(PyObject *op, PyObject *Py_UNUSED(ignored))
-{
-    return send(((ViewObject *)op)->transport, SIGKILL);
-}
-
-static PyGetSetDef popen_getset[] = {
-    {"pid", popen_get_pid, NULL, "The process id.", NULL},
-    {"args", popen_get_args, NULL, "What was run: a list.", NULL},
-    {"returncode", popen_get_returncode, NULL, "None while the child runs.", NULL},
-    {"stdin", popen_get_pipe, NULL, "The pipe's transport, or None.", (void *)0},
-    {"stdout", popen_get_pipe, NULL, "The pipe's transport, or None.", (void *)1},
-    {"stderr", popen_get_pipe, NULL, "The pipe's transport, or None.", (void *)2},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
-static PyMethodDef popen_methods[] = {
-    {"poll", popen_poll, METH_NOARGS,
-     "poll($self, /)\n--\n\n"
-     "-> int | None. As returncode."},
-    {"send_signal", FASTCALL(popen_send_signal),
-     "send_signal($self, /, signal)\n--\n\n"
-     "-> None."},
-    {"terminate", popen_terminate, METH_NOARGS,
-     "terminate($self, /)\n--\n\n"
-     "-> None. SIGTERM."},
-    {"kill", popen_kill, METH_NOARGS,
-     "kill($self, /)\n--\n\n"
-     "-> None. SIGKILL."},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyType_Slot popen_slots[] = {
-    {Py_tp_doc, "What get_extra_info('subprocess') gives: the part of a Popen that does not wait."},
-    {Py_tp_dealloc, view_dealloc},
-    {Py_tp_traverse, view_traverse},
-    {Py_tp_clear, view_clear},
-    {Py_tp_getset, popen_getset},
-    {Py_tp_methods, popen_methods},
-    {0, NULL},
-};
-
-static PyType_Spec popen_spec = {
-    .name = "_fastproc.PopenView",
-    .basicsize = sizeof(ViewObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-             Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = popen_slots,
 };
 
 int transport_init(PyObject *module, struct fp_state *state)
@@ -387,5 +277,5 @@ int transport_init(PyObject *module, struct fp_state *state)
     Py_XDECREF(base);
     if (result < 0)
         return -1;
-    return module_add_type(module, &popen_spec, NULL, 0, &state->popen_type, NULL);
+    return popen_view_init(module, state);
 }

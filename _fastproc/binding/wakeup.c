@@ -50,8 +50,11 @@ static void call_one(WakeupObject *self, bool now, PyObject *callback, PyObject 
 {
     HubObject *hub = self->hub;
     now = now && hub->interrupt == NULL;
-    if ((now ? call_now : call_soon)(self, callback, context) < 0)
-        hub_settle_exception(hub, (PyObject *)self);
+    if ((now ? call_now : call_soon)(self, callback, context) == 0)
+        return;
+    if (!now && loop_is_over(hub))
+        PyErr_Clear(); /* it is being closed, and calls nobody any more */
+    hub_settle_exception(hub, (PyObject *)self);
 }
 
 /* Takes the callbacks and calls each.  Keeps what is raised; raises nothing. */

@@ -204,8 +204,7 @@ void write_pipe_ready(WritePipeObject *self, unsigned ready)
     }
     if (self->out.pending == 0 && set_interest(self, FP_WANT_NOTHING) < 0)
         return;
-    if (write_pipe_update_flow(self) < 0) /* may write or close */
-        return;
+    write_pipe_update_flow(self); /* may write or close; what it raises is for the hub */
     if (self->out.pending == 0 && self->closing)
         lose(self, NULL);
 }

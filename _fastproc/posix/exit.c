@@ -193,25 +193,56 @@ int fp_exit_signal(const struct fp_exit *child, int signum)
     return result < 0 ? -errno : 0;
 }
 
+/* waitid() on the child, by its pidfd if that can be.  0 or -errno. */
+static int wait_for_child(const struct fp_exit *child, siginfo_t *info, int options,
+                          struct rusage *usage)
+{
+    int err = -EINVAL;
+    if (child->is_pidfd)
+        err = wait_for(WAIT_BY_PIDFD, child->fd, info, options, usage);
+    if (err == -EINVAL) /* no pidfd, or one on Linux before 5.4 */
+        err = wait_for(P_PID, child->pid, info, options, usage);
+    return err;
+}
+
+static int decode_info(const siginfo_t *info)
+{
+    return info->si_code == CLD_EXITED ? info->si_status : -info->si_status;
+}
+
 enum fp_reap fp_exit_reap(struct fp_exit *child, struct fp_exit_status *status)
 {
     siginfo_t info;
     memset(status, 0, sizeof *status);
     if (child->reaped)
         return FP_REAP_LOST;
-    int err = -EINVAL;
-    if (child->is_pidfd)
-        err = wait_for(WAIT_BY_PIDFD, child->fd, &info, WEXITED | WNOHANG, &status->usage);
-    if (err == -EINVAL) /* no pidfd, or one on Linux before 5.4 */
-        err = wait_for(P_PID, child->pid, &info, WEXITED | WNOHANG, &status->usage);
+    int err = wait_for_child(child, &info, WEXITED | WNOHANG, &status->usage);
     if (err == 0 && info.si_pid == 0)
         return FP_REAP_RUNNING;
     child->reaped = true;
     if (err == 0) {
-        status->returncode = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+        status->returncode = decode_info(&info);
         return FP_REAP_DONE;
     }
     if (child->is_pidfd && child->may_ask && ask_exit_info(child->fd, &status->returncode))
+        return FP_REAP_INFO;
+    return FP_REAP_LOST;
+}
+
+enum fp_reap fp_exit_peek(const struct fp_exit *child, int *returncode)
+{
+    siginfo_t info;
+    *returncode = 0;
+    if (child->reaped)
+        return FP_REAP_LOST;
+    int err = wait_for_child(child, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
+    if (err == 0 && info.si_pid == 0)
+        return FP_REAP_RUNNING;
+    if (err == 0) {
+        *returncode = decode_info(&info);
+        return FP_REAP_DONE;
+    }
+    if (child->is_pidfd && child->may_ask && ask_exit_info(child->fd, returncode))
         return FP_REAP_INFO;
     return FP_REAP_LOST;
 }

@@ -52,6 +52,9 @@ int fp_exit_signal(const struct fp_exit *child, int signum);
 /* Takes the status if there is one; never waits.  Does not close fd. */
 enum fp_reap fp_exit_reap(struct fp_exit *child, struct fp_exit_status *status);
 
+/* What fp_exit_reap() would say, leaving the status for it; no usage. */
+enum fp_reap fp_exit_peek(const struct fp_exit *child, int *returncode);
+
 /* Kills the child and waits for its end; for a child that must not outlive this call.
  * Gives up after some seconds on a child that cannot be killed (-ETIMEDOUT, -EPERM).
  * -ESRCH if it was reaped before.  Else fills in status and returns 0.  Closes fd. */

@@ -27,9 +27,6 @@ MOCKS_CONNECTING = "replaces loop.connect_read_pipe and connect_write_pipe, by w
 
 EXCLUSIONS = {
     "test_subprocess": {
-        "SubprocessMixin.test_close_kill_running": Listed(
-            "calls transport._wait(), and wants close() to use the kill() that it put into the Popen"
-        ),
         "SubprocessMixin.test_pause_reading": Listed(
             "replaces loop.connect_read_pipe to have mocks for methods of asyncio's pipe transport"
         ),
@@ -65,7 +62,6 @@ EXCLUSIONS = {
         ),
     },
     "test_streams": {
-        "StreamTests.test___repr__transport": Listed("sets stream._transport"),
         "StreamTests.test___repr__waiter": Listed("sets stream._waiter"),
         "StreamTests.test_start_tls_buffered_data": Listed(
             "waits by reader._wait_for_data()", since=(3, 14, 10)

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What get_extra_info('subprocess') of a transport gives: a child seen as a
+ * subprocess.Popen.  Looks, waits and signals; the status stays for the loop.
+ */
+#ifndef FP_BINDING_POPEN_VIEW_H
+#define FP_BINDING_POPEN_VIEW_H
+
+#include "binding/pipes.h"
+#include "binding/transport.h"
+
+/* A new reference or NULL. */
+PyObject *popen_view_new(TransportObject *transport);
+
+/* Kills the child by the view's kill() if somebody may have replaced it; else false. */
+bool popen_view_kills(PyObject *view);
+
+int popen_view_init(PyObject *module, struct fp_state *state);
+
+#endif

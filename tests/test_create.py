@@ -641,6 +641,17 @@ def test_preexec_fn_runs_in_the_child(aio):
         assert os.read(out.fileno(), 20) == b"%d" % os.getpid()
 
 
+def test_preexec_fn_may_change_the_environment_that_is_inherited(aio):
+    async def main():
+        put = {"preexec_fn": lambda: os.putenv("FASTPROC_TEST", "put")}
+        assert await shell_output(aio, 'printf "$FASTPROC_TEST"', **put) == b"put"
+        given = {"env": {"FASTPROC_TEST": "given"}}
+        assert await shell_output(aio, 'printf "$FASTPROC_TEST"', **put, **given) == b"given"
+        assert await shell_output(aio, 'printf "$FASTPROC_TEST"') == b""
+
+    aio.run(main)
+
+
 def test_preexec_fn_runs_after_everything_but_the_closing_of_descriptors(aio, tmp_path):
     aio.uvloop_differs("no umask= or process_group=")
 

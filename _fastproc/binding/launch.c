@@ -6,11 +6,14 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "binding/options.h"
 #include "binding/strings.h"
 #include "binding/errors.h"
 #include "posix/fd.h"
+
+extern char **environ;
 
 /* ---- from the call to the launch ---- */
 
@@ -209,11 +212,15 @@ static void after_fork_in_child(void *Py_UNUSED(context))
     PyOS_AfterFork_Child();
 }
 
+/* In the child, whose memory is its own. */
 static int run_preexec(void *context)
 {
-    PyObject *result = PyObject_CallNoArgs(((struct launch *)context)->preexec_fn);
+    struct launch *launch = context;
+    PyObject *result = PyObject_CallNoArgs(launch->preexec_fn);
     if (result == NULL)
         PyErr_Clear();
+    if (launch->own_env != NULL) /* inherited: with what preexec_fn has put into it */
+        launch->request.envp = environ;
     Py_XDECREF(result);
     return result == NULL ? -1 : 0;
 }

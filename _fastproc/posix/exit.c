@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "posix/fd.h"
@@ -46,16 +47,28 @@ struct pidfd_info_v0 {
 #define ASK_PIDFD_INFO _IOWR(0xFF, 11, struct pidfd_info_v0)
 #define INFO_EXIT (UINT64_C(1) << 3)
 
-/* Rung 2.  True with *returncode set if the kernel still knows. */
+/* Rung 2.  True with *returncode set if the kernel still knows.
+ *
+ * A child that waitid() does not find any more may be on its way out in another processor, and is
+ * known a moment later; until then the kernel answers without the exit, and ESRCH if it never
+ * keeps one.  Seen once in some hundred children while SIGCHLD was ignored. */
 static bool ask_exit_info(int pidfd, int *returncode)
 {
+    enum { TRIES = 200 };
+    const struct timespec pause = {.tv_nsec = 20 * 1000};
     struct pidfd_info_v0 info;
-    memset(&info, 0, sizeof info);
-    info.mask = INFO_EXIT;
-    if (ioctl(pidfd, ASK_PIDFD_INFO, &info) < 0 || !(info.mask & INFO_EXIT))
-        return false;
-    *returncode = decode_wait_status(info.exit_code);
-    return true;
+    for (int i = 0; i < TRIES; i++) {
+        memset(&info, 0, sizeof info);
+        info.mask = INFO_EXIT;
+        if (ioctl(pidfd, ASK_PIDFD_INFO, &info) < 0)
+            return false;
+        if (info.mask & INFO_EXIT) {
+            *returncode = decode_wait_status(info.exit_code);
+            return true;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return false;
 }
 
 static int open_pidfd(pid_t pid)

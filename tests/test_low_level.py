@@ -755,6 +755,25 @@ def test_a_process_whose_transport_is_given_a_protocol(aio):
     aio.run(main)
 
 
+def test_pipe_transports_are_of_asyncios_classes(aio):
+    aio.uvloop_differs("are of its own")
+
+    async def main():
+        transport, protocol = await start(aio, "cat")
+        into, out = transport.get_pipe_transport(0), transport.get_pipe_transport(1)
+        assert isinstance(into, asyncio.Transport) and isinstance(into, asyncio.WriteTransport)
+        assert isinstance(out, asyncio.ReadTransport)
+        assert not isinstance(out, asyncio.WriteTransport)
+        for method in (into.pause_reading, into.resume_reading, into.is_reading):
+            with pytest.raises(NotImplementedError):
+                method()
+        assert not hasattr(out, "write")
+        into.close()
+        await end(transport, protocol)
+
+    aio.run(main)
+
+
 # The transport
 
 

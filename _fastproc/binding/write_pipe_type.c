@@ -208,7 +208,7 @@ static PyMemberDef write_pipe_members[] = {
 };
 
 static PyType_Slot write_pipe_slots[] = {
-    {Py_tp_doc, "The write end of a child's pipe: an asyncio.WriteTransport."},
+    {Py_tp_doc, "The write end of a child's pipe: an asyncio.Transport that only writes."},
     {Py_tp_dealloc, write_pipe_dealloc},
     {Py_tp_traverse, write_pipe_traverse},
     {Py_tp_clear, write_pipe_clear},
@@ -228,7 +228,7 @@ static PyType_Spec write_pipe_spec = {
 
 int write_pipe_init(PyObject *module, struct fp_state *state)
 {
-    PyObject *base = module_import_attribute("asyncio", "WriteTransport");
+    PyObject *base = module_import_attribute("asyncio", "Transport");
     int result = -1;
     if (base != NULL)
         result = module_add_type(module, &write_pipe_spec, base, offsetof(PipeObject, hub),

@@ -359,7 +359,8 @@ def test_a_protocol_may_replace_itself(aio):
         second = Recorder()
         first = Recorder(pipe_data_received=lambda self, *args: self.transport.set_protocol(second))
         transport, protocol = await start(aio, "echo x; read y; echo y", protocol=first)
-        assert protocol is first and transport.get_protocol() is first
+        assert protocol is first
+        assert transport.get_protocol() is first or not aio.is_fastproc  # asyncio reads earlier
         await until(first.data)
         assert transport.get_protocol() is second
         transport.get_pipe_transport(0).write(b"\n")
@@ -376,7 +377,7 @@ def test_a_protocol_may_replace_itself(aio):
 @pytest.mark.parametrize("size", [100, 300000])
 def test_who_takes_over_is_told_the_rest(aio, what, size):
     """Though the child has written it all and is gone by then."""
-    aio.uvloop_differs("pipes have no set_protocol(), and the rest is not told")
+    aio.oracle_differs("may have read it all before it calls")
 
     def hand_over(self, fd, data):
         if what == "transport":
@@ -394,7 +395,8 @@ def test_who_takes_over_is_told_the_rest(aio, what, size):
         await first.heir.ended
         told = first.told + (first.heir.told if what == "transport" else [])
         assert sum(len(call[2]) for call in told if call[0] == "pipe_data_received") == size
-        assert first.names().count("pipe_data_received") == 1 or what == "pipe"
+        if what == "transport" and aio.is_fastproc:  # asyncio may have read on
+            assert first.names().count("pipe_data_received") == 1
         assert ("pipe_connection_lost", 1, None) in first.heir.told
         assert first.heir.told[-1] == ("connection_lost", None)
         transport.close()
@@ -405,7 +407,7 @@ def test_who_takes_over_is_told_the_rest(aio, what, size):
 @pytest.mark.parametrize("what", ["pause", "close the pipe", "close the transport"])
 def test_no_more_data_after(aio, what):
     """Though the child has written it all and is gone by then."""
-    aio.uvloop_differs("delivers what it has read")
+    aio.oracle_differs("delivers what it has read")
 
     def stop(self, fd, data):
         pipe = self.transport.get_pipe_transport(1)

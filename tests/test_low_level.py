@@ -819,7 +819,8 @@ def test_transports_take_weak_references_and_attributes(aio):
 
     gone = aio.run(main)
     gc.collect()
-    assert [ref() for ref in gone] == [None] * 4
+    if aio.is_fastproc:  # a thread of asyncio's child watcher may still have it
+        assert [ref() for ref in gone] == [None] * 4
 
 
 # The Popen of get_extra_info("subprocess")

@@ -32,7 +32,7 @@ def test_thousand_children_at_once(aio, many_descriptors):
         procs = await asyncio.gather(*creating)
         assert len({proc.pid for proc in procs}) == 1000 == len(children())
         if aio.is_fastproc:
-            assert threads() == before
+            assert threads() <= before  # an earlier one of asyncio may end meanwhile
         for n, proc in enumerate(procs):
             proc.stdin.write(b"%d\n" % n)
         lines = await asyncio.gather(*(proc.stdout.readline() for proc in procs))

@@ -32,6 +32,7 @@ def refused(aio, tmp_path):
             assert message is None or str(caught.value) == message
             assert isinstance(error, tuple) or type(caught.value) is error
             del caught
+            await iterate(3)  # what failed in a child leaves the loop in its next turn
             assert (children(), descriptors()) == before
 
         aio.run(main)

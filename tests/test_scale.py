@@ -5,7 +5,17 @@ import gc
 import resource
 
 import pytest
-from support import Holdings, children, descriptors, finish, pattern, resident, threads
+from support import (
+    Holdings,
+    children,
+    descriptors,
+    finish,
+    iterate,
+    pattern,
+    resident,
+    threads,
+    until,
+)
 
 MIB = 1 << 20
 
@@ -45,6 +55,52 @@ def test_thousand_children_at_once(aio, many_descriptors):
         assert not children()
 
     aio.run(main, timeout=120)
+
+
+@pytest.mark.every_path
+def test_nothing_is_open_between_children(aio):
+    """Looked at from inside the running loop."""
+    aio.uvloop_differs("keeps some descriptors for later")
+
+    async def settled(before):
+        await until(lambda: not before.news())
+
+    async def main():
+        before = Holdings()
+        for kwds in ({}, {"stdout": aio.PIPE}, {"stdin": aio.PIPE, "stderr": aio.PIPE}) * 2:
+            proc = await aio.create_subprocess_exec("true", **kwds)
+            await proc.communicate()
+            await settled(before)
+        with pytest.raises(FileNotFoundError):
+            await aio.create_subprocess_exec("/no/such/program")
+        await settled(before)
+        with pytest.raises(ValueError):
+            await aio.create_subprocess_exec("true", "a\0b")
+        assert not before.news()
+        procs = [await aio.create_subprocess_exec("sleep", "60") for _ in range(3)]
+        for proc in procs:
+            proc.kill()
+            await proc.wait()
+        await settled(before)
+
+    aio.run(main)
+
+
+@pytest.mark.every_path
+def test_a_paused_pipe_is_read_on_after_everything_else_has_ended(aio):
+    aio.oracle_differs("wait() may wait for the pipes")
+
+    async def main():
+        before = Holdings()
+        proc = await aio.create_subprocess_exec("seq", "99", stdout=aio.PIPE, limit=10)
+        assert await proc.wait() == 0
+        await iterate(5)
+        assert len(before.news()["descriptors"]) == 1
+        assert await proc.stdout.read() == b"".join(b"%d\n" % n for n in range(1, 100))
+        await iterate(3)
+        assert not before.news()
+
+    aio.run(main)
 
 
 def test_twenty_thousand_in_a_row_take_no_more_than_the_first(aio):

@@ -23,6 +23,7 @@ from support import (
     iterate,
     kill_and_wait,
     output_of,
+    running,
     shell_output,
     until,
     until_blocking,
@@ -46,8 +47,12 @@ def test_no_descriptor_left_at_any_step(aio, loop_is, kwds):
     aio.oracle_differs("it may leave a child or a pipe")
 
     async def main(free):
-        if loop_is == "in-use":
-            await output_of(aio, "true")
+        if loop_is == "fresh":
+            return await attempt(free)
+        async with running(aio, "sleep", "60"):
+            return await attempt(free)
+
+    async def attempt(free):
         before = Holdings()
         try:
             with free_descriptors(free):
@@ -55,10 +60,7 @@ def test_no_descriptor_left_at_any_step(aio, loop_is, kwds):
         except OSError as error:
             assert error.errno == errno.EMFILE
             await iterate(3)
-            left = before.news()
-            assert set(left) <= {"descriptors"}
-            kept_by_the_hub = {"anon_inode:[eventpoll]", "anon_inode:[eventfd]"}
-            assert set(left.get("descriptors", {}).values()) <= kept_by_the_hub
+            assert not before.news()
             assert await output_of(aio, "echo", "works") == b"works\n"
             return False
         assert (await proc.communicate(b"x"))[0] == b"x"
@@ -88,8 +90,8 @@ NO_PROCESSES = """
         except OSError as error:
             assert isinstance(error, BlockingIOError), error
             await iterate(3)
-            left = before.news()
-            assert set(left) <= {"descriptors"} and len(left.get("descriptors", ())) <= 2, left
+            left = before.news()  # uvloop itself keeps /dev/null
+            assert not left or not aio.is_fastproc and set(left) == {"descriptors"}, left
             return False
         finally:
             resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))

@@ -42,6 +42,7 @@ static int take_slot(HubObject *hub)
     }
     int slot = hub->first_free;
     hub->first_free = hub->slots[slot].next_free;
+    hub->slots_used++;
     return slot;
 }
 
@@ -55,6 +56,7 @@ static PyObject *free_slot(HubObject *hub, int slot)
     freed->generation++;
     freed->next_free = hub->first_free;
     hub->first_free = slot;
+    hub->slots_used--;
     return owner;
 }
 
@@ -74,6 +76,8 @@ int hub_add(HubObject *hub, int fd, unsigned interest, enum hub_role role, PyObj
         PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
         return -1;
     }
+    if (hub_wake(hub) < 0)
+        return -1;
     int slot = take_slot(hub);
     if (slot < 0)
         return -1;
@@ -167,6 +171,7 @@ PyObject *hub_turn(HubObject *hub)
         gate_open(hub);
     hub->dispatching = false;
     wakeup_run_woken(hub);
+    hub_ask_for_rest(hub);
     PyObject *interrupt = hub->interrupt;
     hub->interrupt = NULL;
     Py_DECREF(hub);

@@ -6,6 +6,9 @@
  * add_reader, and dispatches what the poller reports.  Only hub*.c, future.c and
  * loop.c call methods of a loop.
  *
+ * A hub that has had nothing to watch for a turn of the loop rests: it closes its
+ * poller and leaves the loop, until there is something again.
+ *
  * While a descriptor is registered the hub holds a reference to its owner, as a
  * loop does for what it reads; so a child whose Process was dropped is still
  * reaped.  When the loop closes, or is collected, the hub goes with it: live
@@ -44,8 +47,10 @@ typedef struct HubObject {
     PyObject *loop_id; /* the key in state->hubs */
     struct fp_poller poller;
     struct hub_slot *slots;
-    int slot_count, first_free;
+    int slot_count, first_free, slots_used;
+    struct TokenObject *token; /* what the loop holds: borrowed; NULL while the hub rests */
     bool closed;
+    bool rest_asked; /* the loop is going to call hub_rest() */
     unsigned fork_generation;
     int starting;        /* children between clone and exec */
     PyObject *interrupt; /* KeyboardInterrupt or SystemExit, to be raised out of the loop's call */
@@ -65,6 +70,12 @@ bool hub_is_forked_off(const HubObject *hub);
 /* The loop's call: dispatches what is ready, starts queued children, calls woken tasks.  None, or
  * NULL with KeyboardInterrupt or SystemExit. */
 PyObject *hub_turn(HubObject *hub);
+
+/* Has the poller opened and the loop watch it, if it does not.  0 or -1. */
+int hub_wake(HubObject *hub);
+/* If there is nothing to watch: undoes that, now, or has the loop call for it in its next turn. */
+void hub_rest(HubObject *hub);
+void hub_ask_for_rest(HubObject *hub);
 
 /* The loop, a new reference; NULL with RuntimeError when it is gone. */
 PyObject *hub_loop(HubObject *hub);

@@ -4,18 +4,19 @@
  *
  * The loop holds a token, the callback of the one add_reader, and nobody else
  * does: when the token goes, the loop has closed or is being collected, and the
- * hub shuts down.  The hub itself refers to the loop weakly.
+ * hub shuts down, unless it rests.  The hub itself refers to the loop weakly.
  */
 #include "binding/errors.h"
 #include "binding/gate.h"
 #include "binding/hub.h"
+#include "binding/loop.h"
 #include "binding/pipes.h"
 #include "binding/transport.h"
 #include "binding/wakeup.h"
 
 enum { SCRATCH_SIZE = 64 * 1024 }; /* a pipe's default capacity */
 
-typedef struct {
+typedef struct TokenObject {
     PyObject_HEAD
     HubObject *hub;
 } TokenObject;
@@ -42,8 +43,13 @@ static int register_token(HubObject *hub, PyObject *loop)
     }
     Py_XDECREF(context);
     Py_XDECREF(fd);
-    Py_DECREF(token); /* on failure the last reference, which shuts the hub down */
-    return PyErr_Occurred() ? -1 : 0;
+    bool failed = PyErr_Occurred() != NULL;
+    if (failed)
+        Py_CLEAR(token->hub); /* else the last reference would shut the hub down */
+    else
+        hub->token = token;
+    Py_DECREF(token);
+    return failed ? -1 : 0;
 }
 
 /* Turns whatever says "this loop has no readers" into one clear sentence. */
@@ -56,6 +62,19 @@ static void explain_no_readers(PyObject *loop)
                      "_fastproc needs an event loop with add_reader(), which %.200s does not have",
                      Py_TYPE(loop)->tp_name);
     }
+}
+
+/* 0, or -1 with an exception and nothing left open. */
+static int begin_watching(HubObject *hub, PyObject *loop)
+{
+    int err = fp_poller_open(&hub->poller);
+    if (err < 0)
+        return raise_errno(err);
+    if (register_token(hub, loop) == 0)
+        return 0;
+    explain_no_readers(loop);
+    fp_poller_close(&hub->poller);
+    return -1;
 }
 
 /* The hub registered under this id: borrowed, or NULL.  state->hubs has addresses, not references,
@@ -88,15 +107,6 @@ static HubObject *make_hub(struct fp_state *state, PyObject *loop, PyObject *loo
         goto error;
     if (hub->scratch.bytes == NULL) {
         PyErr_NoMemory();
-        goto error;
-    }
-    int err = fp_poller_open(&hub->poller);
-    if (err < 0) {
-        raise_errno(err);
-        goto error;
-    }
-    if (register_token(hub, loop) < 0) {
-        explain_no_readers(loop);
         goto error;
     }
     address = PyLong_FromVoidPtr(hub);
@@ -137,6 +147,67 @@ HubObject *hub_of_loop(struct fp_state *state, PyObject *loop)
     return hub;
 }
 
+/* ---- rest ---- */
+
+int hub_wake(HubObject *hub)
+{
+    if (hub->token != NULL)
+        return 0;
+    PyObject *loop = hub_loop(hub);
+    int result = loop != NULL ? begin_watching(hub, loop) : -1;
+    Py_XDECREF(loop);
+    return result;
+}
+
+static bool has_nothing_to_watch(const HubObject *hub)
+{
+    return hub->slots_used == 0 && hub->queue == NULL && !hub->dispatching && hub->token != NULL &&
+           hub_is_alive(hub);
+}
+
+void hub_rest(HubObject *hub)
+{
+    PyObject *raised = compat_take_exception();
+    PyObject *loop = has_nothing_to_watch(hub) ? hub_loop(hub) : NULL;
+    PyObject *fd = loop != NULL ? PyLong_FromLong(hub->poller.fd) : NULL;
+    if (fd != NULL) {
+        HubObject *held = hub->token->hub;
+        hub->token->hub = NULL; /* so that its end is not the hub's */
+        hub->token = NULL;
+        Py_XDECREF(PyObject_CallMethodOneArg(loop, hub->state->names.remove_reader, fd));
+        fp_poller_close(&hub->poller);
+        Py_DECREF(held);
+    }
+    PyErr_Clear(); /* of a loop that is closed by now */
+    Py_XDECREF(loop);
+    Py_XDECREF(fd);
+    compat_raise(raised);
+}
+
+static PyObject *rest(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    ((HubObject *)op)->rest_asked = false;
+    hub_rest((HubObject *)op);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef rest_method = {"rest", rest, METH_NOARGS, NULL};
+
+void hub_ask_for_rest(HubObject *hub)
+{
+    if (hub->rest_asked || !has_nothing_to_watch(hub))
+        return;
+    PyObject *context = PyContext_New();
+    PyObject *callback = PyCFunction_NewEx(&rest_method, (PyObject *)hub, NULL);
+    hub->rest_asked =
+        context != NULL && callback != NULL && loop_call_soon(hub, context, callback, NULL, 0) == 0;
+    PyErr_Clear(); /* then it goes on as it is */
+    Py_XDECREF(context);
+    Py_XDECREF(callback);
+}
+
+/* ---- the end ---- */
+
 /* The loop is closed or gone.  Children that still live are killed, everything is closed. */
 static void shut_down(HubObject *hub)
 {
@@ -148,6 +219,7 @@ static void shut_down(HubObject *hub)
         PyDict_DelItem(hub->state->hubs, hub->loop_id);
     PyErr_Clear();
     hub->closed = true;
+    hub->token = NULL;
     if (hub->state->last_hub == hub)
         hub->state->last_hub = NULL;
     while (hub->queue != NULL) {

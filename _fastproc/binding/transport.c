@@ -91,8 +91,12 @@ static void end_block(TransportObject *self, int err)
 static int start(TransportObject *self)
 {
     struct launch *launch = self->launch;
-    if (launch_start(self->hub->state, launch) < 0)
+    if (hub_wake(self->hub) < 0)
         return -1;
+    if (launch_start(self->hub->state, launch) < 0) {
+        hub_rest(self->hub);
+        return -1;
+    }
     self->child.pid = launch->child.pid;
     self->slot =
         hub_add(self->hub, launch->child.outcome_fd, FP_WANT_READ, HUB_OUTCOME, (PyObject *)self);
@@ -102,6 +106,7 @@ static int start(TransportObject *self)
                       self->hub->state->exit_mode);
         end_block(self, destroy_child(self));
         close_pipes(self);
+        hub_rest(self->hub);
         compat_raise(raised);
         return -1;
     }

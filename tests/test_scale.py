@@ -82,6 +82,13 @@ def test_nothing_is_open_between_children(aio):
             proc.kill()
             await proc.wait()
         await settled(before)
+        # A pipe that a grandchild holds, closed when the child has long exited.
+        pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE}
+        proc = await aio.create_subprocess_exec("sh", "-c", "exec 3<&0; cat <&3 &", **pipes)
+        await until(lambda: proc.returncode == 0)
+        await iterate(3)
+        proc._transport.close()
+        await settled(before)
 
     aio.run(main)
 

@@ -197,6 +197,7 @@ void hub_ask_for_rest(HubObject *hub)
 {
     if (hub->rest_asked || !has_nothing_to_watch(hub))
         return;
+    PyObject *raised = compat_take_exception();
     PyObject *context = PyContext_New();
     PyObject *callback = PyCFunction_NewEx(&rest_method, (PyObject *)hub, NULL);
     hub->rest_asked =
@@ -204,6 +205,7 @@ void hub_ask_for_rest(HubObject *hub)
     PyErr_Clear(); /* then it goes on as it is */
     Py_XDECREF(context);
     Py_XDECREF(callback);
+    compat_raise(raised);
 }
 
 /* ---- the end ---- */

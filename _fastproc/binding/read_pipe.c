@@ -57,6 +57,7 @@ static void lose(ReadPipeObject *self, PyObject *exception, bool at_eof)
     read_pipe_disconnect(self);
     if (!protocol_takes_end(&self->base, exception, at_eof))
         pipe_end(&self->base, exception);
+    hub_ask_for_rest(self->base.hub);
 }
 
 void read_pipe_close(ReadPipeObject *self)

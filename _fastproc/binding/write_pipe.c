@@ -60,6 +60,7 @@ static void lose(WritePipeObject *self, PyObject *exception)
     future_wake_all(self->base.hub->state, &self->close_waiters);
     if (!protocol_takes_end(&self->base, exception, false))
         pipe_end(&self->base, exception);
+    hub_ask_for_rest(self->base.hub);
 }
 
 /* Ends with the OSError of -err. */

@@ -837,6 +837,8 @@ def test_the_popen_sees_the_end_before_the_loop_does(aio):
         assert popen.args[0] == "/bin/sh"
         with pytest.raises(subprocess.TimeoutExpired) as caught:
             popen.wait(timeout=0.01)
+        with pytest.raises(subprocess.TimeoutExpired):
+            popen.wait(float("nan"))
         assert caught.value.timeout == 0.01 and list(caught.value.cmd) == list(popen.args)
         transport.get_pipe_transport(0).write(b"\n")
         assert popen.wait() == 5 == popen.wait(1) == popen.poll()

@@ -174,8 +174,10 @@ void hub_rest(HubObject *hub)
         HubObject *held = hub->token->hub;
         hub->token->hub = NULL; /* so that its end is not the hub's */
         hub->token = NULL;
+        struct fp_poller poller = hub->poller; /* whoever is called may wake the hub again */
+        hub->poller.fd = -1;
         Py_XDECREF(PyObject_CallMethodOneArg(loop, hub->state->names.remove_reader, fd));
-        fp_poller_close(&hub->poller);
+        fp_poller_close(&poller);
         Py_DECREF(held);
     }
     PyErr_Clear(); /* of a loop that is closed by now */

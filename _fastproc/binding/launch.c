@@ -6,7 +6,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "binding/options.h"
 #include "binding/strings.h"

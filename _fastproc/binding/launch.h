@@ -48,8 +48,7 @@ struct launch {
 /* What create_subprocess_exec and _shell were called with. */
 struct launch_call {
     const char *function; /* for error messages */
-    PyObject *args;       /* list: what the audit event and the Popen view show */
-    PyObject *failure;    /* the exception, when something else than the child failed */
+    PyObject *args;       /* a tuple: the program and its arguments, or the command */
     PyObject *kwargs;     /* a dict or NULL; stdin, stdout and stderr among them */
     bool shell;
 };

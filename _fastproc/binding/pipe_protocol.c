@@ -49,6 +49,17 @@ PyObject *pipe_set_protocol(PyObject *op, PyObject *const *args, Py_ssize_t narg
     Py_RETURN_NONE;
 }
 
+PyGetSetDef pipe_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+PyMemberDef pipe_members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(PipeObject, dict), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(PipeObject, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
 int pipe_traverse(PipeObject *pipe, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE((PyObject *)pipe));

@@ -90,7 +90,9 @@ void write_pipe_loop_closed(WritePipeObject *self);
 /* Tells the child's protocol or the pipe's reader that the pipe has ended, once. */
 void pipe_end(PipeObject *pipe, PyObject *exception);
 
-/* Methods of both types. */
+/* Attributes and methods of both types. */
+extern PyGetSetDef pipe_getset[];
+extern PyMemberDef pipe_members[];
 PyObject *pipe_get_protocol(PyObject *pipe, PyObject *ignored);
 PyObject *pipe_set_protocol(PyObject *pipe, PyObject *const *args, Py_ssize_t nargs,
                             PyObject *names);

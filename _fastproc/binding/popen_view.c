@@ -6,7 +6,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <time.h>
 
 #include "binding/arguments.h"
@@ -151,7 +150,7 @@ static int wait_readable(int fd, double seconds)
             return 0;
         if (count < 0 && PyErr_CheckSignals() < 0)
             return -1;
-        if (count == 0 && left <= 0)
+        if (count == 0 && !(left > 0)) /* or not a number */
             return -ETIMEDOUT;
     }
 }
@@ -186,31 +185,20 @@ static PyObject *popen_view_wait(PyObject *op, PyObject *const *args, Py_ssize_t
     return returncode_seen(transport);
 }
 
-static PyObject *send(PyObject *op, int signum)
-{
-    if (transport_send_signal(transport_of(op), signum) < 0)
-        return NULL;
-    Py_RETURN_NONE;
-}
-
 static PyObject *popen_view_send_signal(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
                                         PyObject *names)
 {
-    PyObject *number = arguments_one("send_signal", "signal", true, args, nargs, names);
-    int signum;
-    if (number == NULL || arguments_int(number, &signum) < 0)
-        return NULL;
-    return send(op, signum);
+    return transport_send_signal_method((PyObject *)transport_of(op), args, nargs, names);
 }
 
-static PyObject *popen_view_terminate(PyObject *op, PyObject *Py_UNUSED(ignored))
+static PyObject *popen_view_terminate(PyObject *op, PyObject *ignored)
 {
-    return send(op, SIGTERM);
+    return transport_terminate((PyObject *)transport_of(op), ignored);
 }
 
-static PyObject *popen_view_kill(PyObject *op, PyObject *Py_UNUSED(ignored))
+static PyObject *popen_view_kill(PyObject *op, PyObject *ignored)
 {
-    return send(op, SIGKILL);
+    return transport_kill((PyObject *)transport_of(op), ignored);
 }
 
 static PyGetSetDef popen_view_getset[] = {
@@ -249,7 +237,8 @@ static PyMemberDef popen_view_members[] = {
 };
 
 static PyType_Slot popen_view_slots[] = {
-    {Py_tp_doc, "What get_extra_info('subprocess') gives: the part of a Popen that does not wait."},
+    {Py_tp_doc,
+     "What get_extra_info('subprocess') gives: a Popen that leaves the status to the loop."},
     {Py_tp_dealloc, popen_view_dealloc},
     {Py_tp_traverse, popen_view_traverse},
     {Py_tp_clear, popen_view_clear},

@@ -6,8 +6,6 @@
 
 #include "binding/arguments.h"
 
-#include <signal.h>
-
 /* The reader of the pipe `fd`, each referring to the other: a new reference or NULL. */
 static PyObject *make_reader(struct fp_state *state, TransportObject *transport, int fd,
                              size_t limit)
@@ -54,31 +52,20 @@ static PyObject *process_wait(PyObject *op, PyObject *Py_UNUSED(ignored))
     return transport_wait(transport_of(op));
 }
 
-static PyObject *send(PyObject *op, int signum)
-{
-    if (transport_send_signal(transport_of(op), signum) < 0)
-        return NULL;
-    Py_RETURN_NONE;
-}
-
 static PyObject *process_send_signal(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
                                      PyObject *names)
 {
-    PyObject *number = arguments_one("send_signal", "signal", true, args, nargs, names);
-    int signum;
-    if (number == NULL || arguments_int(number, &signum) < 0)
-        return NULL;
-    return send(op, signum);
+    return transport_send_signal_method((PyObject *)transport_of(op), args, nargs, names);
 }
 
-static PyObject *process_terminate(PyObject *op, PyObject *Py_UNUSED(ignored))
+static PyObject *process_terminate(PyObject *op, PyObject *ignored)
 {
-    return send(op, SIGTERM);
+    return transport_terminate((PyObject *)transport_of(op), ignored);
 }
 
-static PyObject *process_kill(PyObject *op, PyObject *Py_UNUSED(ignored))
+static PyObject *process_kill(PyObject *op, PyObject *ignored)
 {
-    return send(op, SIGKILL);
+    return transport_kill((PyObject *)transport_of(op), ignored);
 }
 
 static PyObject *process_repr(PyObject *op)

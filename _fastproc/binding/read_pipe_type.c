@@ -121,17 +121,6 @@ static PyMethodDef read_pipe_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyGetSetDef read_pipe_getset[] = {
-    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
-static PyMemberDef read_pipe_members[] = {
-    {"__dictoffset__", T_PYSSIZET, offsetof(PipeObject, dict), READONLY, NULL},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(PipeObject, weakrefs), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
 static PyType_Slot read_pipe_slots[] = {
     {Py_tp_doc, "The read end of a child's pipe: an asyncio.ReadTransport."},
     {Py_tp_dealloc, read_pipe_dealloc},
@@ -139,8 +128,8 @@ static PyType_Slot read_pipe_slots[] = {
     {Py_tp_clear, read_pipe_clear},
     {Py_tp_repr, read_pipe_repr},
     {Py_tp_methods, read_pipe_methods},
-    {Py_tp_members, read_pipe_members},
-    {Py_tp_getset, read_pipe_getset},
+    {Py_tp_members, pipe_members},
+    {Py_tp_getset, pipe_getset},
     {0, NULL},
 };
 

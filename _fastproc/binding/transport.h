@@ -84,6 +84,12 @@ int transport_send_signal(TransportObject *self, int signum);
  * A new reference or NULL. */
 PyObject *transport_future(TransportObject *self);
 
+/* transport_type.c: the methods, for its other faces (Process, the Popen view). */
+PyObject *transport_send_signal_method(PyObject *transport, PyObject *const *args, Py_ssize_t nargs,
+                                       PyObject *names);
+PyObject *transport_terminate(PyObject *transport, PyObject *ignored);
+PyObject *transport_kill(PyObject *transport, PyObject *ignored);
+
 /* The awaitable of wait(). */
 PyObject *transport_wait(TransportObject *self);
 

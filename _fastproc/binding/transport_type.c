@@ -36,8 +36,8 @@ static PyObject *send(TransportObject *self, int signum)
     Py_RETURN_NONE;
 }
 
-static PyObject *transport_send_signal_method(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
-                                              PyObject *names)
+PyObject *transport_send_signal_method(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                                       PyObject *names)
 {
     PyObject *number = arguments_one("send_signal", "signal", true, args, nargs, names);
     int signum;
@@ -46,12 +46,12 @@ static PyObject *transport_send_signal_method(PyObject *op, PyObject *const *arg
     return send((TransportObject *)op, signum);
 }
 
-static PyObject *transport_terminate(PyObject *op, PyObject *Py_UNUSED(ignored))
+PyObject *transport_terminate(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     return send((TransportObject *)op, SIGTERM);
 }
 
-static PyObject *transport_kill(PyObject *op, PyObject *Py_UNUSED(ignored))
+PyObject *transport_kill(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     return send((TransportObject *)op, SIGKILL);
 }

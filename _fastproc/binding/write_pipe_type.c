@@ -196,17 +196,6 @@ static PyMethodDef write_pipe_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyGetSetDef write_pipe_getset[] = {
-    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
-static PyMemberDef write_pipe_members[] = {
-    {"__dictoffset__", T_PYSSIZET, offsetof(PipeObject, dict), READONLY, NULL},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(PipeObject, weakrefs), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
 static PyType_Slot write_pipe_slots[] = {
     {Py_tp_doc, "The write end of a child's pipe: an asyncio.Transport that only writes."},
     {Py_tp_dealloc, write_pipe_dealloc},
@@ -214,8 +203,8 @@ static PyType_Slot write_pipe_slots[] = {
     {Py_tp_clear, write_pipe_clear},
     {Py_tp_repr, write_pipe_repr},
     {Py_tp_methods, write_pipe_methods},
-    {Py_tp_members, write_pipe_members},
-    {Py_tp_getset, write_pipe_getset},
+    {Py_tp_members, pipe_members},
+    {Py_tp_getset, pipe_getset},
     {0, NULL},
 };
 

@@ -1,7 +1,7 @@
 """Measures _fastproc beside asyncio, uvloop, trio, Node, Go and a C program.
 
-    python -m tests.bench                    everything, about 25 minutes on two cores
-    python -m tests.bench --quick            a look, about two
+    python -m tests.bench                    everything
+    python -m tests.bench --quick            a look, some minutes
     python -m tests.bench --only spawn,burst --contenders asyncio,fastproc
 
 Each workload runs in a process of its own, once per round for every contender, in an order that

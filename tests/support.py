@@ -31,12 +31,14 @@ NAMES = "create_subprocess_exec create_subprocess_shell PIPE DEVNULL STDOUT".spl
 TYPES = "Process StreamReader StreamWriter".split()
 
 # How a fastproc parameter is configured; see _fastproc._core.configure().
+DEFAULTS = {"spawn": "auto", "reap": "auto", "shortcuts": True}
 FORCED = {
     "fastproc": {},
     "fastproc-vfork": {"spawn": "vfork"},
     "fastproc-fork": {"spawn": "fork"},
     "fastproc-pidfd": {"reap": "pidfd"},
     "fastproc-thread": {"reap": "thread"},
+    "fastproc-plain": {"shortcuts": False},
 }
 PARAMETERS = [
     ("asyncio", "stdlib"),
@@ -92,11 +94,11 @@ class Aio:
 
     def configure(self):
         if self.is_fastproc:
-            self.core.configure(**({"spawn": "auto", "reap": "auto"} | FORCED[self.name]))
+            self.core.configure(**(DEFAULTS | FORCED[self.name]))
 
     def restore(self):
         if self.is_fastproc:
-            self.core.configure(spawn="auto", reap="auto")
+            self.core.configure(**DEFAULTS)
 
     @property
     def knows_stolen_status(self):

@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include "binding/hub.h"
+#include "binding/stop_iteration.h"
 
 PyObject *awaitable_new(struct fp_state *state, const struct awaitable_ops *ops, PyObject *owner,
                         PyObject *argument, Py_ssize_t number)
 {
-    AwaitableObject *self = PyObject_GC_New(AwaitableObject, (PyTypeObject *)state->awaitable_type);
-    if (self == NULL)
+    PyTypeObject *type = (PyTypeObject *)state->awaitable_type;
+    AwaitableObject *self = (AwaitableObject *)spares_take(&state->spare_awaitables, type);
+    if (self == NULL && (self = PyObject_GC_New(AwaitableObject, type)) == NULL)
         return NULL;
     self->ops = ops;
     self->state = state;
@@ -24,6 +26,7 @@ PyObject *awaitable_new(struct fp_state *state, const struct awaitable_ops *ops,
     self->thrown = NULL;
     self->number = number;
     self->phase = AWAITABLE_FRESH;
+    self->finalized = false;
     PyObject_GC_Track(self);
     return (PyObject *)self;
 }
@@ -139,7 +142,11 @@ static PyObject *awaitable_iternext(PyObject *self)
         Py_DECREF(result);
         return NULL; /* StopIteration without a value needs no exception */
     }
-    return as_iteration(sent, result);
+    if (sent == PYGEN_RETURN) {
+        stop_iteration_raise(((AwaitableObject *)self)->state, result);
+        return NULL;
+    }
+    return result;
 }
 
 static PyObject *awaitable_send(PyObject *self, PyObject *value)
@@ -252,6 +259,7 @@ static void awaitable_finalize(PyObject *op)
 {
     AwaitableObject *self = (AwaitableObject *)op;
     PyObject *raised = compat_take_exception();
+    self->finalized = true; /* which the collector does not forget: it is not used again */
     if (self->phase == AWAITABLE_FRESH && self->owner != NULL && !compat_is_finalizing()) {
         if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited",
                              self->ops->name) < 0)
@@ -273,6 +281,8 @@ static void awaitable_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
     awaitable_clear(op);
+    if (!self->finalized && spares_keep(&self->state->spare_awaitables, op))
+        return;
     PyObject_GC_Del(op);
     Py_DECREF(type);
 }

@@ -42,6 +42,7 @@ typedef struct AwaitableObject {
     PyObject *thrown;
     Py_ssize_t number; /* of the operation */
     enum { AWAITABLE_FRESH, AWAITABLE_SUSPENDED, AWAITABLE_RUNNING, AWAITABLE_FINISHED } phase;
+    bool finalized;
 } AwaitableObject;
 
 /* A new awaitable; takes new references to owner and argument (which may be NULL). */

@@ -43,6 +43,16 @@ static inline void compat_clear_dict(PyObject *self)
 #endif
 #endif
 
+/* Whether PyErr_SetObject() leaves an exception to be made when somebody looks at it. */
+#define COMPAT_EXCEPTIONS_ARE_LAZY (PY_VERSION_HEX < 0x030c0000)
+
+/* Not where threads may meet in them, nor where a sanitizer is to see what is used after its end. */
+#if defined(Py_GIL_DISABLED) || defined(__SANITIZE_ADDRESS__)
+#define COMPAT_CAN_KEEP_SPARES 0
+#else
+#define COMPAT_CAN_KEEP_SPARES 1
+#endif
+
 /* A new reference to what the weak reference points to, or NULL (without an exception). */
 static inline PyObject *compat_weakref_target(PyObject *ref)
 {

@@ -15,7 +15,10 @@
 #include "binding/wakeup.h"
 #include "binding/errors.h"
 
-enum { EVENTS_PER_TURN = 64 }; /* then the loop's other work has its turn */
+enum {
+    EVENTS_PER_TURN = 64, /* then the loop's other work has its turn */
+    PULLS_PER_TURN = 8,   /* of 64 KiB: what a reader may take meanwhile without waiting */
+};
 
 /* ---- slots ---- */
 
@@ -139,7 +142,7 @@ static void dispatch(HubObject *hub, const struct fp_event *event)
     PyObject *owner = Py_NewRef(hub->slots[slot].owner);
     switch (hub->slots[slot].role) {
     case HUB_OUTCOME:
-        transport_outcome_ready((TransportObject *)owner, event->ready);
+        transport_outcome_ready((TransportObject *)owner);
         break;
     case HUB_EXIT:
         transport_exit_ready((TransportObject *)owner);
@@ -165,6 +168,7 @@ PyObject *hub_turn(HubObject *hub)
     struct fp_event events[EVENTS_PER_TURN];
     int count = fp_poller_wait(&hub->poller, events, EVENTS_PER_TURN);
     hub->dispatching = true;
+    hub->pulls = hub->state->shortcuts ? PULLS_PER_TURN : 0;
     for (int i = 0; i < count && hub_is_alive(hub); i++)
         dispatch(hub, &events[i]);
     if (hub_is_alive(hub))

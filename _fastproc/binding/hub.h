@@ -58,6 +58,8 @@ typedef struct HubObject {
     struct WakeupObject *woken, *last_woken; /* to be called when that is done: a list */
     struct TransportObject *queue, *queued;  /* waiting to be started: first and last */
     struct fp_scratch scratch;
+    int pulls;       /* reads out of turn that are left until the next turn (read_pipe_pull) */
+    int roomy_pipes; /* whose capacity was raised */
 } HubObject;
 
 /* The hub of a loop, made if need be.  A new reference or NULL. */

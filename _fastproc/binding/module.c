@@ -14,6 +14,7 @@
 #include "binding/create.h"
 #include "binding/own_env.h"
 #include "binding/pipes.h"
+#include "binding/stop_iteration.h"
 
 PyObject *module_import_attribute(const char *module_name, const char *attribute)
 {
@@ -99,11 +100,12 @@ static int set_exit(struct fp_state *state, const char *name)
 
 static PyObject *core_configure(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"spawn", "reap", "gate", NULL};
+    static char *names[] = {"spawn", "reap", "gate", "shortcuts", NULL};
     struct fp_state *state = PyModule_GetState(module);
     const char *spawn = NULL, *reap = NULL;
-    int gate = state->gate;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ssi:configure", names, &spawn, &reap, &gate))
+    int gate = state->gate, shortcuts = state->shortcuts;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ssip:configure", names, &spawn, &reap, &gate,
+                                     &shortcuts))
         return NULL;
     if (gate < 1) {
         PyErr_SetString(PyExc_ValueError, "gate must be positive");
@@ -113,6 +115,9 @@ static PyObject *core_configure(PyObject *module, PyObject *args, PyObject *kwar
         (reap != NULL && set_exit(state, reap) < 0))
         return NULL;
     state->gate = gate;
+    state->shortcuts = shortcuts;
+    spares_drop(&state->spare_awaitables, !shortcuts);
+    spares_drop(&state->spare_stops, !shortcuts);
     Py_RETURN_NONE;
 }
 
@@ -167,10 +172,11 @@ static PyMethodDef core_methods[] = {
      "machine($module, /)\n--\n\n"
      "-> dict. What this machine offers: spawn, pidfd, exit_info, poller, gate."},
     {"configure", (PyCFunction)(void (*)(void))core_configure, METH_VARARGS | METH_KEYWORDS,
-     "configure($module, /, *, spawn=..., reap=..., gate=...)\n--\n\n"
+     "configure($module, /, *, spawn=..., reap=..., gate=..., shortcuts=...)\n--\n\n"
      "-> None. Force how the next children are made: spawn 'auto', 'clone', 'vfork' or 'fork'; "
      "reap 'auto', 'pidfd' (never ask for a status that somebody else took) or 'thread' (no "
-     "pidfd); gate the number that may be between clone and exec. For tests."},
+     "pidfd); gate the number that may be between clone and exec; shortcuts False does "
+     "without what is there for speed alone. For tests."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -233,6 +239,7 @@ static int configure_from_environment(struct fp_state *state)
 {
     const char *spawn = getenv("FASTPROC_SPAWN"), *reap = getenv("FASTPROC_REAP");
     state->gate = processor_count();
+    state->shortcuts = true;
     if (set_spawn(state, spawn != NULL ? spawn : "auto") < 0)
         return -1;
     return set_exit(state, reap != NULL ? reap : "auto");
@@ -249,11 +256,12 @@ static int core_exec(PyObject *module)
     if (intern_names(state) < 0 || import_all(state) < 0 || configure_from_environment(state) < 0)
         return -1;
     if (coroutine_function_init(module, state) < 0 || awaitable_init(module, state) < 0 ||
-        wakeup_init(module, state) < 0 || hub_init(module, state) < 0 ||
-        transport_init(module, state) < 0 || pipe_protocol_init(module, state) < 0 ||
-        read_pipe_init(module, state) < 0 || write_pipe_init(module, state) < 0 ||
-        reader_init(module, state) < 0 || writer_init(module, state) < 0 ||
-        process_init(module, state) < 0 || coroutine_functions_in_module(state, module) < 0)
+        stop_iteration_init(module, state) < 0 || wakeup_init(module, state) < 0 ||
+        hub_init(module, state) < 0 || transport_init(module, state) < 0 ||
+        pipe_protocol_init(module, state) < 0 || read_pipe_init(module, state) < 0 ||
+        write_pipe_init(module, state) < 0 || reader_init(module, state) < 0 ||
+        writer_init(module, state) < 0 || process_init(module, state) < 0 ||
+        coroutine_functions_in_module(state, module) < 0)
         return -1;
     return watch_forks(module);
 }
@@ -270,6 +278,8 @@ static int core_traverse(PyObject *module, visitproc visit, void *arg)
 static int core_clear(PyObject *module)
 {
     struct fp_state *state = PyModule_GetState(module);
+    spares_drop(&state->spare_awaitables, true); /* while their types are there */
+    spares_drop(&state->spare_stops, true);
 #define CLEAR(name) Py_CLEAR(state->name);
     FP_OBJECTS(CLEAR)
 #undef CLEAR

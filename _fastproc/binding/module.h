@@ -7,6 +7,7 @@
 #define FP_BINDING_MODULE_H
 
 #include "binding/compat.h"
+#include "binding/spares.h"
 #include "posix/exit.h"
 #include "posix/spawn.h"
 
@@ -47,6 +48,7 @@
     /* our types */                                                                                \
     OBJECT(coroutine_function_type)                                                                \
     OBJECT(awaitable_type)                                                                         \
+    OBJECT(stop_iteration_type)                                                                    \
     OBJECT(wakeup_type)                                                                            \
     OBJECT(hub_type)                                                                               \
     OBJECT(token_type)                                                                             \
@@ -83,9 +85,11 @@ struct fp_state {
 #undef DECLARE
     enum fp_spawn_method spawn_method; /* what the next child is started by */
     enum fp_exit_mode exit_mode;
+    struct spares spare_awaitables, spare_stops;
     struct own_env *own_env;  /* the latest copy */
     void *last_hub;           /* of hub_of_loop(): mostly asked for again; not a reference */
     unsigned fork_generation; /* counts the forks between the module's import and this process */
+    bool shortcuts;           /* what is done for speed alone: pulls, roomy pipes, spares */
     int gate;                 /* children that may be between clone and exec, in one loop */
 };
 

@@ -35,6 +35,8 @@ typedef struct {
     int slot;                    /* in the hub, while it is being read */
     bool paused;
     bool closing;
+    bool sized;   /* its capacity was chosen: by the caller, or once it had shown volume */
+    bool counted; /* in hub->roomy_pipes */
 } ReadPipeObject;
 
 typedef struct {
@@ -51,9 +53,9 @@ typedef struct {
     bool lost;         /* closed for good */
 } WritePipeObject;
 
-/* `number` is 1 or 2. */
+/* `number` is 1 or 2; `sized` if the caller has asked for a capacity. */
 ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub, struct TransportObject *child,
-                              int number);
+                              int number, bool sized);
 WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub,
                                 struct TransportObject *child);
 
@@ -64,6 +66,9 @@ int write_pipe_connect(WritePipeObject *self, int fd);
 /* Stop and go on reading; nothing happens to a pipe that is closing. */
 void read_pipe_pause(ReadPipeObject *self);
 int read_pipe_resume(ReadPipeObject *self);
+/* For a reader that has run dry: reads what is there already, if the stream has volume and the hub
+ * allows.  True if the reader has something new: bytes, EOF or an exception. */
+bool read_pipe_pull(ReadPipeObject *self);
 /* Closes at once; the reader sees EOF. */
 void read_pipe_close(ReadPipeObject *self);
 /* Closes the descriptor; tells nobody. */

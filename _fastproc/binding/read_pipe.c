@@ -10,11 +10,20 @@
 #include "binding/reader.h"
 #include "posix/fd.h"
 
-/* How many gulps of what an ended child has left are taken in one turn of the loop. */
-enum { GULPS_AT_HANGUP = 8 };
+enum {
+    /* How many gulps are taken in one turn of the loop: of what an ended child has left, and for
+     * somebody who waits for more than one. */
+    GULPS_AT_HANGUP = 8,
+    GULPS_FOR_A_WAITER = 4,
+
+    /* What the pipe of a child that fills it is enlarged to, for how many of a loop's children:
+     * all of an unprivileged user's pipes may have 64 MiB together. */
+    ROOMY = 256 * 1024,
+    ROOMY_PIPES = 16,
+};
 
 ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub, TransportObject *child,
-                              int number)
+                              int number, bool sized)
 {
     PyTypeObject *type = (PyTypeObject *)state->read_pipe_type;
     ReadPipeObject *self = (ReadPipeObject *)type->tp_alloc(type, 0);
@@ -23,6 +32,7 @@ ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub, TransportO
     self->base.hub = (HubObject *)Py_NewRef((PyObject *)hub);
     self->base.child = (TransportObject *)Py_NewRef((PyObject *)child);
     self->base.number = number;
+    self->sized = sized || !state->shortcuts;
     self->flow.fd = -1;
     self->slot = -1;
     return self;
@@ -49,6 +59,9 @@ void read_pipe_disconnect(ReadPipeObject *self)
     self->closing = true;
     hub_remove(self->base.hub, &self->slot, self->flow.fd);
     fp_fd_close(&self->flow.fd);
+    if (self->counted)
+        self->base.hub->roomy_pipes--;
+    self->counted = false;
 }
 
 /* The end, expected (exception is NULL) or not.  The caller holds a reference. */
@@ -105,12 +118,25 @@ static enum fp_flow read_for_protocol(ReadPipeObject *self)
     return FP_FLOW_DATA;
 }
 
+/* The child has filled its pipe and waits: with more room it and the loop take turns less often. */
+static void enlarge(ReadPipeObject *self)
+{
+    HubObject *hub = self->base.hub;
+    self->sized = true;
+    if (hub->roomy_pipes == ROOMY_PIPES || fp_fd_set_pipe_size(self->flow.fd, ROOMY) < 0)
+        return;
+    hub->roomy_pipes++;
+    self->counted = true;
+}
+
 static enum fp_flow read_for_reader(ReadPipeObject *self)
 {
     ReaderObject *reader = self->reader;
     enum fp_flow flow =
         fp_inflow_read(&self->flow, &reader->buffer, &reader_memory, &self->base.hub->scratch);
     if (flow == FP_FLOW_DATA) {
+        if (self->flow.full && !self->sized)
+            enlarge(self);
         Py_INCREF(reader); /* a transport of its user's may do anything when it is paused */
         reader_fed(reader);
         Py_DECREF(reader);
@@ -118,29 +144,57 @@ static enum fp_flow read_for_reader(ReadPipeObject *self)
     return flow;
 }
 
+/* What else a read may end in; true if that was the end. */
+static bool ended(ReadPipeObject *self, enum fp_flow flow)
+{
+    if (flow == FP_FLOW_EOF) {
+        lose(self, NULL, true);
+    } else if (flow == FP_FLOW_ERROR) {
+        PyObject *exception = exception_of_errno(-self->flow.err);
+        lose(self, exception, false);
+        Py_XDECREF(exception);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool feeds_reader(ReadPipeObject *self)
+{
+    return self->reader != NULL && !protocol_has_pipe(&self->base);
+}
+
 void read_pipe_ready(ReadPipeObject *self, unsigned ready)
 {
-    int gulps = ready & (FP_HANGUP | FP_BROKEN) ? GULPS_AT_HANGUP : 1;
+    bool hangup = (ready & (FP_HANGUP | FP_BROKEN)) != 0;
+    int gulps = hangup ? GULPS_AT_HANGUP : GULPS_FOR_A_WAITER;
     while (gulps-- > 0 && self->slot >= 0) {
-        bool to_reader = self->reader != NULL && !protocol_has_pipe(&self->base);
+        bool to_reader = feeds_reader(self);
         if (!to_reader) /* who may pause, close or be replaced before the next */
             gulps = 0;
-        switch ((to_reader ? read_for_reader : read_for_protocol)(self)) {
-        case FP_FLOW_DATA:
-            break;
-        case FP_FLOW_EOF:
-            lose(self, NULL, true);
+        enum fp_flow flow = (to_reader ? read_for_reader : read_for_protocol)(self);
+        if (flow == FP_FLOW_DATA && to_reader && hangup && self->flow.drained && self->slot >= 0)
+            flow = FP_FLOW_EOF; /* nobody was left to write even before it was read */
+        if (ended(self, flow) || flow == FP_FLOW_AGAIN)
             return;
-        case FP_FLOW_AGAIN:
+        bool wanted = self->reader != NULL && self->reader->waiter != NULL;
+        if (!hangup && !(self->flow.full && wanted))
             return;
-        case FP_FLOW_ERROR: {
-            PyObject *exception = exception_of_errno(-self->flow.err);
-            lose(self, exception, false);
-            Py_XDECREF(exception);
-            return;
-        }
-        }
     }
+}
+
+bool read_pipe_pull(ReadPipeObject *self)
+{
+    HubObject *hub = self->base.hub;
+    if (!self->flow.bulk || self->slot < 0 || hub->pulls == 0 || !hub_is_alive(hub) ||
+        !feeds_reader(self) || self->reader->waiter != NULL)
+        return false;
+    hub->pulls--;
+    Py_INCREF(self);
+    enum fp_flow flow = read_for_reader(self);
+    bool pulled = ended(self, flow) || flow == FP_FLOW_DATA;
+    Py_DECREF(self);
+    return pulled;
 }
 
 void read_pipe_loop_closed(ReadPipeObject *self)

@@ -154,6 +154,12 @@ void reader_set_exception(ReaderObject *self, PyObject *exception)
     future_wake(state_of(self), &self->waiter); /* the step finds the exception */
 }
 
+bool reader_pull(ReaderObject *self)
+{
+    return self->transport != NULL && is_read_pipe(self) &&
+           read_pipe_pull((ReadPipeObject *)self->transport);
+}
+
 int reader_wait(ReaderObject *self, const char *function, PyObject *future, size_t wake_at)
 {
     if (self->waiter != NULL) {

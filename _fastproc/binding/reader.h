@@ -42,6 +42,8 @@ void reader_set_exception(ReaderObject *self, PyObject *exception);
 /* Makes `future` the one that data wakes: at wake_at bytes, EOF or an exception.  Resumes a paused
  * transport.  0, or -1 if somebody waits already; `function` is for that message. */
 int reader_wait(ReaderObject *self, const char *function, PyObject *future, size_t wake_at);
+/* Instead of waiting: true if bytes, EOF or an exception could be had at once. */
+bool reader_pull(ReaderObject *self);
 /* Undoes that, if `future` still waits; `pause` when nobody is going to wait again. */
 void reader_forget(ReaderObject *self, PyObject *future, bool pause);
 

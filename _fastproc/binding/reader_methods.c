@@ -8,10 +8,14 @@
 #include "binding/arguments.h"
 #include "binding/reader.h"
 
-/* Waits until `wake_at` bytes are buffered. */
-static enum step wait_for_bytes(AwaitableObject *self, const char *function, size_t wake_at)
+/* Takes the step again if more is to be had at once, else waits until `wake_at` bytes are
+ * buffered. */
+static enum step wait_for_bytes(AwaitableObject *self, PyObject **result, const char *function,
+                                size_t wake_at)
 {
     ReaderObject *reader = (ReaderObject *)self->owner;
+    if (reader_pull(reader))
+        return self->ops->step(self, result);
     self->future = reader_create_future(reader);
     if (self->future == NULL || reader_wait(reader, function, self->future, wake_at) < 0)
         return STEP_FAILED;
@@ -48,11 +52,11 @@ static enum step read_step(AwaitableObject *self, PyObject **result)
         return take(reader, 0, result);
     if (self->number < 0) { /* until the end, in one piece */
         if (!reader->eof)
-            return wait_for_bytes(self, "read", SIZE_MAX);
+            return wait_for_bytes(self, result, "read", SIZE_MAX);
         return take(reader, length, result);
     }
     if (length == 0 && !reader->eof)
-        return wait_for_bytes(self, "read", 1);
+        return wait_for_bytes(self, result, "read", 1);
     return take(reader, length < (size_t)self->number ? length : (size_t)self->number, result);
 }
 
@@ -108,7 +112,7 @@ static enum step readexactly_step(AwaitableObject *self, PyObject **result)
         return take(reader, wanted, result);
     if (reader->eof)
         return raise_incomplete(reader, PyLong_FromSsize_t(self->number));
-    return wait_for_bytes(self, "readexactly", wanted);
+    return wait_for_bytes(self, result, "readexactly", wanted);
 }
 
 static const struct awaitable_ops readexactly_ops = {
@@ -244,7 +248,7 @@ static enum step readuntil_step(AwaitableObject *self, PyObject **result)
         return raise_overrun(reader, NOT_FOUND, clear);
     if (reader->eof)
         return raise_incomplete(reader, Py_NewRef(Py_None));
-    return wait_for_bytes(self, "readuntil", length + 1);
+    return wait_for_bytes(self, result, "readuntil", length + 1);
 }
 
 static const struct awaitable_ops readuntil_ops = {
@@ -296,7 +300,7 @@ static enum step readline_step(AwaitableObject *self, PyObject **result)
         return take(reader, search.at + 1, result);
     if (reader->eof)
         return take(reader, length, result);
-    return wait_for_bytes(self, "readuntil", length + 1);
+    return wait_for_bytes(self, result, "readuntil", length + 1);
 }
 
 static const struct awaitable_ops readline_ops = {

@@ -32,8 +32,9 @@ TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct la
     for (int fd = 0; fd < 3; fd++) {
         if (launch->stdio[fd] != STDIO_PIPE)
             continue;
-        self->pipes[fd] = fd == 0 ? (PyObject *)write_pipe_new(state, hub, self)
-                                  : (PyObject *)read_pipe_new(state, hub, self, fd);
+        self->pipes[fd] =
+            fd == 0 ? (PyObject *)write_pipe_new(state, hub, self)
+                    : (PyObject *)read_pipe_new(state, hub, self, fd, launch->pipe_size > 0);
         if (self->pipes[fd] == NULL) {
             Py_DECREF(self);
             return NULL;
@@ -195,11 +196,10 @@ static int take_charge(TransportObject *self, int err)
     return self->phase == TRANSPORT_RUNNING && !self->abandoned ? connect_pipes(self) : 0;
 }
 
-void transport_outcome_ready(TransportObject *self, unsigned ready)
+void transport_outcome_ready(TransportObject *self)
 {
     struct launch *launch = self->launch;
-    bool silent = (ready & FP_HANGUP) && !(ready & FP_READABLE); /* EOF, without asking again */
-    if (!silent && fp_spawn_outcome(launch->child.outcome_fd, &launch->error) == FP_OUTCOME_PENDING)
+    if (fp_spawn_outcome(launch->child.outcome_fd, &launch->error) == FP_OUTCOME_PENDING)
         return;
     hub_remove(self->hub, &self->slot, launch->child.outcome_fd);
     fp_fd_close(&launch->child.outcome_fd);

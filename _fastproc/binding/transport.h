@@ -97,7 +97,7 @@ PyObject *transport_wait(TransportObject *self);
 PyObject *transport_returncode(TransportObject *self);
 
 /* Called by the hub; may leave an exception, which the hub reports. */
-void transport_outcome_ready(TransportObject *self, unsigned ready);
+void transport_outcome_ready(TransportObject *self);
 void transport_exit_ready(TransportObject *self);
 void transport_start_queued(TransportObject *self);
 void transport_loop_closed(TransportObject *self, bool forked_off);

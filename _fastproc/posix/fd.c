@@ -77,10 +77,7 @@ int fp_fd_null(void)
 
 int fp_fd_set_nonblocking(int fd)
 {
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-        return -errno;
-    return 0;
+    return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 int fp_fd_set_pipe_size(int fd, int bytes)

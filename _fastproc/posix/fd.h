@@ -33,7 +33,7 @@ int fp_fd_pipe_nonblocking(int fds[2]);
 /* /dev/null for reading and writing, close-on-exec, above 2.  The fd or -errno. */
 int fp_fd_null(void);
 
-/* 0 or -errno. */
+/* For one that has no other status flag, as a new pipe.  0 or -errno. */
 int fp_fd_set_nonblocking(int fd);
 
 /* Asks for a pipe buffer of this many bytes.  0 or -errno; 0 where pipes have a fixed size. */

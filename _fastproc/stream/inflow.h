@@ -19,9 +19,11 @@ enum fp_flow {
 };
 
 struct fp_inflow {
-    int fd;    /* not owned */
-    int err;   /* positive errno of the last FP_FLOW_ERROR */
-    bool bulk; /* the last gulp was large */
+    int fd;       /* not owned */
+    int err;      /* positive errno of the last FP_FLOW_ERROR */
+    bool bulk;    /* the last gulp was large */
+    bool full;    /* it was as large as a gulp can be: there may be more at once */
+    bool drained; /* it left room: there was no more */
 };
 
 struct fp_scratch {

@@ -157,14 +157,14 @@ TEST(fd_null_without_descriptors_leaves_nothing_open)
     open("/dev/null", O_RDWR);
 }
 
-TEST(fd_set_nonblocking_keeps_the_other_flags)
+TEST(fd_set_nonblocking_is_of_the_open_file)
 {
     int fds[2];
     CHECK(pipe2(fds, O_CLOEXEC) == 0);
     int path = dup(fds[1]);
-    CHECK(fcntl(fds[1], F_SETFL, O_APPEND) == 0);
     CHECK(fp_fd_set_nonblocking(fds[1]) == 0);
-    CHECK((fcntl(path, F_GETFL) & (O_APPEND | O_NONBLOCK)) == (O_APPEND | O_NONBLOCK));
+    CHECK((fcntl(path, F_GETFL) & (O_ACCMODE | O_NONBLOCK)) == (O_WRONLY | O_NONBLOCK));
+    CHECK(!(fcntl(fds[0], F_GETFL) & O_NONBLOCK));
     CHECK(is_close_on_exec(fds[1]));
     close(path);
     close(fds[0]);

@@ -7,7 +7,7 @@ import mmap
 import sys
 
 import pytest
-from support import children, finish, iterate, pattern, pipe
+from support import children, finish, iterate, pattern, pipe, running
 
 MIB = 1 << 20
 
@@ -312,6 +312,32 @@ def test_cancelled_over_and_over_loses_nothing(aio):
         return await proc.communicate()
 
     assert aio.run(main) == (data, None)
+
+
+def test_reader_that_was_cancelled_just_now_is_in_nobodys_way(aio):
+    async def main():
+        async with running(aio, "cat", stdin=aio.PIPE, stdout=aio.PIPE) as proc:
+            task = asyncio.create_task(proc.stdout.read())
+            await iterate(3)
+            task.cancel()
+            assert await proc.communicate(b"all of it") == (b"all of it", None)
+            assert task.cancelled()
+
+    aio.run(main)
+
+
+def test_somebody_who_reads_already_is_in_the_way(aio):
+    async def main():
+        async with running(aio, "cat", stdin=aio.PIPE, stdout=aio.PIPE) as proc:
+            task = asyncio.create_task(proc.stdout.readexactly(6))
+            await iterate(3)
+            with pytest.raises(RuntimeError, match="another coroutine is already waiting"):
+                await proc.communicate(b"abc")
+            with pytest.raises(asyncio.IncompleteReadError) as caught:
+                await task
+            assert caught.value.partial == b"abc"
+
+    aio.run(main)
 
 
 def test_cancelled_output_can_be_read_too(aio):

@@ -19,6 +19,7 @@ enum { INPUT, STDIN, STDOUT, STDERR };
 enum {
     INPUT_WRITTEN = 1,
     INPUT_DONE = 2,
+    TURN_GIVEN = 4, /* to a reader that may have been cancelled, and has not noticed yet */
 };
 
 /* What is still to come. */
@@ -98,6 +99,12 @@ static enum step wait_for_missing(AwaitableObject *self, const struct missing *m
     return STEP_WAIT;
 }
 
+static bool somebody_reads(const AwaitableObject *self)
+{
+    return (output(self, 0) != NULL && output(self, 0)->waiter != NULL) ||
+           (output(self, 1) != NULL && output(self, 1)->waiter != NULL);
+}
+
 static PyObject *take_output(const AwaitableObject *self, int which)
 {
     ReaderObject *reader = output(self, which);
@@ -112,6 +119,10 @@ static enum step communicate_step(AwaitableObject *self, PyObject **result)
     struct missing missing = {.exit = !transport_has_ended(process->transport)};
     if (feed_input(self, &missing) < 0 || look_at_outputs(self, &missing) < 0)
         return STEP_FAILED;
+    if (!(self->number & TURN_GIVEN) && somebody_reads(self)) {
+        self->number |= TURN_GIVEN;
+        return STEP_WAIT;
+    }
     if (missing.input || missing.output[0] || missing.output[1] || missing.exit)
         return wait_for_missing(self, &missing);
     *result = PyTuple_New(2);

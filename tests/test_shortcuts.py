@@ -1,0 +1,248 @@
+"""What is done for speed alone (_core.configure(shortcuts=False) does without): that it is done,
+and that nothing else changes by it. The whole suite runs without, too: parameter fastproc-plain."""
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import os
+import sys
+
+import pytest
+from support import LINUX
+
+GULP = 64 * 1024
+ROOMY = 256 * 1024
+
+
+def only_fastproc(aio):
+    if not aio.is_fastproc:
+        pytest.skip("looks inside")
+
+
+def capacity(proc, fd=1):
+    pipe = proc._transport.get_pipe_transport(fd).get_extra_info("pipe")
+    return fcntl.fcntl(pipe.fileno(), fcntl.F_GETPIPE_SZ)
+
+
+async def end(proc):
+    proc.kill()
+    await proc.communicate()
+
+
+# ---- reads out of turn ----
+
+
+@pytest.mark.every_path
+@pytest.mark.parametrize("method", ["read", "readexactly", "readuntil", "readline"])
+def test_endless_output_leaves_the_loop_to_others(aio, method):
+    """However fast the child is: a reader that always finds something still lets the loop turn."""
+
+    async def main():
+        proc = await aio.create_subprocess_exec("yes", "x" * 1023, stdout=aio.PIPE)
+        arguments = {"read": (GULP,), "readexactly": (1024,)}.get(method, ())
+        turns = 0
+
+        async def tick():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        ticking = asyncio.create_task(tick())
+        read, behind = 0, 0
+        while read < 16 << 20:
+            before = turns
+            size = len(await getattr(proc.stdout, method)(*arguments))
+            read += size
+            behind = 0 if turns > before else behind + size
+            assert behind <= 2 << 20, "no turn of the loop for so many bytes"
+        ticking.cancel()
+        await end(proc)
+
+    aio.run(main)
+
+
+@pytest.mark.every_path
+@pytest.mark.parametrize("sizes", [[1], [100, 70_000], [GULP], [300_000, 1]])
+def test_every_byte_arrives_once_whatever_is_asked_for(aio, sizes):
+    total = 8 << 20
+
+    async def main():
+        script = f"seq 1 {total} | head -c {total}"
+        proc = await aio.create_subprocess_shell(script, stdout=aio.PIPE)
+        chunks, at = [], 0
+        while chunk := await proc.stdout.read(sizes[at % len(sizes)] if at % 4 else 64 * 1024):
+            chunks.append(chunk)
+            at += 1
+        assert await proc.wait() == 0
+        data = b"".join(chunks)
+        assert len(data) == total
+        numbers = data.rpartition(b"\n")[0].split(b"\n")
+        assert numbers == [b"%d" % n for n in range(1, len(numbers) + 1)]
+
+    aio.run(main)
+
+
+def test_two_readers_at_once_are_refused_under_volume_too(aio):
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", "/dev/zero", stdout=aio.PIPE)
+        for _ in range(50):
+            await proc.stdout.readexactly(GULP)
+        waiting = asyncio.create_task(proc.stdout.readexactly(1 << 30))
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="another coroutine is already waiting"):
+            await proc.stdout.readexactly(1 << 30)
+        waiting.cancel()
+        await end(proc)
+
+    aio.run(main)
+
+
+@pytest.mark.may_warn("multi-threaded")
+def test_forked_process_takes_nothing_out_of_the_pipe(aio):
+    """It finds what its parent had in the buffer, and no more."""
+    only_fastproc(aio)
+    expected = b"".join(b"%d\n" % n for n in range(1, 1_000_001))
+
+    async def main():
+        proc = await aio.create_subprocess_exec("seq", "1000000", stdout=aio.PIPE)
+        data = await proc.stdout.readexactly(1 << 20)
+        pid = os.fork()
+        if pid == 0:
+            code, message = 1, "Event loop is closed"
+            try:
+                while True:
+                    with contextlib.suppress(StopIteration):
+                        proc.stdout.read(GULP).send(None)
+            except RuntimeError as error:
+                code = 0 if str(error) == message else 2
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        data += (await proc.communicate())[0]
+        assert data == expected
+
+    aio.run(main)
+
+
+# ---- roomy pipes ----
+
+
+@pytest.mark.skipif(not LINUX, reason="pipes have a fixed size")
+@pytest.mark.parametrize("pipesize", [-1, 64 * 1024, 128 * 1024])
+@pytest.mark.parametrize("shortcuts", [True, False])
+def test_pipe_that_is_kept_full_is_enlarged_once_unless_its_size_was_chosen(
+    aio, pipesize, shortcuts
+):
+    only_fastproc(aio)
+    aio.core.configure(shortcuts=shortcuts)
+
+    async def main():
+        proc = await aio.create_subprocess_exec(
+            "cat", "/dev/zero", stdout=aio.PIPE, pipesize=pipesize
+        )
+        await proc.stdout.readexactly(8 << 20)
+        wanted = ROOMY if shortcuts and pipesize < 0 else max(pipesize, 64 * 1024)
+        assert capacity(proc) == wanted
+        await end(proc)
+
+    aio.run(main)
+
+
+@pytest.mark.skipif(not LINUX, reason="pipes have a fixed size")
+def test_only_so_many_pipes_are_enlarged_at_a_time(aio):
+    only_fastproc(aio)
+
+    async def firehose():
+        proc = await aio.create_subprocess_exec("cat", "/dev/zero", stdout=aio.PIPE)
+        await proc.stdout.readexactly(4 << 20)
+        return proc
+
+    async def main():
+        procs = [await firehose() for _ in range(18)]
+        assert [capacity(proc) for proc in procs].count(ROOMY) == 16
+        await end(procs[0])
+        procs.append(await firehose())
+        assert capacity(procs[-1]) == ROOMY
+        for proc in procs[1:]:
+            await end(proc)
+
+    aio.run(main)
+
+
+# ---- results ----
+
+
+@pytest.mark.parametrize("value", [b"line\n", b""])
+def test_results_by_the_iterator_protocol(aio, value):
+    """Several at a time, each with its own value."""
+    only_fastproc(aio)
+
+    async def main():
+        reader = aio.StreamReader(loop=asyncio.get_running_loop())
+        reader.feed_data(b"one\ntwo\n" + value)
+        reader.feed_eof()
+        raised = []
+        for _ in range(4):
+            with pytest.raises(StopIteration) as caught:
+                next(reader.readline())
+            raised.append(caught.value)
+        assert [stop.value for stop in raised] == [b"one\n", b"two\n", value, b""]
+        assert all(stop.args == (stop.value,) and repr(stop) for stop in raised)
+        assert len({id(stop) for stop in raised}) == 4
+
+    aio.run(main)
+
+
+def test_results_are_not_kept(aio):
+    """By nothing of ours, once they were handed over."""
+    only_fastproc(aio)
+
+    async def main():
+        reader = aio.StreamReader(loop=asyncio.get_running_loop())
+        reader.feed_data(b"x" * 1000 + b"\n")
+        line = await reader.readline()
+        references = sys.getrefcount(line)
+        assert references == 2
+        proc = await aio.create_subprocess_exec("echo", "a word", stdout=aio.PIPE)
+        output = await proc.communicate()
+        references = sys.getrefcount(output[0])
+        assert references == 2
+
+    aio.run(main)
+
+
+def test_awaitable_that_is_used_again_still_warns(aio):
+    """If it is dropped without having been awaited, this time."""
+    only_fastproc(aio)
+
+    async def main():
+        reader = aio.StreamReader(loop=asyncio.get_running_loop())
+        reader.feed_data(b"\n" * 100)
+        for _ in range(20):
+            await reader.readline()
+            with pytest.warns(RuntimeWarning, match="'StreamReader.readline' was never awaited"):
+                reader.readline()
+                gc.collect()
+
+    aio.run(main)
+
+
+def test_exception_raised_while_a_result_is_on_its_way(aio):
+    """Results inside the handling of exceptions, whose context they must not become or keep."""
+
+    async def main():
+        reader = aio.StreamReader(loop=asyncio.get_running_loop())
+        reader.feed_data(b"1\n2\n3\n")
+        try:
+            raise KeyError("outer")
+        except KeyError as outer:
+            assert await reader.readline() == b"1\n"
+            with pytest.raises(ValueError) as caught:
+                raise ValueError(await reader.readline())
+            assert caught.value.__context__ is outer
+            assert outer.__context__ is None
+        assert await reader.readline() == b"3\n"
+
+    aio.run(main)

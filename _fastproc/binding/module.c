@@ -190,6 +190,7 @@ static int import_all(struct fp_state *state)
     } imports[] = {
         {"asyncio", "get_running_loop", offsetof(struct fp_state, get_running_loop)},
         {"asyncio", "get_event_loop", offsetof(struct fp_state, get_event_loop)},
+        {"asyncio", "Task", offsetof(struct fp_state, Task)},
         {"asyncio", "CancelledError", offsetof(struct fp_state, CancelledError)},
         {"asyncio", "InvalidStateError", offsetof(struct fp_state, InvalidStateError)},
         {"asyncio", "IncompleteReadError", offsetof(struct fp_state, IncompleteReadError)},

@@ -64,6 +64,7 @@
     /* asyncio */                                                                                  \
     OBJECT(get_running_loop)                                                                       \
     OBJECT(get_event_loop)                                                                         \
+    OBJECT(Task)                                                                                   \
     OBJECT(CancelledError)                                                                         \
     OBJECT(InvalidStateError)                                                                      \
     OBJECT(IncompleteReadError)                                                                    \
@@ -74,6 +75,7 @@
     /* our own */                                                                                  \
     OBJECT(hubs)            /* id(loop) -> address of hub */                                       \
     OBJECT(context_keyword) /* ("context",) */                                                     \
+    OBJECT(done_future)                                                                            \
     OBJECT(empty_bytes)
 
 struct fp_state {

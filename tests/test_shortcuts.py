@@ -240,7 +240,7 @@ def test_exception_raised_while_a_result_is_on_its_way(aio):
         except KeyError as outer:
             assert await reader.readline() == b"1\n"
             with pytest.raises(ValueError) as caught:
-                raise ValueError(await reader.readline())
+                raise ValueError(await reader.readline()) from None
             assert caught.value.__context__ is outer
             assert outer.__context__ is None
         assert await reader.readline() == b"3\n"

@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import report
+from . import report, syscalls
 from .workloads import CHILDREN, WORKLOADS
 
 HERE = Path(__file__).parent
@@ -106,6 +106,7 @@ def main():
     parser.add_argument("--rounds", type=int, help="default: 7")
     parser.add_argument("--only", type=names, metavar="WORKLOAD,...", help="of the workloads")
     parser.add_argument("--contenders", type=names, default=CHILDREN, metavar="NAME,...")
+    parser.add_argument("--syscalls", action="store_true", help="count system calls too (strace)")
     parser.add_argument("--output", type=Path, help="a folder for the figures, table and plots")
     options = parser.parse_args()
     workloads = [w for w in WORKLOADS if not options.only or w.name in options.only]
@@ -115,10 +116,14 @@ def main():
             print(f"not on this machine: {', '.join(missing)}", file=sys.stderr)
         rounds = options.rounds or (3 if options.quick else 7)
         values = measure(workloads, contenders, rounds, options.quick)
-        lines = report.table(workloads, contenders, values)
-    print(report.surroundings(rounds), *lines, sep="\n")
+        counts = syscalls.measure(contenders) if options.syscalls else {}
+    print(report.surroundings(rounds), *report.table(workloads, contenders, values), sep="\n")
+    print(*syscalls.lines(counts), sep="\n")
     if options.output:
         report.write(options.output, rounds, workloads, contenders, values)
+        if counts:
+            text = "\n".join(syscalls.lines(counts))
+            (options.output / "syscalls.rst").write_text(text)
 
 
 if __name__ == "__main__":

@@ -75,13 +75,17 @@ def table_rows(workloads, contenders, values):
             yield [figure.title, figure.unit, *cells, figure.goal]
 
 
-def table(workloads, contenders, values):
-    """The lines of a simple table of reStructuredText."""
-    rows = [[cell or "\\" for cell in row] for row in table_rows(workloads, contenders, values)]
+def simple_table(rows):
+    """The lines of a simple table of reStructuredText; the first row is its head."""
+    rows = [[cell or "\\" for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     rule = "  ".join("=" * width for width in widths)
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
     return [rule, lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule]
+
+
+def table(workloads, contenders, values):
+    return simple_table(list(table_rows(workloads, contenders, values)))
 
 
 def version_of(*command):

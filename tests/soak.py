@@ -88,7 +88,9 @@ class Soak:
         assert await proc.wait() == 0
 
     async def too_long_a_line(self):
-        proc = await self.shell("printf %5000d 1; printf '%9000d\\n' 2; echo 3", stdout=-1, limit=99)
+        proc = await self.shell(
+            "printf %5000d 1; printf '%9000d\\n' 2; echo 3", stdout=-1, limit=99
+        )
         with contextlib.suppress(ValueError, asyncio.LimitOverrunError):
             await proc.stdout.readuntil(b"\n")
         with contextlib.suppress(ValueError):

@@ -115,7 +115,7 @@ static int wait_for(int by, int id, siginfo_t *info, int options, struct rusage 
 
 struct waiter {
     pid_t pid;
-    int wake; /* write end; closing it is the message */
+    int wake; /* write end */
 };
 
 static void *wait_in_thread(void *argument)
@@ -124,6 +124,7 @@ static void *wait_in_thread(void *argument)
     free(argument);
     siginfo_t info;
     wait_for(P_PID, waiter.pid, &info, WEXITED | WNOWAIT, NULL);
+    fp_fd_write(waiter.wake, "", 1); /* closing is not enough: a process forked since has a copy */
     fp_fd_close(&waiter.wake);
     return NULL;
 }

@@ -187,6 +187,18 @@ int fp_exit_watch(struct fp_exit *child, pid_t pid, int pidfd, enum fp_exit_mode
     return start_waiter_thread(child);
 }
 
+/* waitid() on the child, by its pidfd if that can be.  0 or -errno. */
+static int wait_for_child(const struct fp_exit *child, siginfo_t *info, int options,
+                          struct rusage *usage)
+{
+    int err = -EINVAL;
+    if (child->is_pidfd)
+        err = wait_for(WAIT_BY_PIDFD, child->fd, info, options, usage);
+    if (err == -EINVAL) /* no pidfd, or one on Linux before 5.4 */
+        err = wait_for(P_PID, child->pid, info, options, usage);
+    return err;
+}
+
 int fp_exit_signal(const struct fp_exit *child, int signum)
 {
     if (child->reaped)
@@ -201,22 +213,13 @@ int fp_exit_signal(const struct fp_exit *child, int signum)
             return 0;
     }
 #endif
+    siginfo_t info;
+    if (wait_for_child(child, &info, WEXITED | WNOHANG | WNOWAIT, NULL) == -ECHILD)
+        return 0; /* the same, and the pid may be somebody else's by now */
     result = kill(child->pid, signum);
     if (result < 0 && errno == ESRCH)
         return 0;
     return result < 0 ? -errno : 0;
-}
-
-/* waitid() on the child, by its pidfd if that can be.  0 or -errno. */
-static int wait_for_child(const struct fp_exit *child, siginfo_t *info, int options,
-                          struct rusage *usage)
-{
-    int err = -EINVAL;
-    if (child->is_pidfd)
-        err = wait_for(WAIT_BY_PIDFD, child->fd, info, options, usage);
-    if (err == -EINVAL) /* no pidfd, or one on Linux before 5.4 */
-        err = wait_for(P_PID, child->pid, info, options, usage);
-    return err;
 }
 
 static int decode_info(const siginfo_t *info)

@@ -75,7 +75,8 @@ PyObject *hub_turn(HubObject *hub);
 
 /* Has the poller opened and the loop watch it, if it does not.  0 or -1. */
 int hub_wake(HubObject *hub);
-/* If there is nothing to watch: undoes that, now, or has the loop call for it in its next turn. */
+/* If there is nothing to watch: undoes that, now, or has the loop call for it in its next turn.
+ * Now may raise what a signal's handler does, unless something is raised already. */
 void hub_rest(HubObject *hub);
 void hub_ask_for_rest(HubObject *hub);
 

@@ -52,6 +52,26 @@ static int register_token(HubObject *hub, PyObject *loop)
     return failed ? -1 : 0;
 }
 
+/* Has the loop forget the poller.  Whatever is raised stays raised: if that is by a signal's handler
+ * in the midst of it, the loop may have forgotten half, so it is asked twice. */
+static void unregister_token(HubObject *hub, PyObject *loop, int poller_fd)
+{
+    PyObject *name = hub->state->names.remove_reader;
+    PyObject *raised = compat_take_exception();
+    PyObject *fd = PyLong_FromLong(poller_fd);
+    PyObject *done = fd != NULL ? PyObject_CallMethodOneArg(loop, name, fd) : NULL;
+    if (done == NULL) {
+        PyObject *first = compat_take_exception();
+        done = fd != NULL ? PyObject_CallMethodOneArg(loop, name, fd) : NULL;
+        PyErr_Clear();
+        compat_raise(first);
+    }
+    Py_XDECREF(done);
+    Py_XDECREF(fd);
+    if (raised != NULL)
+        compat_raise(raised);
+}
+
 /* Turns whatever says "this loop has no readers" into one clear sentence. */
 static void explain_no_readers(PyObject *loop)
 {
@@ -73,6 +93,7 @@ static int begin_watching(HubObject *hub, PyObject *loop)
     if (register_token(hub, loop) == 0)
         return 0;
     explain_no_readers(loop);
+    unregister_token(hub, loop, hub->poller.fd); /* what was raised may have come after the fact */
     fp_poller_close(&hub->poller);
     return -1;
 }
@@ -167,30 +188,32 @@ static bool has_nothing_to_watch(const HubObject *hub)
 
 void hub_rest(HubObject *hub)
 {
+    if (!has_nothing_to_watch(hub))
+        return;
     PyObject *raised = compat_take_exception();
-    PyObject *loop = has_nothing_to_watch(hub) ? hub_loop(hub) : NULL;
-    PyObject *fd = loop != NULL ? PyLong_FromLong(hub->poller.fd) : NULL;
-    if (fd != NULL) {
+    PyObject *loop = hub_loop(hub);
+    if (loop != NULL) {
         HubObject *held = hub->token->hub;
         hub->token->hub = NULL; /* so that its end is not the hub's */
         hub->token = NULL;
         struct fp_poller poller = hub->poller; /* whoever is called may wake the hub again */
         hub->poller.fd = -1;
-        Py_XDECREF(PyObject_CallMethodOneArg(loop, hub->state->names.remove_reader, fd));
+        unregister_token(hub, loop, poller.fd);
         fp_poller_close(&poller);
         Py_DECREF(held);
     }
-    PyErr_Clear(); /* of a loop that is closed by now */
+    if (loop_is_over(hub))
+        PyErr_Clear(); /* it says so by an exception */
+    if (raised != NULL)
+        compat_raise(raised);
     Py_XDECREF(loop);
-    Py_XDECREF(fd);
-    compat_raise(raised);
 }
 
 static PyObject *rest(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     ((HubObject *)op)->rest_asked = false;
     hub_rest((HubObject *)op);
-    Py_RETURN_NONE;
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
 static PyMethodDef rest_method = {"rest", rest, METH_NOARGS, NULL};

@@ -1,0 +1,367 @@
+"""Signals that arrive all the time and handlers that raise; others who reap; recycled pids."""
+
+import asyncio
+import os
+import sys
+
+import pytest
+from support import LINUX, Holdings, iterate, output_of
+
+every_path = pytest.mark.every_path
+plainest = pytest.mark.only_paths("fastproc-fork", "fastproc-thread")
+linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
+PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
+
+
+# Signals
+
+
+@every_path
+@plainest
+@pytest.mark.parametrize("restart", [True, False], ids=["SA_RESTART", "EINTR"])
+def test_signals_all_the_time(aio, restart):
+    """By a timer and from a thread, in spawn, reads, writes and waits; none reaches a child."""
+    aio.script(
+        """
+        import collections, threading
+        heard = collections.Counter()
+        def handler(number, frame):
+            heard[number] += 1
+        for number in signal.SIGALRM, signal.SIGUSR1, signal.SIGRTMIN + 3:
+            signal.signal(number, handler)
+            signal.siginterrupt(number, sys.argv[1] == "False")
+        def send():
+            while not done:
+                os.kill(os.getpid(), signal.SIGUSR1)
+                signal.pthread_kill(main_thread, signal.SIGRTMIN + 3)
+                time.sleep(0.0003)
+
+        async def main():
+            for n in range(12):
+                assert await output_of(aio, "echo", str(n)) == b"%d\\n" % n
+                pipes = dict(stdin=aio.PIPE, stdout=aio.PIPE)
+                proc = await aio.create_subprocess_exec("cat", **pipes)
+                assert (await proc.communicate(bytes(100_000)))[0] == bytes(100_000)
+                assert proc.returncode == 0
+                try:
+                    await aio.create_subprocess_exec("/nowhere", **pipes)
+                except FileNotFoundError:
+                    pass
+                else:
+                    sys.exit("was found")
+            assert not children()
+
+        done, main_thread = False, threading.get_ident()
+        thread = threading.Thread(target=send)
+        thread.start()
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        try:
+            aio.run(main)
+        finally:
+            done = True
+            thread.join()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        assert len(heard) == 3 and min(heard.values()) > 5, heard
+        """,
+        restart,
+    )
+
+
+class Raised(Exception):
+    pass
+
+
+class Handler:
+    """Raises at the nth event of Python code in or below these functions, as a signal's may."""
+
+    def __init__(self, nth, *names):
+        self.left, self.names = nth, names
+
+    def __call__(self, frame, event, arg):
+        above = frame
+        while above is not None and above.f_code.co_name not in self.names:
+            above = above.f_back
+        if above is not None:
+            self.left -= 1
+            if self.left == 0:
+                sys.settrace(None)
+                raise self.error
+        return self
+
+    error = Raised
+
+    def __enter__(self):
+        self.before = sys.gettrace()
+        sys.settrace(self)
+        return self
+
+    def __exit__(self, *exc_info):
+        sys.settrace(self.before)
+
+    @property
+    def has_raised(self):
+        return self.left <= 0
+
+
+async def rest_of(create, waiting):
+    """Its result after a first step by hand."""
+    while True:
+        while not waiting.done():
+            await asyncio.sleep(0.001)
+        try:
+            waiting = create.send(None)
+        except StopIteration as stop:
+            return stop.value
+
+
+def test_handler_that_raises_within_create(aio):
+    """At every step of what it calls: its exception comes out, and the loop is as it was."""
+    aio.oracle_differs("may leave a child or the loop unfit", when=not aio.is_fastproc)
+    if aio.on_uvloop:
+        pytest.skip("the same calls, in C")
+    raised = 0
+
+    async def attempt(nth):
+        create = aio.create_subprocess_exec("cat", **PIPES)
+        handler = Handler(nth, "add_reader", "call_soon", "get_running_loop")
+        try:
+            with handler:
+                waiting = create.send(None)
+        except Raised:
+            assert handler.has_raised
+        else:
+            assert not handler.has_raised, "the exception is lost"
+            proc = await rest_of(create, waiting)
+            assert (await proc.communicate(b"x"))[0] == b"x"
+        return handler.has_raised
+
+    async def main():
+        nonlocal raised
+        before = Holdings()
+        while await attempt(raised + 1):
+            raised += 1
+            await iterate(3)
+            assert not before.news()
+            for _ in range(2):  # on the same numbers of descriptors
+                assert await output_of(aio, "echo", "works") == b"works\n"
+            await iterate(3)
+            assert not before.news()
+
+    aio.run(main)
+    assert raised > 10
+
+
+@pytest.mark.parametrize("error", [Raised, KeyboardInterrupt, SystemExit])
+def test_handler_that_raises_when_the_last_child_has_ended(aio, error):
+    """In the midst of leaving the loop: its exception is not lost, and the loop is as it was."""
+    aio.oracle_differs("may leave the loop unfit", when=not aio.is_fastproc)
+    if aio.on_uvloop:
+        pytest.skip("the same calls, in C")
+    loop = aio.new_loop()
+    heard = []
+    loop.set_exception_handler(lambda loop, context: heard.append(context["exception"]))
+
+    async def child():
+        assert await output_of(aio, "echo", "works") == b"works\n"
+        await iterate(3)
+
+    def step():
+        """A child's life, and whether an exception was raised in its last moment and came out."""
+        heard.clear()
+        task = loop.create_task(child())
+        with handler:
+            try:
+                loop.run_until_complete(task)
+            except (KeyboardInterrupt, SystemExit) as interrupt:
+                heard.append(interrupt)
+        loop.run_until_complete(task)
+        loop.run_until_complete(iterate(3))
+        assert [type(exception) for exception in heard] == [error] * handler.has_raised
+        return handler.has_raised
+
+    loop.run_until_complete(iterate(3))
+    before = Holdings()
+    nth = 1
+    while True:
+        handler = Handler(nth, "remove_reader")
+        handler.error = error
+        again = step()
+        assert not before.news()
+        if not again:
+            break
+        nth += 1
+    loop.close()
+    assert nth > 10
+
+
+# Others who reap
+
+
+@linux
+@every_path
+@plainest
+@pytest.mark.parametrize("how", ["handler", "ignored", "thread"])
+def test_somebody_else_takes_every_status(aio, how):
+    """Of children that run, fail to, are cancelled or killed: never a hang, a wrong status, a rest."""
+    aio.oracle_differs("create fails when the child is gone by then, or hangs")
+    aio.script(
+        f"""
+        import contextlib, logging, threading
+        logging.disable()
+        knows = {aio.knows_stolen_status}
+        taken = 0
+
+        def reap_all(*args):
+            global taken
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    taken += 1
+
+        def reap():
+            while not done:
+                reap_all()
+
+        done = False
+        thread = threading.Thread(target=reap)
+        if sys.argv[1] == "handler":
+            signal.signal(signal.SIGCHLD, reap_all)
+        elif sys.argv[1] == "ignored":
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        else:
+            thread.start()
+        pipes = dict(stdin=aio.PIPE, stdout=aio.PIPE)
+
+        def check(status, *right):
+            assert status in right or status == 255 and not knows, status
+
+        async def runs(n):
+            proc = await aio.create_subprocess_exec("/bin/sh", "-c", f"cat; exit {{n}}", **pipes)
+            assert (await proc.communicate(b"x" * 70_000))[0] == b"x" * 70_000
+            check(proc.returncode, n)
+
+        async def fails(n):
+            try:
+                await aio.create_subprocess_exec("/nowhere", **pipes)
+            except FileNotFoundError:
+                return
+            raise AssertionError("was found")
+
+        async def is_cancelled(n):
+            creating = asyncio.ensure_future(aio.create_subprocess_exec("cat", **pipes))
+            await iterate(n % 6)
+            creating.cancel()
+            await asyncio.wait([creating])
+            if not creating.cancelled():
+                creating.result()._transport.close()
+                check(await creating.result().wait(), -9)
+
+        async def is_killed(n):
+            hook = dict(preexec_fn=int) if n % 5 == 0 else {{}}
+            proc = await aio.create_subprocess_exec("cat", **pipes, **hook)
+            proc.kill()
+            await iterate(n % 5)
+            with contextlib.suppress(ProcessLookupError):
+                proc.kill()
+            await proc.communicate()
+            check(proc.returncode, -9)
+
+        async def main():
+            jobs = [job(n) for n in range(12) for job in (runs, fails, is_cancelled, is_killed)]
+            await asyncio.gather(*jobs)
+            warnings.simplefilter("ignore")
+            await aio.create_subprocess_exec("sleep", "60", **pipes)  # when the loop is closed
+
+        try:
+            aio.run(main)
+        finally:
+            done = True
+            if thread.ident:
+                thread.join()
+        assert not children()
+        assert taken or sys.argv[1] == "ignored"
+        """,
+        how,
+    )
+
+
+# A pid that is used again
+
+
+RECYCLE = """
+import contextlib
+
+def recycle(pid):
+    "Another process has that pid, no child of ours: it tells that it lives when asked."
+    answer, tell = os.pipe()
+    ask, hold = os.pipe()
+    if os.fork() == 0:
+        for _ in range(100):
+            with open("/proc/sys/kernel/ns_last_pid", "w") as last:
+                last.write(str(pid - 1))
+            if (child := os.fork()) == 0:
+                os.close(hold)
+                if os.getpid() != pid:
+                    os._exit(1)
+                os.write(tell, b"born")
+                os.read(ask, 1)  # until we have gone, or say so
+                os.write(tell, b"lives")
+                os._exit(0)
+            if child == pid:
+                break
+            os.waitpid(child, 0)
+        os._exit(0)
+    os.wait()
+    os.close(tell)
+    os.close(ask)
+    born = os.read(answer, 4)
+    return hold, answer, born == b"born"
+"""
+
+
+@linux
+@every_path
+@plainest
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root's rights")
+@pytest.mark.parametrize("kind", ["plain", "preexec"])
+def test_signals_never_hit_whoever_has_the_pid_now(aio, kind):
+    """The child has exited, somebody else has reaped it, and its pid is given to another process."""
+    aio.oracle_differs("may kill it")
+    aio.script(
+        RECYCLE
+        + """
+import logging
+warnings.simplefilter("ignore")
+logging.disable()
+hook = {"preexec_fn": int} if sys.argv[1] == "preexec" else {}
+
+async def main(send):
+    while True:
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, **hook)
+        os.kill(proc.pid, signal.SIGTERM)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(proc.pid, 0)
+        hold, answer, born = recycle(proc.pid)
+        if born:  # nobody else was faster
+            break
+    if send == "kill":
+        proc.kill()
+        proc.send_signal(signal.SIGTERM)
+    elif send == "close":
+        proc._transport.close()
+    if send != "loop-close":
+        assert await proc.wait() in (-15, 255)
+        with contextlib.suppress(ProcessLookupError):
+            proc.kill()
+            sys.exit("was found")
+    return proc, hold, answer
+
+for send in "kill", "close", "loop-close":
+    loop = aio.new_loop()
+    proc, hold, answer = loop.run_until_complete(main(send))
+    loop.close()
+    del proc
+    os.close(hold)
+    assert os.read(answer, 5) == b"lives", "it was killed"
+""",
+        kind,
+    )

@@ -1,0 +1,158 @@
+"""The end of a loop, its thread or the interpreter at every stage of a child's life."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import threading
+import weakref
+
+import pytest
+from stages import STAGES, begin
+from support import LINUX, children, exited, until_blocking
+
+pytestmark = [
+    pytest.mark.every_path,
+    pytest.mark.skipif(not LINUX, reason="looks into /proc"),
+    pytest.mark.may_warn("Task was destroyed but it is pending"),
+    pytest.mark.may_warn("subprocess .* is still running"),
+    pytest.mark.may_warn("never (awaited|retrieved)|unclosed event loop"),
+]
+PLAINEST = pytest.mark.only_paths("fastproc-fork", "fastproc-thread")  # vfork suspends us
+
+
+def in_thread(function, *args):
+    """Its result, from a thread that has ended."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function(*args)))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+def stop_and_go_on(aio, stage):
+    loop, go_on = begin(aio, stage)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.run_until_complete(asyncio.wait_for(go_on(), 20))
+    loop.close()
+
+
+def go_on_in_another_thread(aio, stage):
+    loop, go_on = in_thread(begin, aio, stage)
+    loop.run_until_complete(asyncio.wait_for(go_on(), 20))
+    loop.close()
+
+
+def close(aio, stage):
+    loop, _ = begin(aio, stage)
+    loop.close()
+
+
+def close_within_a_thread(aio, stage):
+    in_thread(close, aio, stage)
+
+
+def close_in_another_thread(aio, stage):
+    loop, _ = in_thread(begin, aio, stage)
+    loop.close()
+
+
+def close_and_go_on(aio, stage):
+    """What waits is an error, or has what was there; never a hang, never a crash."""
+    loop, go_on = begin(aio, stage)
+    loop.close()
+    other = aio.new_loop()
+    try:
+        other.run_until_complete(asyncio.wait_for(go_on(), 0.05))
+    except (RuntimeError, OSError, ValueError, AssertionError, TimeoutError, EOFError):
+        pass
+    other.close()
+
+
+ENDS = [
+    stop_and_go_on,
+    go_on_in_another_thread,
+    close,
+    close_within_a_thread,
+    close_in_another_thread,
+    close_and_go_on,
+]
+
+
+@PLAINEST
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
+def test_loop_that_ends(aio, end, stage):
+    aio.oracle_differs("it leaves the child", when=not aio.is_fastproc)
+    end(aio, stage)
+    gc.collect()
+    assert not children()
+
+
+@pytest.mark.only_paths("fastproc-thread")
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("threaded", [False, True], ids=["here", "thread"])
+def test_loop_that_is_dropped(aio, stage, threaded):
+    """With its thread, or not: collected with all its children."""
+    aio.oracle_differs("it leaves the child", when=not aio.is_fastproc)
+    if aio.on_uvloop:
+        pytest.skip("uvloop keeps a loop that has run")
+
+    def drop():
+        loop, _ = begin(aio, stage)
+        asyncio.set_event_loop(None)
+        return weakref.ref(loop)
+
+    loop = in_thread(drop) if threaded else drop()
+    for _ in range(3):
+        gc.collect()
+    assert loop() is None
+    assert not children()
+
+
+@pytest.mark.only_paths("fastproc-thread")
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("where", ["here", "thread", "thread-in-the-loop"])
+def test_interpreter_that_ends(aio, stage, where, tmp_path):
+    """Quietly; and without its children, unless a thread or uvloop has the loop still."""
+    aio.oracle_differs("it prints from destructors", when=not aio.is_fastproc)
+    if where != "here" and (aio.name, aio.loop_name) != ("fastproc", "stdlib"):
+        pytest.skip("enough of them")
+    source = """
+        import asyncio, logging, os, sys, threading, time
+        from support import Aio, children
+        from stages import begin
+
+        def run():
+            global kept
+            loop, _ = kept = begin(aio, sys.argv[1])
+            with open(sys.argv[3], "w") as file:
+                file.write(" ".join(map(str, children())))
+            ready.set()
+            if sys.argv[2] == "thread-in-the-loop":
+                loop.run_forever()
+            elif sys.argv[2] == "thread":
+                time.sleep(100)
+
+        logging.disable()  # of asyncio's own pending tasks
+        ready = threading.Event()
+        if sys.argv[2] == "here":
+            run()
+        else:
+            threading.Thread(target=run, daemon=True).start()
+        ready.wait()
+    """
+    pids = tmp_path / "pids"
+    said = tmp_path / "said"
+    with open(said, "wb") as file:  # no pipe, of which a child may keep a copy
+        output = {"capture_output": False, "stdout": file, "stderr": file}
+        done = aio.script(source, stage, where, pids, check=False, **output)
+    assert (done.returncode, said.read_bytes()) == (0, b"")
+    left = [int(pid) for pid in pids.read_text().split()]
+    assert bool(left) == (stage != "pipes_open")
+    for pid in left if where != "here" or aio.on_uvloop else ():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    until_blocking(lambda: all(map(exited, left)))

@@ -365,3 +365,67 @@ for send in "kill", "close", "loop-close":
 """,
         kind,
     )
+
+
+@linux
+@every_path
+@plainest
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root's rights")
+@pytest.mark.parametrize("kind", ["plain", "preexec"])
+def test_child_whose_pid_is_anothers_before_the_loop_first_looks(aio, kind):
+    """Reaped by somebody else right after its exec, or instead of it."""
+    aio.oracle_differs("may kill it", when=not aio.is_fastproc)
+    aio.script(
+        RECYCLE
+        + """
+import logging
+logging.disable()
+knows = aio.knows_stolen_status and sys.argv[1] == "plain"
+hook = {"preexec_fn": int} if sys.argv[1] == "preexec" else {}
+
+async def begin(program):
+    "The create call, what it waits on, and the pid, which is taken."
+    while True:
+        create = aio.create_subprocess_exec(program, stdin=aio.PIPE, **hook)
+        waiting = create.send(None)
+        (pid,) = children()
+        os.waitpid(pid, 0)
+        hold, answer, born = recycle(pid)
+        if born:
+            return create, waiting, hold, answer
+        create.close()
+        await iterate(3)
+
+async def rest_of(create, waiting):
+    while not waiting.done():
+        await asyncio.sleep(0.001)
+    try:
+        create.send(None)
+    except StopIteration as stop:
+        return stop.value
+
+async def main():
+    create, waiting, hold, answer = await begin("true")
+    proc = await rest_of(create, waiting)
+    with contextlib.suppress(ProcessLookupError):
+        proc.kill()
+    assert await asyncio.wait_for(proc.wait(), 10) == (0 if knows else 255), proc.returncode
+    proc._transport.close()
+    os.close(hold)
+    assert os.read(answer, 5) == b"lives", "it was killed"
+
+    create, waiting, hold, answer = await begin("/nowhere")
+    try:
+        await rest_of(create, waiting)
+    except FileNotFoundError:
+        pass
+    else:
+        sys.exit("was found")
+    os.close(hold)
+    assert os.read(answer, 5) == b"lives", "it was killed"
+    assert not children()
+
+aio.run(main)
+""",
+        kind,
+    )

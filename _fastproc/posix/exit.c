@@ -169,24 +169,6 @@ close_pipe:
     return err;
 }
 
-int fp_exit_watch(struct fp_exit *child, pid_t pid, int pidfd, enum fp_exit_mode mode)
-{
-    *child = (struct fp_exit){.pid = pid, .fd = -1, .may_ask = mode == FP_EXIT_AUTO};
-    if (mode != FP_EXIT_THREAD) {
-        child->fd = pidfd >= 0 ? pidfd : open_pidfd(pid);
-        int err = child->fd >= 0 ? fp_fd_lift(&child->fd) : child->fd;
-        if (err == 0) {
-            child->is_pidfd = true;
-            return 0;
-        }
-        pidfd = child->fd = -1;
-        if (err != -ENOSYS && err != -EPERM && err != -EINVAL)
-            return err; /* EMFILE and the like: a thread would need a descriptor as well */
-    }
-    fp_fd_close(&pidfd);
-    return start_waiter_thread(child);
-}
-
 /* waitid() on the child, by its pidfd if that can be.  0 or -errno. */
 static int wait_for_child(const struct fp_exit *child, siginfo_t *info, int options,
                           struct rusage *usage)
@@ -197,6 +179,32 @@ static int wait_for_child(const struct fp_exit *child, siginfo_t *info, int opti
     if (err == -EINVAL) /* no pidfd, or one on Linux before 5.4 */
         err = wait_for(P_PID, child->pid, info, options, usage);
     return err;
+}
+
+/* Whether the child is still ours to reap.  If not, its pid says nothing any more. */
+static bool is_there(const struct fp_exit *child)
+{
+    siginfo_t info;
+    return wait_for_child(child, &info, WEXITED | WNOHANG | WNOWAIT, NULL) != -ECHILD;
+}
+
+int fp_exit_watch(struct fp_exit *child, pid_t pid, int pidfd, enum fp_exit_mode mode)
+{
+    *child = (struct fp_exit){.pid = pid, .fd = -1, .may_ask = mode == FP_EXIT_AUTO};
+    if (mode != FP_EXIT_THREAD) {
+        bool by_pid = pidfd < 0; /* which may be another process' by now */
+        child->fd = pidfd >= 0 ? pidfd : open_pidfd(pid);
+        int err = child->fd >= 0 ? fp_fd_lift(&child->fd) : child->fd;
+        child->is_pidfd = err == 0;
+        if (err == 0 && (!by_pid || is_there(child)))
+            return 0;
+        child->is_pidfd = false;
+        pidfd = fp_fd_take(&child->fd);
+        if (err < 0 && err != -ENOSYS && err != -EPERM && err != -EINVAL && err != -ESRCH)
+            return err; /* EMFILE and the like: a thread would need a descriptor as well */
+    }
+    fp_fd_close(&pidfd);
+    return start_waiter_thread(child); /* which tells at once of a child that is gone */
 }
 
 int fp_exit_signal(const struct fp_exit *child, int signum)
@@ -213,9 +221,8 @@ int fp_exit_signal(const struct fp_exit *child, int signum)
             return 0;
     }
 #endif
-    siginfo_t info;
-    if (wait_for_child(child, &info, WEXITED | WNOHANG | WNOWAIT, NULL) == -ECHILD)
-        return 0; /* the same, and the pid may be somebody else's by now */
+    if (!is_there(child)) /* the same, and the pid may be somebody else's by now */
+        return 0;
     result = kill(child->pid, signum);
     if (result < 0 && errno == ESRCH)
         return 0;

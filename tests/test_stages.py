@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import threading
 import weakref
 
 import pytest
-from stages import STAGES, begin
+from stages import STAGES, begin, freeze
 from support import LINUX, children, exited, until_blocking
 
 pytestmark = [
@@ -89,6 +90,30 @@ def test_loop_that_ends(aio, end, stage):
     end(aio, stage)
     gc.collect()
     assert not children()
+
+
+@PLAINEST
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGQUIT", "SIGSEGV"])
+def test_child_that_is_killed_between_clone_and_exec(aio, name):
+    """Also by what dumps core, while it shares our memory: it ends by that signal, and alone."""
+    aio.oracle_differs("has no such stage", when=not aio.is_fastproc)
+    number = getattr(signal, name)
+    limits = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, limits[1]))
+
+    async def main():
+        task, pid = await freeze(aio)
+        os.kill(pid, number)
+        os.kill(pid, signal.SIGCONT)
+        proc = await task
+        assert proc.pid == pid
+        assert await proc.communicate(b"x" * 100_000) == (b"", b"")
+        assert proc.returncode == -number
+
+    try:
+        aio.run(main)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, limits)
 
 
 @pytest.mark.only_paths("fastproc-thread")

@@ -17,6 +17,7 @@ from support import LINUX, free_descriptors, output_of
 
 pytestmark = [
     pytest.mark.every_path,
+    pytest.mark.only_paths("fastproc-vfork", "fastproc-fork"),
     pytest.mark.skipif(not LINUX, reason="looks into /proc"),
 ]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")

@@ -8,7 +8,7 @@ import pytest
 from support import LINUX, Holdings, iterate, output_of
 
 every_path = pytest.mark.every_path
-plainest = pytest.mark.only_paths("fastproc-fork", "fastproc-thread")
+plainest = pytest.mark.only_paths("fastproc-thread")
 linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
 PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 

@@ -39,7 +39,7 @@ from support import (  # noqa: E402
 )
 
 MIB = 1 << 20
-ALLOWED_GROWTH = 3 * MIB  # the allocator's own wandering; a leak of 32 bytes per child is more
+ALLOWED_GROWTH = 3 * MIB  # the allocator's own wandering; in ten minutes 8 bytes per child are more
 WORKERS = 6
 created = contextvars.ContextVar("created")  # by the job of this task
 PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}

@@ -275,10 +275,10 @@ def descriptors():
 def state(pid):
     """One letter as in ps, None for a process that does not exist."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0].decode()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return stat.rpartition(b")")[2].split()[0].decode()
 
 
 def exited(pid):
@@ -288,9 +288,9 @@ def exited(pid):
 def children():
     """{pid: state} of this process' children, zombies among them."""
     found = {}
-    for task in Path("/proc/self/task").glob("*/children") if LINUX else ():
-        with contextlib.suppress(OSError):
-            found |= {int(pid): state(pid) for pid in task.read_text().split()}
+    for thread in threads():
+        with contextlib.suppress(OSError), open(f"/proc/self/task/{thread}/children", "rb") as file:
+            found |= {pid: state(pid) for pid in map(int, file.read().split())}
     return {pid: letter for pid, letter in found.items() if letter is not None}
 
 

@@ -5,6 +5,8 @@ import collections.abc
 import contextvars
 import gc
 import inspect
+import os
+import signal
 import sys
 import threading
 from unittest import mock
@@ -106,6 +108,22 @@ def test_mocks_of_them_are_awaitable_where_they_have_to_be(aio):
     for name in ("wait", "communicate"):
         assert isinstance(getattr(process, name), mock.AsyncMock)
     assert not isinstance(process.kill, mock.AsyncMock)
+
+
+def test_removing_the_first_callback_of_what_is_waited_on_keeps_the_others(aio):
+    async def use(proc):
+        coro = proc.wait()
+        future = coro.send(None)
+        heard = []
+        for callback in print, heard.append:
+            future.add_done_callback(callback)
+        assert future.remove_done_callback(print) == 1
+        os.kill(proc.pid, signal.SIGKILL)
+        await until(lambda: heard)
+        assert heard == [future]
+        coro.close()
+
+    with_cat(aio, use)
 
 
 @pytest.mark.parametrize("method", METHODS)

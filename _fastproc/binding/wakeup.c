@@ -94,7 +94,7 @@ void wakeup_set(WakeupObject *self)
     if (self->phase != WAKEUP_PENDING)
         return;
     self->phase = WAKEUP_DONE;
-    if (self->callback == NULL)
+    if (self->callback == NULL && self->more == NULL)
         return;
     if (!hub->dispatching || self->in_order) {
         call_back(self, false);
@@ -163,15 +163,14 @@ static PyObject *wakeup_add_done_callback(PyObject *op, PyObject *const *args, P
 static PyObject *wakeup_remove_done_callback(PyObject *op, PyObject *callback)
 {
     WakeupObject *self = (WakeupObject *)op;
-    int same =
-        self->callback != NULL ? PyObject_RichCompareBool(self->callback, callback, Py_EQ) : 0;
-    if (same < 0)
-        return NULL;
-    if (same) {
+    PyObject *first = Py_XNewRef(self->callback); /* to compare may be to call anything */
+    int same = first != NULL ? PyObject_RichCompareBool(first, callback, Py_EQ) : 0;
+    if (same > 0 && self->callback == first) {
         Py_CLEAR(self->callback);
         Py_CLEAR(self->context);
     }
-    return PyLong_FromLong(same);
+    Py_XDECREF(first);
+    return same < 0 ? NULL : PyLong_FromLong(same);
 }
 
 static PyObject *wakeup_cancel(PyObject *op, PyObject *const *args, Py_ssize_t nargs,

@@ -74,6 +74,8 @@ if os.environ.get("FASTPROC_DEV") == "1":
     compile_args += WARNINGS
 if sanitizers := os.environ.get("FASTPROC_SANITIZE"):
     compile_args += [f"-fsanitize={sanitizers}", "-fno-omit-frame-pointer", "-g"]
+    # CPython's own flags say that integers wrap around, and then no overflow is looked for.
+    compile_args += ["-fno-wrapv"]
     link_args += [f"-fsanitize={sanitizers}"]
 
 setup(

@@ -30,10 +30,9 @@ class Mallinfo(ctypes.Structure):
 
 
 def heap_reader():
-    """A function that gives the bytes in use of malloc(); None where the C library has none, and
-    under a sanitizer, which has an allocator of its own."""
+    """A function that gives the bytes in use of malloc(); None where the C library has none."""
     here = ctypes.CDLL(None)
-    if not hasattr(here, "mallinfo2") or hasattr(here, "__asan_init"):
+    if not hasattr(here, "mallinfo2"):
         return None
     here.mallinfo2.restype = Mallinfo
     return lambda: (lambda found: found.uordblks + found.hblkhd)(here.mallinfo2())
@@ -43,7 +42,9 @@ class Counter:
     """Counts what this process holds, without making any of it itself."""
 
     def __init__(self):
-        self.heap = heap_reader()
+        # A sanitizer has an allocator of its own, which keeps what is freed.
+        self.sanitized = hasattr(ctypes.CDLL(None), "__asan_init")
+        self.heap = None if self.sanitized else heap_reader()
         self.references = getattr(sys, "gettotalrefcount", None)
         self.page = resource.getpagesize()
 
@@ -56,8 +57,9 @@ class Counter:
         ctypes.pythonapi.PyType_ClearCache()  # it keeps names that are made for one call
         gc.collect()
         row[1], row[2], row[3] = len(descriptors()), len(threads()), len(children())
-        with open("/proc/self/statm", "rb") as file:
-            row[4] = int(file.read().split()[0]) * self.page
+        if not self.sanitized:
+            with open("/proc/self/statm", "rb") as file:
+                row[4] = int(file.read().split()[0]) * self.page
         if self.heap:
             row[5] = self.heap()
         if self.references:

@@ -142,11 +142,21 @@ static int read_truth(PyObject *option, bool otherwise, bool *result)
     return truth < 0 ? -1 : 0;
 }
 
+/* A forked process has only the main interpreter, CPython says.  0 or -1. */
+static int check_preexec(const struct options *options)
+{
+    if (!is_given(options->_preexec_fn) || PyInterpreterState_Get() == PyInterpreterState_Main())
+        return 0;
+    PyErr_SetString(PyExc_RuntimeError, "preexec_fn not supported within subinterpreters");
+    return -1;
+}
+
 int options_read_flags(const struct options *options, struct launch *launch)
 {
     struct fp_spawn_request *request = &launch->request;
     int process_group;
-    if (read_truth(options->_close_fds, true, &request->close_fds) < 0 ||
+    if (check_preexec(options) < 0 ||
+        read_truth(options->_close_fds, true, &request->close_fds) < 0 ||
         read_truth(options->_restore_signals, true, &request->restore_signals) < 0 ||
         read_truth(options->_start_new_session, false, &request->new_session) < 0 ||
         read_int(options->_process_group, -1, &process_group) < 0 ||

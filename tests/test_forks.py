@@ -1,0 +1,149 @@
+"""os.fork() and multiprocessing in a process whose threads start children all the time."""
+
+import textwrap
+
+import pytest
+from support import Aio
+
+PRELUDE = """
+import gc, threading
+from busy import *
+warnings.simplefilter("ignore")  # of forking beside threads
+
+THREADS, FORKS, AT_A_TIME = 3, 60, 4
+
+def fork(body):
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            signal.alarm(60)  # hung: killed, which the parent sees
+            body()
+            status = 0
+        finally:
+            os._exit(status)
+    return pid
+
+def reap(pid):
+    assert os.waitpid(pid, 0) == (pid, 0)
+
+def run_children():
+    assert aio.run(output_of(aio, "echo", "forked")) == b"forked\\n"
+
+def drop_everything():
+    gc.collect()
+    run_children()
+
+def stay(until):
+    return lambda: os.read(until, 1)
+
+def beside(main, jobs=JOBS, rounds=3):
+    # main() over and over in this thread, while others are busy.
+    stop = threading.Event()
+
+    def busy(seed):
+        while not stop.is_set():
+            be_busy(seed, rounds, jobs)
+            seed += THREADS
+
+    def run_main():
+        try:
+            main()
+        finally:
+            stop.set()
+
+    before = Holdings()
+    in_threads([run_main] + [lambda n=n: busy(n) for n in range(THREADS)])
+    assert not before.settled(), before.settled()
+"""
+
+
+def script(source, *args):
+    done = Aio("fastproc", "stdlib").script(PRELUDE + textwrap.dedent(source), *args, timeout=120)
+    assert done.stderr == b"", done.stderr.decode()
+
+
+@pytest.mark.parametrize("body", ["run_children", "drop_everything", "lambda: None"])
+def test_forks_while_threads_start_children(body):
+    script(f"""
+        def main():
+            alive = []
+            for _ in range(FORKS):
+                alive.append(fork({body}))
+                if len(alive) == AT_A_TIME:
+                    reap(alive.pop(0))
+            for pid in alive:
+                reap(pid)
+
+        beside(main)
+    """)
+
+
+def test_forked_processes_that_stay_hold_nothing_up():
+    """Only a child's stdin does not end before they do, as with asyncio."""
+    script("""
+        def main():
+            read, write = os.pipe()
+            alive = [fork(stay(read)) for _ in range(20)]
+            be_busy(99, jobs=WITHOUT_STDIN)
+            os.write(write, bytes(len(alive)))
+            for pid in alive:
+                reap(pid)
+            os.close(read), os.close(write)
+
+        beside(main, WITHOUT_STDIN, rounds=1)
+    """)
+
+
+def test_forks_in_the_threads_that_start_children():
+    script("""
+        async def with_forks(seed):
+            jobs = asyncio.create_task(some_jobs(aio, seed, 4, JOBS))
+            proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+            while not jobs.done():
+                reap(fork(lambda: (asyncio._set_running_loop(None), run_children())))
+                await asyncio.sleep(0.001)
+            await jobs
+            assert await proc.communicate(b"all of it") == (b"all of it", None)
+
+        before = Holdings()
+        in_threads([lambda n=n: aio.run(with_forks(n)) for n in range(THREADS)])
+        assert not before.settled(), before.settled()
+    """)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing_beside_live_children(method, tmp_path):
+    (tmp_path / "worker.py").write_text(
+        textwrap.dedent("""
+        from support import *
+        def work(n):
+            aio = Aio("fastproc", "stdlib")
+            assert aio.run(output_of(aio, "echo", str(n))) == b"%d\\n" % n
+            return n
+        """)
+    )
+    script(
+        """
+        import multiprocessing
+        sys.path.insert(0, sys.argv[1])
+        from worker import work
+
+        async def main():
+            proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+            with multiprocessing.get_context(sys.argv[2]).Pool(2) as pool:
+                asked = pool.map_async(work, range(20))
+                for _ in range(3):
+                    proc.stdin.write(b"line\\n")
+                    assert await proc.stdout.readline() == b"line\\n"
+                    assert await output_of(aio, "echo", "x") == b"x\\n"
+                await until(asked.ready)
+                assert asked.get() == list(range(20))
+            assert proc.returncode is None
+            assert await proc.communicate(b"rest") == (b"rest", None)
+
+        in_threads([lambda: aio.run(main())] + [lambda n=n: be_busy(n) for n in range(2)])
+        """,
+        tmp_path,
+        method,
+    )

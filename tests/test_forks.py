@@ -6,7 +6,7 @@ import pytest
 from support import Aio
 
 PRELUDE = """
-import gc, threading
+import gc, threading, time
 from busy import *
 warnings.simplefilter("ignore")  # of forking beside threads
 
@@ -34,27 +34,6 @@ def drop_everything():
     gc.collect()
     run_children()
 
-def stay(until):
-    return lambda: os.read(until, 1)
-
-def beside(main, jobs=JOBS, rounds=3):
-    # main() over and over in this thread, while others are busy.
-    stop = threading.Event()
-
-    def busy(seed):
-        while not stop.is_set():
-            be_busy(seed, rounds, jobs)
-            seed += THREADS
-
-    def run_main():
-        try:
-            main()
-        finally:
-            stop.set()
-
-    before = Holdings()
-    in_threads([run_main] + [lambda n=n: busy(n) for n in range(THREADS)])
-    assert not before.settled(), before.settled()
 """
 
 
@@ -66,7 +45,7 @@ def script(source, *args):
 @pytest.mark.parametrize("body", ["run_children", "drop_everything", "lambda: None"])
 def test_forks_while_threads_start_children(body):
     script(f"""
-        def main():
+        def forks():
             alive = []
             for _ in range(FORKS):
                 alive.append(fork({body}))
@@ -74,24 +53,34 @@ def test_forks_while_threads_start_children(body):
                     reap(alive.pop(0))
             for pid in alive:
                 reap(pid)
+            done.set()
 
-        beside(main)
+        def starts(seed):
+            while not done.is_set():
+                be_busy(seed)
+                seed += THREADS
+
+        done = threading.Event()
+        before = Holdings()
+        in_threads([forks] + [lambda n=n: starts(n) for n in range(THREADS)])
+        assert not before.settled(), before.settled()
     """)
 
 
 def test_forked_processes_that_stay_hold_nothing_up():
     """Only a child's stdin does not end before they do, as with asyncio."""
     script("""
-        def main():
-            read, write = os.pipe()
-            alive = [fork(stay(read)) for _ in range(20)]
-            be_busy(99, jobs=WITHOUT_STDIN)
-            os.write(write, bytes(len(alive)))
-            for pid in alive:
-                reap(pid)
-            os.close(read), os.close(write)
+        def forks():
+            for _ in range(FORKS):
+                alive.append(fork(lambda: os.read(read, 1)))
+                time.sleep(0.003)  # so that they come at all times
 
-        beside(main, WITHOUT_STDIN, rounds=1)
+        alive = []
+        read, write = os.pipe()
+        in_threads([forks] + [lambda n=n: be_busy(n, 4, WITHOUT_STDIN) for n in range(THREADS)])
+        os.write(write, bytes(len(alive)))
+        for pid in alive:
+            reap(pid)
     """)
 
 

@@ -46,8 +46,17 @@ static inline void compat_clear_dict(PyObject *self)
 /* Whether PyErr_SetObject() leaves an exception to be made when somebody looks at it. */
 #define COMPAT_EXCEPTIONS_ARE_LAZY (PY_VERSION_HEX < 0x030c0000)
 
+/* Whether what one thread at a time looks at needs no other lock.  Where this is 0 nothing is cached
+ * for all threads; the module does not say that it can do without, so that only who forces it to
+ * (PYTHON_GIL=0) finds out what else is missing. */
+#ifdef Py_GIL_DISABLED
+#define COMPAT_HAS_GIL 0
+#else
+#define COMPAT_HAS_GIL 1
+#endif
+
 /* Not where threads may meet in them, nor where a sanitizer is to see what is used after its end. */
-#if defined(Py_GIL_DISABLED) || defined(__SANITIZE_ADDRESS__)
+#if !COMPAT_HAS_GIL || defined(__SANITIZE_ADDRESS__)
 #define COMPAT_CAN_KEEP_SPARES 0
 #else
 #define COMPAT_CAN_KEEP_SPARES 1

@@ -152,7 +152,7 @@ static bool belongs_to(HubObject *hub, PyObject *loop)
 
 HubObject *hub_of_loop(struct fp_state *state, PyObject *loop)
 {
-    HubObject *last = state->last_hub;
+    HubObject *last = COMPAT_HAS_GIL ? state->last_hub : NULL;
     if (last != NULL && hub_is_alive(last) && belongs_to(last, loop))
         return (HubObject *)Py_NewRef((PyObject *)last);
     PyObject *loop_id = PyLong_FromVoidPtr(loop);
@@ -164,7 +164,8 @@ HubObject *hub_of_loop(struct fp_state *state, PyObject *loop)
     else
         hub = PyErr_Occurred() ? NULL : make_hub(state, loop, loop_id);
     Py_DECREF(loop_id);
-    state->last_hub = hub;
+    if (COMPAT_HAS_GIL)
+        state->last_hub = hub;
     return hub;
 }
 
@@ -247,7 +248,7 @@ static void shut_down(HubObject *hub)
     PyErr_Clear();
     hub->closed = true;
     hub->token = NULL;
-    if (hub->state->last_hub == hub)
+    if (COMPAT_HAS_GIL && hub->state->last_hub == hub)
         hub->state->last_hub = NULL;
     while (hub->queue != NULL) {
         TransportObject *transport = (TransportObject *)Py_NewRef((PyObject *)hub->queue);

@@ -4,6 +4,8 @@
  */
 #include "binding/own_env.h"
 
+#include "binding/compat.h"
+
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +49,8 @@ static struct own_env *copy_env(void)
 
 struct own_env *own_env_get(struct own_env **latest)
 {
+    if (!COMPAT_HAS_GIL)
+        return copy_env();
     if (*latest == NULL || !is_current(*latest)) {
         struct own_env *env = copy_env();
         if (env == NULL)

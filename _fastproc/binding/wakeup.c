@@ -37,7 +37,7 @@ static int call_soon(WakeupObject *self, PyObject *callback, PyObject *context)
 static PyObject *what_is_done(WakeupObject *self, PyObject *callback)
 {
     struct fp_state *state = self->hub->state;
-    bool to_task = state->shortcuts && self->phase == WAKEUP_DONE &&
+    bool to_task = COMPAT_HAS_GIL && state->shortcuts && self->phase == WAKEUP_DONE &&
                    PyCFunction_CheckExact(callback) && PyCFunction_GET_SELF(callback) != NULL &&
                    Py_IS_TYPE(PyCFunction_GET_SELF(callback), (PyTypeObject *)state->Task) &&
                    strcmp(((PyCFunctionObject *)callback)->m_ml->ml_name, "task_wakeup") == 0;

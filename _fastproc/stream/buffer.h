@@ -35,7 +35,7 @@ static inline unsigned char *fp_buffer_bytes(const struct fp_buffer *buffer)
     return buffer->block + buffer->start;
 }
 
-/* Makes room for `more` bytes behind the end and returns where they go; NULL when out of
+/* Makes room for `more` bytes (not 0) behind the end and returns where they go; NULL when out of
  * memory (the content is then lost, and the buffer empty). */
 unsigned char *fp_buffer_reserve(struct fp_buffer *buffer, const struct fp_memory *memory,
                                  size_t more);

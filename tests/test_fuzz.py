@@ -1,0 +1,22 @@
+"""stream/ under random programs, in any compiler's build; libFuzzer is for fuzz/run.py."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FUZZ = Path(__file__).parent / "fuzz"
+
+
+def test_random_programs_of_stream_agree_with_their_models():
+    done = subprocess.run(
+        [sys.executable, FUZZ / "run.py", "--plain"], capture_output=True, text=True
+    )
+    if done.returncode == 77:
+        pytest.skip(done.stderr)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r"^(\w+): \d{4,} executions$", done.stdout, re.MULTILINE) == sorted(
+        source.stem.removeprefix("fuzz_") for source in FUZZ.glob("fuzz_*.c")
+    )

@@ -356,3 +356,19 @@ def test_cancelled_output_can_be_read_too(aio):
             assert await proc.wait() == 0
 
     aio.run(main)
+
+
+def test_pipe_whose_end_was_fed_by_hand_is_closed(aio):
+    async def main():
+        with pipe() as (hold, go):
+            fd = hold.fileno()
+            script = f"trap '' PIPE; read x </dev/fd/{fd}; echo late 2>/dev/null || exit 3"
+            proc = await shell(aio, script, stdout=aio.PIPE, pass_fds=[fd])
+            proc.stdout.feed_eof()
+            talk = asyncio.create_task(proc.communicate())
+            await iterate(10)
+            go.write(b"go\n")
+            assert await talk == (b"", None)
+            assert proc.returncode == 3
+
+    aio.run(main)

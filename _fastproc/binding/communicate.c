@@ -76,6 +76,9 @@ static int look_at_outputs(const AwaitableObject *self, struct missing *missing)
             return -1;
         }
         missing->output[which] = !reader->eof;
+        PyObject *pipe = ((ProcessObject *)self->owner)->transport->pipes[1 + which];
+        if (reader->eof && pipe != NULL) /* open still if the end was fed by hand */
+            read_pipe_close((ReadPipeObject *)pipe);
     }
     return 0;
 }

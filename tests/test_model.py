@@ -1,0 +1,94 @@
+"""Random programs show on _fastproc what they show on asyncio; see model/."""
+
+import os
+import time
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from model.player import play
+from model.programs import PROGRAM
+from model.puppet import Puppets
+from model.recorded import RECORDED
+from support import Aio, uvloop
+
+# FASTPROC_MODEL=20000 runs so many programs, others each time unless FASTPROC_MODEL_SEED is given.
+# Usually it is few, always the same, and none after half a minute.
+DEEP = int(os.environ.get("FASTPROC_MODEL", "0"))
+SEED = int(os.environ.get("FASTPROC_MODEL_SEED", time.time_ns() % 1_000_000 if DEEP else 0))
+COUNT, SECONDS = (DEEP, 10**6) if DEEP else (250, 30)
+# FASTPROC_MODEL_PATHS=1 also tries the other ways of starting and reaping a child.
+OTHERS = ("vfork", "fork", "pidfd", "thread") if os.environ.get("FASTPROC_MODEL_PATHS") else ()
+
+ORACLE = Aio("asyncio", "stdlib")
+
+
+def subjects():
+    loops = ["stdlib"] + ["uvloop"] * (uvloop is not None)
+    return [Aio("fastproc", loop) for loop in loops] + [
+        Aio(f"fastproc-{path}", "stdlib") for path in OTHERS
+    ]
+
+
+@pytest.fixture(scope="module")
+def puppets():
+    puppets = Puppets()
+    if not puppets.build():
+        puppets.close()
+        pytest.skip("no C compiler to build the child with")
+    yield puppets
+    puppets.close()
+
+
+def compare(puppets, program):
+    expected = play(ORACLE, puppets, program)
+    for aio in subjects():
+        aio.configure()
+        try:
+            shown = play(aio, puppets, program)
+        finally:
+            aio.restore()
+        for before, entry, other in zip([None, *expected], [*expected, None], [*shown, None]):
+            assert entry == other, "".join(
+                f"\n{who}: {repr(what)[:2000]}"
+                for who, what in (("before", before), ("asyncio", entry), (aio, other))
+            )
+
+
+@pytest.mark.parametrize("number", range(len(RECORDED)))
+def test_program_that_once_found_something(puppets, number):
+    compare(puppets, RECORDED[number])
+
+
+def test_random_programs_show_what_they_show_on_asyncio(puppets, number_of_programs):
+    deadline = time.monotonic() + SECONDS
+
+    @seed(SEED)
+    @settings(
+        max_examples=COUNT,
+        database=None,
+        deadline=None,
+        print_blob=False,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(PROGRAM)
+    def run(program):
+        if time.monotonic() < deadline:
+            number_of_programs.append(1)
+            compare(puppets, program)
+
+    run()
+    assert number_of_programs
+
+
+@pytest.fixture
+def number_of_programs(request):
+    """A list with one element for each that was run; how many it were is told at the end."""
+    runs = []
+    yield runs
+    plugins = request.config.pluginmanager
+    with plugins.getplugin("capturemanager").global_and_fixture_disabled():
+        plugins.getplugin("terminalreporter").write_line(
+            f"\nmodel test: {len(runs)} programs, each on asyncio and {len(subjects())} more, "
+            f"seed {SEED}"
+        )

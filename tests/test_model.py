@@ -12,10 +12,12 @@ from model.recorded import RECORDED
 from support import Aio, uvloop
 
 # FASTPROC_MODEL=20000 runs so many programs, others each time unless FASTPROC_MODEL_SEED is given.
-# Usually it is few, always the same, and none after half a minute.
+# FASTPROC_MODEL_SECONDS ends it earlier. Usually it is few, always the same, and none after half a
+# minute.
 DEEP = int(os.environ.get("FASTPROC_MODEL", "0"))
 SEED = int(os.environ.get("FASTPROC_MODEL_SEED", time.time_ns() % 1_000_000 if DEEP else 0))
-COUNT, SECONDS = (DEEP, 10**6) if DEEP else (250, 30)
+COUNT = DEEP or 250
+SECONDS = float(os.environ.get("FASTPROC_MODEL_SECONDS", "inf" if DEEP else 30))
 # FASTPROC_MODEL_PATHS=1 also tries the other ways of starting and reaping a child.
 OTHERS = ("vfork", "fork", "pidfd", "thread") if os.environ.get("FASTPROC_MODEL_PATHS") else ()
 

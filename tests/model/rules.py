@@ -28,10 +28,25 @@ def amended():
     stack = contextlib.ExitStack()
     for where, name, new in AMENDMENTS:
         stack.enter_context(mock.patch.object(where, name, new))
-    if sys.version_info < (3, 12):  # the watcher of later ones: its threads come when they like
-        watcher = asyncio.PidfdChildWatcher()
-        stack.enter_context(mock.patch.object(asyncio.get_event_loop_policy(), "_watcher", watcher))
+    if sys.version_info < (3, 12):
+        stack.enter_context(
+            mock.patch.object(asyncio.get_event_loop_policy(), "_watcher", watcher())
+        )
     return stack
+
+
+# Before 3.12 a thread waits for each child, and comes when it likes; the watcher of later ones is
+# there already.
+
+
+def watcher():
+    class Watcher(asyncio.PidfdChildWatcher):
+        def is_active(self):
+            if self._loop is not asyncio.get_running_loop():
+                self.attach_loop(asyncio.get_running_loop())
+            return True
+
+    return Watcher()
 
 
 # A cancelled read() or communicate() loses nothing. asyncio's has put what it read into a list of

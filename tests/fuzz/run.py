@@ -4,8 +4,8 @@
     python tests/fuzz/run.py --plain [COUNT]          random programs, the same ones every time
 
 NAME is buffer, inflow or outflow. --plain needs no clang: it builds with $CC and does without the
-sanitizers if that has none. Both begin with the inputs in corpus/; one that fails is left in the
-working directory by libFuzzer, and belongs there once the fault is mended. Exit status 0 if
+sanitizers if that has none. An input that fails is left in the working directory by libFuzzer; once
+the fault is mended it belongs in corpus/NAME/, with which both begin. Exit status 0 if
 nothing was found, 1 if something was, 2 if the build failed, 77 if there is no clang with libFuzzer
 (or no compiler).
 """
@@ -98,9 +98,8 @@ def fuzz(names, seconds, folder):
         found.mkdir()
         options = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-print_final_stats=1"]
         line = [program, *options, f"-artifact_prefix=failed-{name}-", found]
-        done = subprocess.run(
-            [*line, HERE / "corpus" / name], stderr=subprocess.PIPE, text=True, errors="replace"
-        )
+        line += [folder for folder in [HERE / "corpus" / name] if folder.is_dir()]
+        done = subprocess.run(line, stderr=subprocess.PIPE, text=True, errors="replace")
         executions = re.findall(r"number_of_executed_units: *(\d+)", done.stderr)
         print(f"{name}: {executions[-1] if executions else 'no'} executions", flush=True)
         if done.returncode != 0:

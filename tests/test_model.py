@@ -1,6 +1,8 @@
 """Random programs show on _fastproc what they show on asyncio; see model/."""
 
+import faulthandler
 import os
+import signal
 import time
 
 import pytest
@@ -63,6 +65,9 @@ def test_program_that_once_found_something(puppets, number):
 
 def test_random_programs_show_what_they_show_on_asyncio(puppets, number_of_programs):
     deadline = time.monotonic() + SECONDS
+    if DEEP:  # it may take its time
+        signal.alarm(0)
+        faulthandler.cancel_dump_traceback_later()
 
     @seed(SEED)
     @settings(

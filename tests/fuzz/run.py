@@ -31,7 +31,7 @@ FUZZERS = {
     "outflow": {"plain": ["posix/fd.c"], "malloc": ["stream/outflow.c"]},
 }
 LONGEST = 2048  # bytes of an input
-DEFAULT_SECONDS, DEFAULT_COUNT = 60, 2000
+DEFAULT_SECONDS, DEFAULT_COUNT = 60, 1000
 NOT_HERE = 77
 
 

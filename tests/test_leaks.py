@@ -90,6 +90,9 @@ def test_every_awaitable_is_used_in_every_state():
 
 # What is used by a syntax of its own.
 SYNTAX = {
+    "__setattr__": "= None",
+    "__delattr__": "del ",
+    "__getattribute__": ".",
     "__aiter__": "async for",
     "__call__": "callback()|__call__",
     "__next__": "next(",

@@ -22,9 +22,11 @@ def subclasses(base):
 
 
 def types():
-    """{name: type} of all types in C, those that nobody makes included."""
+    """{name: type} of all types in C, those that nobody makes included; exceptions are Python's."""
     return {
-        found.__name__: found for found in subclasses(object) if found.__module__ == "_fastproc"
+        found.__name__: found
+        for found in subclasses(object)
+        if found.__module__ == "_fastproc" and not issubclass(found, BaseException)
     }
 
 

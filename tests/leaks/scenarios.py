@@ -826,13 +826,16 @@ async def use_an_awaitable_as_a_coroutine():
 @covers(
     "Wakeup.__await__ Wakeup.__repr__ Wakeup._asyncio_future_blocking Wakeup.add_done_callback"
     " Wakeup.cancel Wakeup.cancelled Wakeup.done Wakeup.get_loop Wakeup.remove_done_callback"
-    " Wakeup.result"
+    " Wakeup.result Wakeup.__getattribute__ Wakeup.__setattr__ Wakeup.__delattr__"
 )
 async def use_a_wakeup_as_a_future():
     async with sleeping() as proc:
         coro = proc.wait()
         future = coro.send(None)
         future._asyncio_future_blocking = future._asyncio_future_blocking
+        with refused(AttributeError):
+            future.other = None
+        del future._asyncio_future_blocking
         assert asyncio.isfuture(future) and repr(future)
         assert future.get_loop() is asyncio.get_running_loop()
         heard = []

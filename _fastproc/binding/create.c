@@ -170,7 +170,7 @@ static void create_forget(AwaitableObject *self)
 
 #define OPS(function)                                                                              \
     {                                                                                              \
-        .name = function, .step = create_step, .forget = create_forget, .thrown = create_thrown,   \
+        .name = (function), .step = create_step, .forget = create_forget, .thrown = create_thrown, \
         .abandoned = create_abandoned,                                                             \
     }
 

@@ -4,8 +4,6 @@
  */
 #include "binding/loop.h"
 
-#include <string.h>
-
 int loop_call_soon(HubObject *hub, PyObject *context, PyObject *callback, PyObject *const *args,
                    size_t nargs)
 {
@@ -21,8 +19,8 @@ int loop_call_soon(HubObject *hub, PyObject *context, PyObject *callback, PyObje
         return -1;
     all[0] = loop;
     all[1] = callback;
-    if (nargs > 0)
-        memcpy(all + 2, args, nargs * sizeof *args);
+    for (size_t i = 0; i < nargs; i++)
+        all[2 + i] = args[i];
     all[2 + nargs] = context;
     PyObject *handle = PyObject_VectorcallMethod(state->names.call_soon, all,
                                                  (2 + nargs) | PY_VECTORCALL_ARGUMENTS_OFFSET,

@@ -100,8 +100,7 @@ extern struct PyModuleDef fp_module_def;
 /* Of one of our types or of a subclass; borrowed, never NULL for those. */
 static inline struct fp_state *state_of_type(PyTypeObject *type)
 {
-    PyObject *module = PyType_GetModuleByDef(type, &fp_module_def);
-    return module != NULL ? PyModule_GetState(module) : NULL;
+    return PyModule_GetState(PyType_GetModuleByDef(type, &fp_module_def));
 }
 
 #define state_of(object) state_of_type(Py_TYPE(object))

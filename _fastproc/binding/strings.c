@@ -120,14 +120,15 @@ static PyObject *list_candidates(PyObject *program, PyObject *env)
         goto error;
     for (;;) {
         size_t length = strcspn(directory, ":");
-        const char *slash = length == 0 || directory[length - 1] == '/' ? "" : "/";
+        bool slash = length > 0 && directory[length - 1] != '/';
         PyObject *candidate =
-            PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(length + strlen(slash) + strlen(name)));
+            PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(length + slash + strlen(name)));
         if (candidate != NULL) {
             char *to = PyBytes_AS_STRING(candidate);
             memcpy(to, directory, length);
-            strcpy(to + length, slash);
-            strcat(to + length, name);
+            if (slash)
+                to[length] = '/';
+            memcpy(to + length + slash, name, strlen(name));
         }
         if (append_and_drop(list, candidate) < 0)
             goto error;

@@ -104,6 +104,7 @@ struct directory_record {
 FP_IN_CHILD static int parse_number(const char *text)
 {
     int number = 0;
+    /* The kernel has written it.  NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
     if (*text < '0' || *text > '9')
         return -1;
     for (; *text >= '0' && *text <= '9'; text++)

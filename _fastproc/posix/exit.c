@@ -55,7 +55,7 @@ struct pidfd_info_v0 {
 static bool ask_exit_info(int pidfd, int *returncode)
 {
     enum { TRIES = 200 };
-    const struct timespec pause = {.tv_nsec = 20 * 1000};
+    const struct timespec pause = {.tv_nsec = 20000};
     struct pidfd_info_v0 info;
     for (int i = 0; i < TRIES; i++) {
         memset(&info, 0, sizeof info);
@@ -148,7 +148,8 @@ static int start_waiter_thread(struct fp_exit *child)
     if (err < 0)
         goto free_waiter;
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, 256 * 1024); /* one call deep, but TLS counts too */
+    pthread_attr_setstacksize(&attributes,
+                              (size_t)256 * 1024); /* one call deep, but TLS counts too */
     sigset_t all, before;
     sigfillset(&all); /* signals are for the program's own threads */
     pthread_sigmask(SIG_SETMASK, &all, &before);

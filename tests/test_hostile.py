@@ -343,13 +343,17 @@ def test_separators_of_any_bytes_like_type(aio):
     aio.run(main)
 
 
-def test_waiting_line_survives_another_readers_bite(aio):
+@pytest.mark.parametrize(
+    "wait", [("readline",), ("readuntil", b"\n"), ("readuntil", (b"\n", b"|"))]
+)
+def test_waiting_line_survives_another_readers_bite(aio, wait):
     aio.oracle_differs("loses the wake-up", when=not aio.is_fastproc)
 
     async def main():
         reader = aio.StreamReader()
-        reader.feed_data(b"abc")
-        line = asyncio.ensure_future(reader.readline())
+        reader.feed_data(b"before\nabc")
+        assert await reader.readline() == b"before\n"
+        line = asyncio.ensure_future(getattr(reader, wait[0])(*wait[1:]))
         await iterate(2)
         assert await reader.read(2) == b"ab"
         reader.feed_data(b"\n")

@@ -188,6 +188,7 @@ void reader_forget(ReaderObject *self, PyObject *future, bool nobody_waits)
 void reader_consume(ReaderObject *self, size_t count)
 {
     fp_buffer_consume(&self->buffer, count);
+    self->consumed += count;
     self->scanned = self->scanned > count ? self->scanned - count : 0;
     if (self->waiter != NULL && self->wake_at != SIZE_MAX)
         self->wake_at = self->wake_at > count ? self->wake_at - count : 1;
@@ -203,6 +204,7 @@ static PyObject *give_block(ReaderObject *self)
     bool fits = self->buffer.size == length;
     PyObject *bytes = object_of_block(fp_buffer_take_block(&self->buffer));
     self->scanned = 0;
+    self->consumed += length;
     if (self->waiter != NULL && self->wake_at != SIZE_MAX)
         self->wake_at = 1;
     if (!fits)

@@ -21,6 +21,7 @@ typedef struct ReaderObject {
     size_t limit;        /* bytes */
     size_t wake_at;      /* buffered bytes that the waiter waits for */
     size_t scanned;      /* buffered bytes known to hold no scan_byte */
+    size_t consumed;     /* bytes taken out so far, modulo SIZE_MAX + 1 */
     int scan_byte;       /* -1: none yet */
     bool eof;
     bool paused;

@@ -178,19 +178,21 @@ static int convert_separators(AwaitableObject *self)
     return 0;
 }
 
-/* Searches behind self->number, the bytes known to hold none. */
+/* Searches behind self->number, the place in the stream up to which there is none: somebody else may
+ * take bytes while this one waits. */
 static struct search search_separators(const AwaitableObject *self, size_t *longest)
 {
     const ReaderObject *reader = (ReaderObject *)self->owner;
     struct search found = {false, 0, 0};
+    Py_ssize_t clear = (Py_ssize_t)((size_t)self->number - reader->consumed);
+    size_t from = clear > 0 ? (size_t)clear : 0;
     *longest = 0;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->argument); i++) {
         PyObject *separator = PyTuple_GET_ITEM(self->argument, i);
         size_t size = (size_t)PyBytes_GET_SIZE(separator);
         if (size > *longest)
             *longest = size;
-        ssize_t at = fp_buffer_find(&reader->buffer, PyBytes_AS_STRING(separator), size,
-                                    (size_t)self->number);
+        ssize_t at = fp_buffer_find(&reader->buffer, PyBytes_AS_STRING(separator), size, from);
         if (at < 0)
             continue;
         size_t end = (size_t)at + size, best = found.at + found.size;
@@ -243,7 +245,7 @@ static enum step readuntil_step(AwaitableObject *self, PyObject **result)
     }
     size_t length = fp_buffer_length(&reader->buffer);
     size_t clear = length + 1 > longest ? length + 1 - longest : 0;
-    self->number = (Py_ssize_t)clear;
+    self->number = (Py_ssize_t)(reader->consumed + clear);
     if (clear > reader->limit)
         return raise_overrun(reader, NOT_FOUND, clear);
     if (reader->eof)

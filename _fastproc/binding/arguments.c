@@ -24,6 +24,16 @@ PyObject *arguments_one(const char *function, const char *name, bool required,
     return NULL;
 }
 
+PyObject *arguments_find(PyObject *kwargs, const char *name)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(kwargs, &at, &key, &value))
+        if (PyUnicode_Check(key) && PyUnicode_CompareWithASCIIString(key, name) == 0)
+            return value;
+    return NULL;
+}
+
 int arguments_extra_info(PyObject *args, PyObject *kwargs, const char *known, PyObject **otherwise)
 {
     static char *names[] = {"name", "default", NULL};

@@ -15,6 +15,10 @@
 PyObject *arguments_one(const char *function, const char *name, bool required,
                         PyObject *const *args, Py_ssize_t nargs, PyObject *names);
 
+/* The value of a keyword: borrowed; NULL if it is not given.  Allocates nothing, so it does not fail
+ * either, as PyDict_GetItemString() does without saying so. */
+PyObject *arguments_find(PyObject *kwargs, const char *name);
+
 /* The arguments of get_extra_info(name, default=None): whether the name is `known`; -1 with an
  * exception.  *otherwise is borrowed. */
 int arguments_extra_info(PyObject *args, PyObject *kwargs, const char *known, PyObject **otherwise);

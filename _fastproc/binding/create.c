@@ -6,6 +6,7 @@
  */
 #include "binding/create.h"
 
+#include "binding/arguments.h"
 #include "binding/awaitable.h"
 #include "binding/future.h"
 #include "binding/process.h"
@@ -22,7 +23,7 @@ enum {
 static int take_limit(PyObject *kwargs, Py_ssize_t *limit)
 {
     *limit = READER_DEFAULT_LIMIT;
-    PyObject *given = PyDict_GET_SIZE(kwargs) > 0 ? PyDict_GetItemString(kwargs, "limit") : NULL;
+    PyObject *given = arguments_find(kwargs, "limit");
     if (given == NULL)
         return 0;
     *limit = PyNumber_AsSsize_t(given, NULL);

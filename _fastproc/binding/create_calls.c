@@ -6,6 +6,8 @@
  */
 #include "binding/create.h"
 
+#include "binding/arguments.h"
+
 /* The most leading parameters: loop, protocol_factory, cmd. */
 enum { MOST_LEADING = 3 };
 
@@ -26,8 +28,7 @@ static int take_leading(struct call *call, const char *function, const char *nam
                         PyObject *args)
 {
     bool by_position = which < PyTuple_GET_SIZE(args);
-    PyObject *named =
-        PyDict_GET_SIZE(call->kwargs) > 0 ? PyDict_GetItemString(call->kwargs, name) : NULL;
+    PyObject *named = arguments_find(call->kwargs, name);
     if (by_position == (named != NULL)) {
         PyErr_Format(PyExc_TypeError,
                      by_position ? "%s() got multiple values for argument '%s'"
@@ -97,7 +98,7 @@ static int name_positionals(PyObject *args, PyObject *kwargs, const char *functi
         return -1;
     }
     for (Py_ssize_t i = 1; i < count; i++) {
-        if (PyDict_GetItemString(kwargs, names[i]) != NULL) {
+        if (arguments_find(kwargs, names[i]) != NULL) {
             PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%s'", function,
                          names[i]);
             return -1;
@@ -133,7 +134,7 @@ static int default_to_pipes(PyObject *kwargs)
     static const char *const names[] = {"stdin", "stdout", "stderr"};
     PyObject *pipe = PyLong_FromLong(-1); /* subprocess.PIPE */
     for (int fd = 0; pipe != NULL && fd < 3; fd++)
-        if (PyDict_GetItemString(kwargs, names[fd]) == NULL &&
+        if (arguments_find(kwargs, names[fd]) == NULL &&
             PyDict_SetItemString(kwargs, names[fd], pipe) < 0)
             Py_CLEAR(pipe);
     Py_XDECREF(pipe);

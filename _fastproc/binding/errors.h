@@ -32,4 +32,13 @@ static inline PyObject *exception_of_errno(int err)
     return compat_take_exception();
 }
 
+/* What ends a stream that could not be read: no pipe is ever out of memory, so then we were. */
+static inline PyObject *exception_of_read(int err)
+{
+    if (err != -ENOMEM)
+        return exception_of_errno(err);
+    PyErr_NoMemory();
+    return compat_take_exception();
+}
+
 #endif

@@ -150,7 +150,7 @@ static bool ended(ReadPipeObject *self, enum fp_flow flow)
     if (flow == FP_FLOW_EOF) {
         lose(self, NULL, true);
     } else if (flow == FP_FLOW_ERROR) {
-        PyObject *exception = exception_of_errno(-self->flow.err);
+        PyObject *exception = exception_of_read(-self->flow.err);
         lose(self, exception, false);
         Py_XDECREF(exception);
     } else {

@@ -63,7 +63,8 @@ WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub,
 int read_pipe_connect(ReadPipeObject *self, int fd);
 int write_pipe_connect(WritePipeObject *self, int fd);
 
-/* Stop and go on reading; nothing happens to a pipe that is closing. */
+/* Stop and go on reading; nothing happens to a pipe that is closing.  0, or -1 with the pipe
+ * paused as before. */
 void read_pipe_pause(ReadPipeObject *self);
 int read_pipe_resume(ReadPipeObject *self);
 /* For a reader that has run dry: reads what is there already, if the stream has volume and the hub

@@ -95,7 +95,10 @@ int read_pipe_resume(ReadPipeObject *self)
     if (self->closing || !self->paused)
         return 0;
     self->paused = false;
-    return self->flow.fd >= 0 ? start_reading(self) : 0;
+    if (self->flow.fd < 0 || start_reading(self) == 0)
+        return 0;
+    self->paused = true;
+    return -1;
 }
 
 /* What a reader is fed directly, a protocol is given as a bytes object of its own. */

@@ -96,14 +96,18 @@ static void pause_transport(ReaderObject *self)
     Py_DECREF(transport);
 }
 
-/* 0 or -1. */
+/* 0, or -1: a pipe that could not be resumed is to be tried again. */
 static int resume_transport(ReaderObject *self)
 {
+    if (self->transport != NULL && is_read_pipe(self)) {
+        if (read_pipe_resume((ReadPipeObject *)self->transport) < 0)
+            return -1;
+        self->paused = false;
+        return 0;
+    }
     self->paused = false;
     if (self->transport == NULL)
         return 0;
-    if (is_read_pipe(self))
-        return read_pipe_resume((ReadPipeObject *)self->transport);
     PyObject *transport = Py_NewRef(self->transport);
     PyObject *done = PyObject_CallMethodNoArgs(transport, state_of(self)->names.resume_reading);
     Py_DECREF(transport);

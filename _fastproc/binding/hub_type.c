@@ -277,6 +277,8 @@ static void shut_down(HubObject *hub)
         hub_report(owner);
         Py_DECREF(owner);
     }
+    if (!hub->dispatching)
+        wakeup_drop_woken(hub);
     fp_poller_close(&hub->poller);
     compat_raise(raised);
 }

@@ -58,34 +58,43 @@ static int call_now(WakeupObject *self, PyObject *callback, PyObject *context)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* How to call: now while that is possible, soon from the first callback on that ends the loop. */
-static void call_one(WakeupObject *self, bool now, PyObject *callback, PyObject *context)
+/* How to call: now while that is possible, soon from the first callback on that ends the loop.
+ * 0, or -1 with an exception when the loop could not be asked. */
+static int call_one(WakeupObject *self, bool now, PyObject *callback, PyObject *context)
 {
     HubObject *hub = self->hub;
     now = now && hub->interrupt == NULL;
     if ((now ? call_now : call_soon)(self, callback, context) == 0)
-        return;
-    if (!now && loop_is_over(hub))
+        return 0;
+    if (!now && !loop_is_over(hub))
+        return -1;
+    if (!now)
         PyErr_Clear(); /* it is being closed, and calls nobody any more */
     hub_settle_exception(hub, (PyObject *)self);
+    return 0;
 }
 
-/* Takes the callbacks and calls each.  Keeps what is raised; raises nothing. */
-static void call_back(WakeupObject *self, bool now)
+/* Takes the callbacks and calls each.  0, or -1 with an exception: whom the loop could not be asked
+ * to call is to be called back another time. */
+static int call_back(WakeupObject *self, bool now)
 {
     PyObject *callback = self->callback, *context = self->context, *more = self->more;
     self->callback = self->context = self->more = NULL;
-    PyObject *raised = compat_take_exception();
-    if (callback != NULL)
-        call_one(self, now, callback, context);
+    if (callback != NULL && call_one(self, now, callback, context) < 0) {
+        self->callback = callback;
+        self->context = context;
+        self->more = more;
+        return -1;
+    }
     for (Py_ssize_t i = 0; more != NULL && i < PyList_GET_SIZE(more); i++) {
         PyObject *pair = PyList_GET_ITEM(more, i);
-        call_one(self, now, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1));
+        if (call_one(self, now, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1)) < 0)
+            hub_settle_exception(self->hub, (PyObject *)self);
     }
     Py_XDECREF(callback);
     Py_XDECREF(context);
     Py_XDECREF(more);
-    compat_raise(raised);
+    return 0;
 }
 
 void wakeup_set(WakeupObject *self)
@@ -97,8 +106,12 @@ void wakeup_set(WakeupObject *self)
     if (self->callback == NULL && self->more == NULL)
         return;
     if (!hub->dispatching || self->in_order) {
-        call_back(self, false);
-        return;
+        PyObject *raised = compat_take_exception();
+        int result = call_back(self, false);
+        hub_settle_exception(hub, (PyObject *)self);
+        compat_raise(raised);
+        if (result == 0)
+            return;
     }
     Py_INCREF(self);
     if (hub->last_woken != NULL)
@@ -108,15 +121,30 @@ void wakeup_set(WakeupObject *self)
     hub->last_woken = self;
 }
 
+/* The first of the list, whose reference passes to the caller; NULL if there is none. */
+static WakeupObject *take_woken(HubObject *hub)
+{
+    WakeupObject *self = hub->woken;
+    if (self == NULL)
+        return NULL;
+    hub->woken = self->next_woken;
+    if (hub->woken == NULL)
+        hub->last_woken = NULL;
+    self->next_woken = NULL;
+    return self;
+}
+
+void wakeup_drop_woken(HubObject *hub)
+{
+    for (WakeupObject *self; (self = take_woken(hub)) != NULL;)
+        Py_DECREF(self);
+}
+
 void wakeup_run_woken(HubObject *hub)
 {
-    while (hub->woken != NULL) {
-        WakeupObject *self = hub->woken;
-        hub->woken = self->next_woken;
-        if (hub->woken == NULL)
-            hub->last_woken = NULL;
-        self->next_woken = NULL;
-        call_back(self, true);
+    for (WakeupObject *self; (self = take_woken(hub)) != NULL;) {
+        if (call_back(self, true) < 0) /* after an interrupt: nothing runs any more */
+            hub_settle_exception(hub, (PyObject *)self);
         Py_DECREF(self);
     }
 }
@@ -183,8 +211,11 @@ static PyObject *wakeup_cancel(PyObject *op, PyObject *const *args, Py_ssize_t n
     if (self->phase != WAKEUP_PENDING)
         Py_RETURN_FALSE;
     self->phase = WAKEUP_CANCELLED;
+    if (call_back(self, false) < 0) {
+        self->phase = WAKEUP_PENDING; /* so that whoever waits is woken after all, some time */
+        return NULL;
+    }
     Py_XSETREF(self->cancel_message, message != Py_None ? Py_XNewRef(message) : NULL);
-    call_back(self, false);
     Py_RETURN_TRUE;
 }
 

@@ -32,5 +32,7 @@ void wakeup_set(WakeupObject *self);
 
 /* Calls whom the hub's events have woken.  Raises nothing; hub->interrupt may be set. */
 void wakeup_run_woken(HubObject *hub);
+/* The hub has ended: forgets them. */
+void wakeup_drop_woken(HubObject *hub);
 
 #endif

@@ -19,6 +19,7 @@
 enum {
     FIRST_EXTRA_FD = 3,
     FAILED_EXIT_CODE = 255, /* never seen by the user: the record below is */
+    MOST_TRIES = 1000,
     LAST_FD_GUESS = 65536,  /* when there is nothing better than trying them one by one */
 };
 
@@ -31,7 +32,11 @@ enum {
 FP_IN_CHILD static _Noreturn void fail(const struct fp_spawn_request *request, int stage, long err)
 {
     struct fp_spawn_error record = {.err = (int)-err, .stage = stage};
-    sys_write(request->outcome_fd, &record, sizeof record); /* fits a pipe: one piece or nothing */
+    /* Fits a pipe: one piece or nothing.  Nothing only for want of a page of memory, and then the
+     * parent would take silence for success. */
+    for (int tries = 0; tries < MOST_TRIES; tries++)
+        if (sys_write(request->outcome_fd, &record, sizeof record) >= 0)
+            break;
     for (;;)
         sys_exit(FAILED_EXIT_CODE);
 }
@@ -112,15 +117,18 @@ FP_IN_CHILD static int parse_number(const char *text)
     return number;
 }
 
-/* For Linux before 5.9 and for sandboxes.  False if there is no /proc. */
+/* For Linux before 5.9 and for sandboxes.  False if there is no /proc to read, or not all of it. */
 FP_IN_CHILD static bool close_listed(const struct fp_spawn_request *request)
 {
     char records[1024] __attribute__((aligned(8)));
+    bool whole = true;
     long directory = sys_open_directory("/proc/self/fd");
     if (directory < 0)
         return false;
     for (;;) {
         long size = sys_getdents(directory, records, sizeof records);
+        if (size < 0)
+            whole = false;
         if (size <= 0)
             break;
         for (long at = 0; at < size;) {
@@ -132,7 +140,7 @@ FP_IN_CHILD static bool close_listed(const struct fp_spawn_request *request)
         }
     }
     sys_close(directory);
-    return true;
+    return whole;
 }
 
 FP_IN_CHILD static void close_others(const struct fp_spawn_request *request)

@@ -282,13 +282,13 @@ int fp_exit_destroy(struct fp_exit *child, struct fp_exit_status *status)
     if (err == 0) {
         struct pollfd ended = {.fd = child->fd, .events = POLLIN};
         siginfo_t info;
-        int ready;
-        if (child->fd < 0) /* the watch could not be set up */
-            wait_for(P_PID, child->pid, &info, WEXITED | WNOWAIT, NULL);
-        else
+        int ready = -1;
+        if (child->fd >= 0) /* else the watch could not be set up */
             do
                 ready = poll(&ended, 1, PATIENCE_MS);
             while (ready < 0 && errno == EINTR);
+        if (ready < 0)
+            wait_for(P_PID, child->pid, &info, WEXITED | WNOWAIT, NULL);
         reap = fp_exit_reap(child, status);
         if (reap == FP_REAP_RUNNING)
             err = -ETIMEDOUT;

@@ -143,22 +143,27 @@ static void close_given(struct launch *launch)
             fp_fd_close(&launch->given_fds[fd]);
 }
 
-void launch_free(struct launch *launch)
+void launch_give_up(struct launch *launch)
 {
-    if (launch == NULL)
-        return;
     close_given(launch);
-    fp_fd_close(&launch->directory); /* not earlier: the child reads its number here */
     for (int fd = 0; fd < 3; fd++)
         fp_fd_close(&launch->pipe_fds[fd]);
     fp_fd_close(&launch->child.pidfd);
     fp_fd_close(&launch->child.outcome_fd);
-    own_env_release(launch->own_env);
     Py_CLEAR(launch->program);
     Py_CLEAR(launch->cwd);
     Py_CLEAR(launch->preexec_fn);
     Py_CLEAR(launch->args);
     Py_CLEAR(launch->failure);
+}
+
+void launch_free(struct launch *launch)
+{
+    if (launch == NULL)
+        return;
+    launch_give_up(launch);
+    fp_fd_close(&launch->directory);
+    own_env_release(launch->own_env);
     PyMem_RawFree(launch);
 }
 

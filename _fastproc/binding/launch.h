@@ -59,6 +59,9 @@ struct launch *launch_new(struct fp_state *state, const struct launch_call *call
 
 /* Closes and drops whatever is left.  Not while the child may still read it. */
 void launch_free(struct launch *launch);
+/* The same but for what the child reads, and for the memory itself, which stay for ever: for a child
+ * that may be between clone and exec as long as it likes. */
+void launch_give_up(struct launch *launch);
 
 /* Keeps the descriptors and the directory as they are now, for a launch that has to wait.  0, or
  * -1 with an exception. */

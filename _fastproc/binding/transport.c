@@ -84,8 +84,10 @@ static int destroy_child(TransportObject *self)
 static void end_block(TransportObject *self, int err)
 {
     fp_fd_close(&self->launch->child.outcome_fd);
-    if (err < 0)
+    if (err < 0) {
+        launch_give_up(self->launch);
         self->launch = NULL;
+    }
 }
 
 /* 0, or -1 with an exception and no child. */

@@ -228,6 +228,7 @@ void transport_outcome_ready(TransportObject *self)
         return;
     }
     if (failed) {
+        fp_exit_signal(&self->child, SIGKILL); /* it exits by itself, if it was heard */
         close_pipes(self);
         transport_exit_ready(self); /* mostly it has exited by now */
         return;

@@ -19,7 +19,7 @@
 enum {
     FIRST_EXTRA_FD = 3,
     FAILED_EXIT_CODE = 255, /* never seen by the user: the record below is */
-    MOST_TRIES = 1000,
+    MOST_TRIES = 1000,      /* to write that */
     LAST_FD_GUESS = 65536,  /* when there is nothing better than trying them one by one */
 };
 

@@ -193,6 +193,8 @@ enum fp_spawn_outcome fp_spawn_outcome(int outcome_fd, struct fp_spawn_error *er
         ssize_t size = fp_fd_read(outcome_fd, &record, sizeof record);
         if (size == -EAGAIN)
             return FP_OUTCOME_PENDING;
+        if (size < 0) /* no pipe does that; but silence would mean success */
+            *error = (struct fp_spawn_error){.err = (int)-size, .stage = FP_STAGE_SETUP};
         if (size != (ssize_t)sizeof record)
             return FP_OUTCOME_GONE;
         *error = record; /* it still has to leave: its stack is in use until EOF */

@@ -93,7 +93,8 @@ enum fp_spawn_outcome {
     FP_OUTCOME_GONE,    /* exec'd or exited: the request may go; *error says which */
 };
 
-/* Reads what the child says.  Keep one *error for all calls, zeroed before the first. */
+/* Reads what the child says.  Keep one *error for all calls, zeroed before the first.  If it cannot
+ * be read that is an error too, and the child, which may be anywhere, has to be killed. */
 enum fp_spawn_outcome fp_spawn_outcome(int outcome_fd, struct fp_spawn_error *error);
 
 /* The best method this build and its surroundings allow, before anything was tried. */

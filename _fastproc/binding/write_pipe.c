@@ -188,8 +188,9 @@ void write_pipe_ready(WritePipeObject *self, unsigned ready)
 {
     if (ready & FP_BROKEN) { /* the child has closed its stdin */
         PyObject *exception = NULL;
-        if (self->out.pending > 0)
-            exception = PyObject_CallNoArgs(PyExc_BrokenPipeError);
+        if (self->out.pending > 0 &&
+            (exception = PyObject_CallNoArgs(PyExc_BrokenPipeError)) == NULL)
+            exception = compat_take_exception(); /* MemoryError, say */
         lose(self, exception);
         Py_XDECREF(exception);
         return;

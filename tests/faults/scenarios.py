@@ -1,0 +1,475 @@
+"""What the fault matrix runs while calls fail: coroutines that check what they get.
+
+Each is called again and again, with another call failing each time.  It may raise what the fault
+raises; what it returns from without having raised has to have gone right.  It may leave children
+behind, which the end of the loop then takes.
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import tempfile
+
+import _fastproc
+from _fastproc import DEVNULL, PIPE, STDOUT, create_subprocess_exec, create_subprocess_shell
+
+SCENARIOS = {}
+DATA = bytes(range(256)) * 512  # twice a pipe's capacity
+# What is forced by configure(), and what is refused as by an older kernel or a sandbox.
+PATHS = {
+    "clone": {},
+    "vfork": {"spawn": "vfork"},
+    "fork": {"spawn": "fork"},
+    "pidfd": {"reap": "pidfd"},
+    "thread": {"reap": "thread"},
+    "no-clone3": {"refuse": {"clone3": errno.EPERM}},
+    "no-clone": {"refuse": {"clone3": errno.ENOSYS, "clone": errno.EINVAL}},
+    "no-close-range": {"refuse": {"close_range": errno.ENOSYS}},
+    "no-proc": {"refuse": {"close_range": errno.ENOSYS, "openat": errno.ENOENT}},
+    "no-pidfd": {
+        "refuse": {"clone3": errno.ENOSYS, "clone": errno.EINVAL, "pidfd_open": errno.ENOSYS}
+    },
+}
+EVERY_PATH = list(PATHS)
+
+
+class Scenario:
+    def __init__(self, function, paths, loops, leaves_child):
+        self.function = function
+        self.name = function.__name__
+        self.paths = paths
+        self.loops = loops
+        self.leaves_child = leaves_child
+
+
+def scenario(*paths, loops=("stdlib",), leaves_child=False):
+    def add(function):
+        SCENARIOS[function.__name__] = Scenario(function, ("clone", *paths), loops, leaves_child)
+        return function
+
+    return add
+
+
+BOTH = ("stdlib", "uvloop")
+
+
+class Fault:
+    """What fails in this run, for a scenario whose right result depends on it."""
+
+    def __init__(self, errnos):
+        self.errnos = errnos  # a function: those injected so far
+
+    def was(self, *errnos):
+        return bool(self.errnos() & set(errnos))
+
+    @property
+    def was_injected(self):
+        return bool(self.errnos())
+
+    @property
+    def of_write(self):
+        return self.was(errno.EPIPE, errno.EIO)
+
+
+@scenario(*EVERY_PATH[1:], loops=BOTH)
+async def create_and_wait(fault):
+    proc = await create_subprocess_exec("/bin/sh", "-c", "exit 7", stdin=DEVNULL)
+    assert await proc.wait() == 7 or fault.was(errno.ECHILD) and proc.returncode == 255
+    assert proc.returncode in (7, 255)
+    usage = proc.resource_usage
+    assert usage is None or usage.ru_maxrss > 0
+
+
+@scenario(*EVERY_PATH[1:])
+async def missing_program(fault):
+    try:
+        await create_subprocess_exec("/nonexistent/program", stdin=PIPE, stdout=PIPE)
+    except FileNotFoundError as error:
+        if error.filename != "/nonexistent/program" and not fault.was(errno.ENOENT):
+            raise AssertionError("the wrong file") from error
+    else:
+        raise AssertionError("it started")
+
+
+@scenario("thread")
+async def missing_directory(fault):
+    try:
+        await create_subprocess_exec("true", cwd="/nonexistent/directory")
+    except FileNotFoundError as error:
+        assert error.filename == "/nonexistent/directory" or fault.was(errno.ENOENT)
+    else:
+        raise AssertionError("it started")
+
+
+@scenario("vfork", "thread", loops=BOTH)
+async def communicate(fault):
+    proc = await create_subprocess_exec(
+        "/bin/sh", "-c", "cat; echo error >&2", stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
+    out, err = await proc.communicate(DATA)
+    assert out == DATA or fault.of_write and DATA.startswith(out), len(out)
+    assert err == b"error\n" and proc.returncode in (0, 255)
+    assert await proc.communicate() == (b"", b"")
+
+
+@scenario()
+async def communicate_merged(fault):
+    proc = await create_subprocess_exec(
+        "/bin/sh", "-c", "echo out; echo err >&2", stdin=DEVNULL, stdout=PIPE, stderr=STDOUT
+    )
+    assert await proc.communicate() == (b"out\nerr\n", None)
+
+
+@scenario()
+async def to_a_file(fault):
+    with tempfile.TemporaryFile() as file:
+        proc = await create_subprocess_exec("echo", "x", stdout=file, stderr=DEVNULL, pipesize=4096)
+        assert await proc.wait() in (0, 255)
+        file.seek(0)
+        assert file.read() == b"x\n"
+
+
+SHOW = 'pwd; echo "$KEY"; umask; cat <&"$FD"; cut -d " " -f 6 "/proc/$$/stat"; echo "$$"'
+
+
+@scenario("vfork", "fork", "no-close-range", "no-proc")
+async def surroundings(fault):
+    read, write = os.pipe()
+    try:
+        os.write(write, b"given\n")
+        os.close(write)
+        proc = await create_subprocess_exec(
+            "sh", "-c", SHOW, stdout=PIPE, cwd="/usr", umask=0o027, pass_fds=[read],
+            env={"KEY": "value", "FD": str(read), "PATH": "/nonexistent:/usr/bin:/bin"},
+            start_new_session=True,
+        )  # fmt: skip
+        out, _ = await proc.communicate()
+    finally:
+        os.close(read)
+    *lines, session, pid = out.split()
+    assert lines == [b"/usr", b"value", b"0027", b"given"], lines
+    assert session == pid, "no session of its own"
+
+
+@scenario()
+async def descriptors_of_the_child(fault):
+    inherited = os.open("/dev/null", os.O_RDONLY)
+    os.set_inheritable(inherited, True)
+    try:
+        proc = await create_subprocess_exec("ls", "/proc/self/fd", stdin=PIPE, stdout=PIPE)
+        out, _ = await proc.communicate()
+    finally:
+        os.close(inherited)
+    assert out.split() == [b"0", b"1", b"2", b"3"], out
+
+
+@scenario()
+async def shell(fault):
+    proc = await create_subprocess_shell("echo $((1 + 1)); exit 3", stdout=PIPE, process_group=0)
+    assert await proc.communicate() == (b"2\n", None)
+    assert proc.returncode in (3, 255)
+
+
+@scenario()
+async def shell_that_is_missing(fault):
+    try:
+        await create_subprocess_shell("true", executable=b"nonexistent-shell")
+    except FileNotFoundError:
+        pass
+    else:
+        raise AssertionError("it started")
+
+
+@scenario("no-clone3", "no-clone")
+async def as_user(fault):
+    ids = {"user": os.geteuid(), "group": os.getegid()}
+    if os.geteuid() == 0:
+        ids |= {"user": "root", "extra_groups": [os.getegid(), "daemon"]}
+    proc = await create_subprocess_exec("id", "-u", stdout=PIPE, **ids)
+    assert await proc.communicate() == (b"%d\n" % os.geteuid(), None)
+
+
+@scenario("thread")
+async def preexec(fault):
+    proc = await create_subprocess_exec(
+        "/bin/sh", "-c", "umask", stdout=PIPE, preexec_fn=lambda: os.umask(0o035)
+    )
+    assert await proc.communicate() == (b"0035\n", None)
+
+
+@scenario()
+async def preexec_that_raises(fault):
+    try:
+        await create_subprocess_exec("true", preexec_fn=lambda: 1 / 0)
+    except subprocess.SubprocessError as error:
+        assert "preexec_fn" in str(error)
+    else:
+        raise AssertionError("it started")
+
+
+@scenario(loops=BOTH)
+async def read_lines(fault):
+    script = "printf 'one\\n12345;x|y|z\\nlast\\nend'"
+    proc = await create_subprocess_exec("/bin/sh", "-c", script, stdout=PIPE)
+    reader = proc.stdout
+    assert await reader.readline() == b"one\n"
+    assert await reader.readexactly(3) == b"123"
+    assert await reader.readuntil(b";") == b"45;"
+    assert await reader.readuntil((b"|", b"y")) == b"x|"
+    assert await reader.read(2) == b"y|"
+    assert [line async for line in reader] == [b"z\n", b"last\n", b"end"]
+    assert await reader.read() == b"" and reader.at_eof()
+    try:
+        await reader.readexactly(5)
+    except asyncio.IncompleteReadError as error:
+        assert error.partial == b"" and error.expected == 5
+    else:
+        raise AssertionError("read beyond the end")
+    assert await proc.wait() in (0, 255)
+
+
+@scenario()
+async def read_beyond_the_limit(fault):
+    proc = await create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE, limit=4)
+    reader = proc.stdout
+    proc.stdin.write(b"a" * 20 + b"\nbb\nccccccc;" + b"d" * 5000)
+    proc.stdin.close()
+    try:
+        await reader.readline()
+    except ValueError:
+        pass
+    else:
+        assert fault.of_write, "too long a line"
+    rest = await reader.read()
+    assert (b"a" * 20 + b"\nbb\nccccccc;" + b"d" * 5000).endswith(rest) or fault.of_write
+    assert await proc.wait() in (0, 255)
+
+
+@scenario()
+async def read_while_paused(fault):
+    """A reader that is full pauses its pipe, which goes on when somebody reads."""
+    proc = await create_subprocess_exec(
+        "/bin/sh", "-c", "head -c 50000 /dev/zero", stdout=PIPE, limit=100
+    )
+    await proc.wait()
+    total = 0
+    while chunk := await proc.stdout.read(10_000):
+        total += len(chunk)
+    assert total == 50_000
+
+
+@scenario("thread", loops=BOTH)
+async def write(fault):
+    """More than the pipe takes, and the child waits to be read."""
+    proc = await create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE, limit=1000)
+    writer = proc.stdin
+    writer.write(DATA)
+    writer.write(bytearray(b"small"))
+    writer.write(memoryview(b"a-b-c-")[::2])
+    writer.writelines([DATA, b"end"])
+
+    async def finish():
+        try:
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+        except (BrokenPipeError, ConnectionResetError):
+            if not fault.was_injected:
+                raise
+
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(proc.stdout.read())
+        group.create_task(finish())
+    out, all_of_it = reading.result(), DATA + b"smallabc" + DATA + b"end"
+    assert out == all_of_it or fault.of_write and all_of_it.startswith(out), len(out)
+    assert await proc.wait() in (0, 255)
+
+
+@scenario()
+async def write_to_the_dead(fault):
+    proc = await create_subprocess_exec("true", stdin=PIPE)
+    proc.stdin.write(DATA + DATA)
+    try:
+        await proc.stdin.drain()
+        raise AssertionError("drained")
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        await proc.stdin.wait_closed()
+    assert await proc.wait() in (0, 255)
+
+
+@scenario("pidfd", "thread", "no-clone")
+async def signals(fault):
+    expected = {"kill": -signal.SIGKILL, "terminate": -signal.SIGTERM, "interrupt": -signal.SIGINT}
+    procs = [await create_subprocess_exec("sleep", "60") for _ in expected]
+    procs[0].kill()
+    procs[1].terminate()
+    procs[2].send_signal(signal.SIGINT)
+    got = [await proc.wait() for proc in procs]
+    assert got == list(expected.values()) or 255 in got and fault.was(errno.ECHILD), got
+    try:
+        procs[0].kill()
+    except ProcessLookupError:
+        pass
+    else:
+        raise AssertionError("killed a dead one")
+
+
+@scenario("vfork", "thread")
+async def cancelled_create(fault):
+    task = asyncio.ensure_future(
+        create_subprocess_exec("sleep", "60", stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    )
+    await asyncio.sleep(0)
+    try:
+        task.cancel()
+    except MemoryError:
+        task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass
+    else:
+        raise AssertionError("not cancelled")
+
+
+async def exit_with(code, file):
+    return await create_subprocess_exec("/bin/sh", "-c", f"exit {code}", stdout=file)
+
+
+@scenario("vfork", "thread", loops=BOTH)
+async def crowd(fault):
+    """Six at once through a gate of two, one of them cancelled, with descriptors held meanwhile."""
+    _fastproc._core.configure(gate=2)
+    with tempfile.TemporaryFile() as file:
+        tasks = [asyncio.ensure_future(exit_with(i, file)) for i in range(6)]
+        await asyncio.sleep(0)
+        not_cancelled = None
+        try:
+            tasks[4].cancel()
+        except MemoryError as error:
+            not_cancelled = error
+        procs = await asyncio.gather(*tasks, return_exceptions=True)
+    failed = [proc for proc in procs if isinstance(proc, BaseException)]
+    for i, proc in enumerate(procs):
+        if proc not in failed:
+            assert await proc.wait() in (i, 255)
+    if not isinstance(procs[4], asyncio.CancelledError):
+        raise not_cancelled or procs[4]
+    failed.remove(procs[4])
+    if failed:
+        raise failed[0]
+
+
+@scenario("vfork", "fork", "thread", "no-pidfd", loops=BOTH, leaves_child=True)
+async def left_to_the_loop(fault):
+    """The loop closes while one child lives and others are being started."""
+    _fastproc._core.configure(gate=2)
+    proc = await create_subprocess_exec("sleep", "60", stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    proc.stdin.write(DATA)
+    for _ in range(4):
+        create = create_subprocess_exec("sleep", "60", stdout=PIPE)
+        with contextlib.closing(create):
+            create.send(None)
+    return proc
+
+
+@scenario("thread")
+async def status_taken_by_another(fault):
+    proc = await create_subprocess_exec("/bin/sh", "-c", "exit 5")
+    os.waitid(os.P_PID, proc.pid, os.WEXITED)
+    assert await proc.wait() in (5, 255)
+
+
+class Protocol(asyncio.SubprocessProtocol):
+    def __init__(self):
+        self.events, self.data = [], {1: b"", 2: b""}
+        loop = asyncio.get_running_loop()
+        self.ended = loop.create_future()
+        loop.set_exception_handler(self.not_told)
+
+    def not_told(self, loop, context):
+        """What the loop is told when a callback fails, or cannot be called."""
+        if not self.ended.done():
+            self.ended.set_exception(context["exception"])
+
+    def connection_made(self, transport):
+        self.events.append("made")
+
+    def pipe_data_received(self, fd, data):
+        self.data[fd] += data
+
+    def pipe_connection_lost(self, fd, exception):
+        self.events.append(f"lost {fd}")
+
+    def process_exited(self):
+        self.events.append("exited")
+
+    def connection_lost(self, exception):
+        self.events.append("over")
+        self.ended.set_result(None)
+
+
+@scenario("thread", loops=BOTH)
+async def low_level(fault):
+    transport, protocol = await _fastproc.subprocess_exec(
+        Protocol, "/bin/sh", "-c", "cat; echo error >&2", stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
+    stdin = transport.get_pipe_transport(0)
+    stdin.set_write_buffer_limits(high=100)
+    stdin.write(DATA)
+    stdin.write_eof()
+    await protocol.ended
+    out = protocol.data[1]
+    read_failed = fault.was(errno.EIO) or fault.was(errno.ENOMEM)
+    assert out == DATA or fault.of_write and DATA.startswith(out) or read_failed, len(out)
+    assert protocol.data[2] == b"error\n" or read_failed
+    assert sorted(protocol.events) == ["exited", "lost 0", "lost 1", "lost 2", "made", "over"]
+    assert protocol.events[0] == "made" and protocol.events[-1] == "over"
+    assert transport.get_returncode() in (0, 255, -13)
+
+
+@scenario()
+async def low_level_without_pipes(fault):
+    transport, protocol = await _fastproc.subprocess_shell(
+        Protocol, "exit 4", stdin=DEVNULL, stdout=DEVNULL, stderr=None
+    )
+    assert [transport.get_pipe_transport(fd) for fd in range(3)] == [None] * 3
+    await protocol.ended
+    assert protocol.events == ["made", "exited", "over"]
+    assert transport.get_returncode() in (4, 255)
+
+
+@scenario("thread")
+async def transports(fault):
+    proc = await create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)
+    transport = proc._transport
+    view = transport.get_extra_info("subprocess")
+    assert view.pid == proc.pid and view.poll() is None and view.args == ["cat"]
+    stdout = transport.get_pipe_transport(1)
+    stdout.pause_reading()
+    proc.stdin.write(b"x")
+    stdout.resume_reading()
+    try:
+        assert await proc.stdout.readexactly(1) == b"x"
+    except asyncio.IncompleteReadError:
+        if not fault.of_write:
+            raise
+    transport.get_pipe_transport(0).abort()
+    view.wait(20)
+    assert view.poll() in (0, 255, None)
+    assert await proc.wait() in (0, 255)
+    transport.close()
+    assert transport.is_closing()
+
+
+def all_runs():
+    """(name, path, loop) of all that there is to run."""
+    for one in SCENARIOS.values():
+        for loop in one.loops:
+            for path in one.paths if loop == "stdlib" else one.paths[:1]:
+                yield one.name, path, loop

@@ -39,6 +39,10 @@ CANNOT_FAIL = """
     _PyErr_BadInternalCall _PyObject_ClearManagedDict _PyObject_GetDictPtr
     _PyObject_VisitManagedDict _Py_DECREF_DecRefTotal _Py_INCREF_IncRefTotal _Py_NegativeRefcount
     _Py_Dealloc _Py_FatalErrorFunc PyLong_AsSize_t
+    PyInterpreterState_Get PyInterpreterState_Main PyObject_Init PyType_GetModuleState
+    # Asked for by asyncio's task when it begins to wait: without memory for that it never wakes,
+    # whatever it waits for.
+    PyObject_GenericGetAttr PyObject_GenericSetAttr
     # A signal of the user's; not a matter of this matrix.
     PyErr_CheckSignals
     # The C library

@@ -48,6 +48,7 @@ from support import *
 aio = Aio("fastproc", "stdlib")
 aio.configure()
 logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # which complains of pending tasks
+warnings.simplefilter("ignore", ResourceWarning)  # a debug build shows it
 loop = asyncio.new_event_loop()
 pipes = dict(stdin=aio.PIPE, stdout=aio.PIPE)
 

@@ -203,12 +203,14 @@ def test_results_are_not_kept(aio):
         reader = aio.StreamReader(loop=asyncio.get_running_loop())
         reader.feed_data(b"x" * 1000 + b"\n")
         line = await reader.readline()
-        references = sys.getrefcount(line)
-        assert references == 2
+        other = os.urandom(9)
+        references = [sys.getrefcount(line), sys.getrefcount(other)]
+        assert references[0] == references[1]
         proc = await aio.create_subprocess_exec("echo", "a word", stdout=aio.PIPE)
         output = await proc.communicate()
-        references = sys.getrefcount(output[0])
-        assert references == 2
+        other = (os.urandom(9), None)
+        references = [sys.getrefcount(output[0]), sys.getrefcount(other[0])]
+        assert references[0] == references[1]
 
     aio.run(main)
 

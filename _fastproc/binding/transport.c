@@ -12,7 +12,6 @@
 
 #include <signal.h>
 
-#include "binding/awaitable.h"
 #include "binding/popen_view.h"
 #include "binding/protocol.h"
 #include "binding/errors.h"
@@ -407,7 +406,7 @@ void transport_loop_closed(TransportObject *self, bool forked_off)
     hub_remove(self->hub, &self->slot, -1); /* the poller is gone: this is for the reference */
 }
 
-/* ---- wait() ---- */
+/* ---- for those who wait ---- */
 
 PyObject *transport_returncode(TransportObject *self)
 {
@@ -419,34 +418,4 @@ PyObject *transport_returncode(TransportObject *self)
 PyObject *transport_future(TransportObject *self)
 {
     return self->protocol != NULL ? future_new_in_order(self->hub) : future_new(self->hub);
-}
-
-static enum step wait_step(AwaitableObject *self, PyObject **result)
-{
-    TransportObject *transport = (TransportObject *)self->owner;
-    if (transport_has_ended(transport)) {
-        *result = transport_returncode(transport);
-        return *result != NULL ? STEP_DONE : STEP_FAILED;
-    }
-    self->future = transport_future(transport);
-    if (self->future == NULL || waiters_add(&transport->exit_waiters, self->future) < 0)
-        return STEP_FAILED;
-    return STEP_WAIT;
-}
-
-static void wait_forget(AwaitableObject *self)
-{
-    if (self->owner != NULL)
-        waiters_discard(((TransportObject *)self->owner)->exit_waiters, self->future);
-}
-
-static const struct awaitable_ops wait_ops = {
-    .name = "Process.wait",
-    .step = wait_step,
-    .forget = wait_forget,
-};
-
-PyObject *transport_wait(TransportObject *self)
-{
-    return awaitable_new(self->hub->state, &wait_ops, (PyObject *)self, NULL, 0);
 }

@@ -147,19 +147,18 @@ static int start_waiter_thread(struct fp_exit *child)
     err = -pthread_attr_init(&attributes);
     if (err < 0)
         goto free_waiter;
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes,
                               (size_t)256 * 1024); /* one call deep, but TLS counts too */
     sigset_t all, before;
     sigfillset(&all); /* signals are for the program's own threads */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_t thread;
-    err = -pthread_create(&thread, &attributes, wait_in_thread, waiter);
+    err = -pthread_create(&child->waiter, &attributes, wait_in_thread, waiter);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (err < 0)
         goto free_waiter;
     child->fd = ends[0];
+    child->has_waiter = true;
     return 0;
 
 free_waiter:
@@ -168,6 +167,20 @@ close_pipe:
     fp_fd_close(&ends[0]);
     fp_fd_close(&ends[1]);
     return err;
+}
+
+/* A thread that has told of the exit only has to close its end and leave, which is waited for, lest
+ * either is found later; one that has not is left to itself. */
+static void leave_waiter(struct fp_exit *child)
+{
+    struct pollfd told = {.fd = child->fd, .events = POLLIN};
+    if (!child->has_waiter)
+        return;
+    child->has_waiter = false;
+    if (child->fd >= 0 && poll(&told, 1, 0) > 0)
+        pthread_join(child->waiter, NULL);
+    else
+        pthread_detach(child->waiter);
 }
 
 /* waitid() on the child, by its pidfd if that can be.  0 or -errno. */
@@ -245,6 +258,7 @@ enum fp_reap fp_exit_reap(struct fp_exit *child, struct fp_exit_status *status)
     if (err == 0 && info.si_pid == 0)
         return FP_REAP_RUNNING;
     child->reaped = true;
+    leave_waiter(child);
     if (err == 0) {
         status->returncode = decode_info(&info);
         return FP_REAP_DONE;
@@ -295,6 +309,7 @@ int fp_exit_destroy(struct fp_exit *child, struct fp_exit_status *status)
         else if (reap == FP_REAP_LOST)
             status->returncode = -SIGKILL; /* that is what was just done to it */
     }
+    leave_waiter(child);
     fp_fd_close(&child->fd);
     return err;
 }

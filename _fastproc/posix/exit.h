@@ -12,6 +12,7 @@
 #ifndef FP_POSIX_EXIT_H
 #define FP_POSIX_EXIT_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -28,6 +29,8 @@ struct fp_exit {
     bool is_pidfd; /* what fd is */
     bool may_ask;  /* rung 2 is allowed */
     bool reaped;   /* the pid is not ours any more */
+    bool has_waiter;
+    pthread_t waiter; /* rung 3 */
 };
 
 struct fp_exit_status {

@@ -48,7 +48,7 @@ CANNOT_FAIL = """
     # The C library
     __assert_fail __environ environ __errno_location __sched_cpucount alarm clock_gettime free
     getenv getpid memchr memcmp memcpy memmem memmove memset pause pthread_attr_destroy
-    pthread_attr_setdetachstate pthread_sigmask qsort sigemptyset sigfillset strcat strchr strcmp
+    pthread_detach pthread_join pthread_sigmask qsort sigemptyset sigfillset strcat strchr strcmp
     strcpy strcspn strlen strncmp strrchr strstr
     # Counted, not failed
     PyMem_Free PyMem_RawFree

@@ -63,6 +63,7 @@ def test_program_that_once_found_something(puppets, number):
     compare(puppets, RECORDED[number])
 
 
+@pytest.mark.may_warn("register_random")  # hypothesis's own, on 3.14
 def test_random_programs_show_what_they_show_on_asyncio(puppets, number_of_programs):
     deadline = time.monotonic() + SECONDS
     if DEEP:  # it may take its time

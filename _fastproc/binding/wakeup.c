@@ -33,7 +33,7 @@ static int call_soon(WakeupObject *self, PyObject *callback, PyObject *context)
 
 /* What to call a callback with.  asyncio's task, which wants nothing of what it waited for but
  * that its result is None, sees that at once of a future of its own kind, and has to ask anything
- * else by a method: 1,700 instructions, of 5,100 that it takes to wake one. */
+ * else by a method: 1,700 instructions of 5,100 that it took to wake one (callgrind, 3.13). */
 static PyObject *what_is_done(WakeupObject *self, PyObject *callback)
 {
     struct fp_state *state = self->hub->state;

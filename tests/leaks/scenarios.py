@@ -290,12 +290,16 @@ async def many_wait_and_some_are_cancelled():
 
 @covers("Process.communicate")
 async def communicate_is_cancelled_and_called_again():
-    proc = await _fastproc.create_subprocess_exec("/bin/cat", **PIPES)
+    held, holding = os.pipe()  # lest all is done before the cancellation
+    cat = ("/bin/cat", "-", f"/dev/fd/{held}")
+    proc = await _fastproc.create_subprocess_exec(*cat, **PIPES, pass_fds=[held])
+    os.close(held)
     proc.stdin.write(b"one")
     task = asyncio.ensure_future(proc.communicate(b"two"))
     await iterate(3)
     task.cancel()
     await asyncio.wait([task])
+    os.close(holding)
     assert await proc.communicate() == (b"onetwo", b"")
     assert await proc.communicate() == (b"", b"")
 

@@ -26,6 +26,12 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    for signum, action in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGQUIT, signal.SIG_DFL),
+    ):
+        if signal.getsignal(signum) == signal.SIG_IGN:  # as a shell's background jobs have it
+            signal.signal(signum, action)
     for marker in (
         "every_path: run on the forced spawn and reap paths too",
         "only_paths(name, ...): of those only on these",

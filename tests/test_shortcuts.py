@@ -34,6 +34,7 @@ async def end(proc):
 
 
 @pytest.mark.every_path
+@pytest.mark.only_paths("fastproc-plain")
 @pytest.mark.parametrize("method", ["read", "readexactly", "readuntil", "readline"])
 def test_endless_output_leaves_the_loop_to_others(aio, method):
     """However fast the child is: a reader that always finds something still lets the loop turn."""
@@ -64,6 +65,7 @@ def test_endless_output_leaves_the_loop_to_others(aio, method):
 
 
 @pytest.mark.every_path
+@pytest.mark.only_paths("fastproc-plain")
 @pytest.mark.parametrize("sizes", [[1], [100, 70_000], [GULP], [300_000, 1]])
 def test_every_byte_arrives_once_whatever_is_asked_for(aio, sizes):
     total = 8 << 20

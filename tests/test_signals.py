@@ -194,6 +194,36 @@ def test_handler_that_raises_when_the_last_child_has_ended(aio, error):
     assert nth > 10
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_interrupt_while_a_hub_asks_to_leave_comes_out(aio, error):
+    aio.oracle_differs("has no hub", when=not aio.is_fastproc)
+    if aio.on_uvloop:
+        pytest.skip("its loop is C")
+
+    class Loop(asyncio.SelectorEventLoop):
+        asked = 0
+
+        def call_soon(self, callback, *args, **kwds):
+            if getattr(callback, "__name__", "") == "rest":
+                self.asked += 1
+                if self.asked == 1:
+                    raise error
+            return super().call_soon(callback, *args, **kwds)
+
+    async def child():
+        assert await output_of(aio, "echo", "works") == b"works\n"
+
+    loop = Loop()
+    with pytest.raises(error):
+        loop.run_until_complete(child())
+    loop.stop()  # which the task that was interrupted may have called for already
+    loop.run_forever()
+    loop.run_until_complete(child())
+    loop.run_until_complete(iterate(3))
+    assert loop.asked == 2
+    loop.close()
+
+
 # Others who reap
 
 

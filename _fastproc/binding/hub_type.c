@@ -226,8 +226,11 @@ void hub_ask_for_rest(HubObject *hub)
     PyObject *raised = compat_take_exception();
     PyObject *context = PyContext_New();
     PyObject *callback = PyCFunction_NewEx(&rest_method, (PyObject *)hub, NULL);
-    hub->rest_asked =
-        context != NULL && callback != NULL && loop_call_soon(hub, context, callback, NULL, 0) == 0;
+    if (context != NULL && callback != NULL) {
+        hub->rest_asked = loop_call_soon(hub, context, callback, NULL, 0) == 0;
+        if (!hub->rest_asked && !loop_is_over(hub)) /* a signal's handler has raised in there */
+            hub_settle_exception(hub, (PyObject *)hub);
+    }
     PyErr_Clear(); /* then it goes on as it is */
     Py_XDECREF(context);
     Py_XDECREF(callback);

@@ -231,7 +231,7 @@ int fp_exit_watch(struct fp_exit *child, pid_t pid, int pidfd, enum fp_exit_mode
 
 int fp_exit_signal(const struct fp_exit *child, int signum)
 {
-    if (child->reaped)
+    if (child->reaped || child->pid <= 0)
         return -ESRCH;
     int result;
 #ifdef __linux__

@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -170,6 +171,16 @@ async def iterate(times):
     """Let the loop run that many iterations."""
     for _ in range(times):
         await asyncio.sleep(0)
+
+
+async def until_reaped():
+    """Until no child is left, and no thread of asyncio's is about to tell the loop of one (3.11)."""
+
+    def told():
+        return not any("waitpid-" in thread.name for thread in threading.enumerate())
+
+    await until(lambda: not children() and told())
+    await iterate(3)
 
 
 async def output_of(aio, *args, stdout=subprocess.PIPE, **kwds):

@@ -13,6 +13,7 @@ from support import (
     running,
     silent_reader,
     until,
+    until_reaped,
 )
 
 every_path = pytest.mark.every_path
@@ -52,7 +53,7 @@ def test_create(aio, steps, kind, times):
         creating = aio.create_subprocess_exec("sleep", "100", **CREATIONS[kind])
         cancelled, proc = await cancelled_after(creating, steps, times)
         if cancelled:
-            await until(lambda: not children())
+            await until_reaped()
         else:
             assert set(children()) == {proc.pid}
             await kill_and_wait(proc)
@@ -70,7 +71,7 @@ def test_create_of_a_program_that_does_not_exist(aio, steps):
             assert (await cancelled_after(creating, steps))[0]
         except FileNotFoundError:
             pass
-        await until(lambda: not children())
+        await until_reaped()
 
     aio.run(main)
 
@@ -121,7 +122,7 @@ def test_create_by_a_timeout_of_nothing(aio):
             with pytest.raises(TimeoutError):
                 creating = aio.create_subprocess_exec("sleep", "100", stdin=aio.PIPE)
                 await asyncio.wait_for(creating, 0)
-        await until(lambda: not children())
+        await until_reaped()
 
     aio.run(main)
 
@@ -359,6 +360,6 @@ def test_task_that_is_cancelled_anywhere_in_its_life(aio):
     async def main():
         for steps in range(40):
             await cancelled_after(life(), steps)
-        await until(lambda: not children())
+        await until_reaped()
 
     aio.run(main)

@@ -21,6 +21,7 @@ from support import (
     state,
     until,
     until_blocking,
+    until_reaped,
 )
 
 pytestmark = pytest.mark.every_path
@@ -398,7 +399,7 @@ def test_dropped_process_runs_on_and_is_reaped(aio, piped):
             assert not exited(pid)
             release.write(b"alive\n")
             assert await read_end(said) == b"alive\n"
-            await until(lambda: not children())
+            await until_reaped()
 
     aio.run(main)
 
@@ -414,7 +415,7 @@ def test_dropped_process_can_still_be_read(aio):
         stdin.write(b"still here\n")
         assert await stdout.read() == b"still here\n"
         stdin.close()
-        await until(lambda: not children())
+        await until_reaped()
         await iterate(3)
 
     aio.run(main)

@@ -24,8 +24,8 @@ async def freeze(aio, program="cat"):
         await asyncio.sleep(0)
         (pid,) = children().keys() - others.keys()
         os.kill(pid, signal.SIGSTOP)
-        until_blocking(lambda: state(pid) == "T")  # noqa: B023
-        if os.readlink(f"/proc/{pid}/exe") == os.readlink("/proc/self/exe"):
+        until_blocking(lambda: state(pid) in "TZ")  # noqa: B023
+        if state(pid) == "T" and os.readlink(f"/proc/{pid}/exe") == os.readlink("/proc/self/exe"):
             return task, pid
         os.kill(pid, signal.SIGKILL)  # it was too fast
         await asyncio.wait([task])

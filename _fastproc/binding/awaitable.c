@@ -8,8 +8,11 @@
 
 #include <string.h>
 
-#include "binding/hub.h"
+#include "binding/guard.h"
+#include "binding/pipes.h"
+#include "binding/process.h"
 #include "binding/stop_iteration.h"
+#include "binding/wakeup.h"
 
 PyObject *awaitable_new(struct fp_state *state, const struct awaitable_ops *ops, PyObject *owner,
                         PyObject *argument, Py_ssize_t number)
@@ -31,6 +34,29 @@ PyObject *awaitable_new(struct fp_state *state, const struct awaitable_ops *ops,
     return (PyObject *)self;
 }
 
+#if !COMPAT_HAS_GIL
+/* Whose lock a step needs: that of what it is about. */
+static PyObject *guard_of_step(AwaitableObject *self)
+{
+    struct fp_state *state = self->state;
+    PyObject *owner = self->owner;
+    if (owner == NULL)
+        return (PyObject *)self;
+    if (Py_IS_TYPE(owner, (PyTypeObject *)state->transport_type))
+        return (PyObject *)((TransportObject *)owner)->hub;
+    if (Py_IS_TYPE(owner, (PyTypeObject *)state->process_type))
+        return (PyObject *)((ProcessObject *)owner)->transport->hub;
+    if (Py_IS_TYPE(owner, (PyTypeObject *)state->write_pipe_type))
+        return (PyObject *)((PipeObject *)owner)->hub;
+    if (Py_IS_TYPE(owner, (PyTypeObject *)state->wakeup_type))
+        return (PyObject *)((WakeupObject *)owner)->hub;
+    if (!PyObject_TypeCheck(owner, (PyTypeObject *)state->reader_type))
+        return (PyObject *)self; /* the arguments of a child that there is not yet */
+    HubObject *hub = ((ReaderObject *)owner)->hub;
+    return hub != NULL ? (PyObject *)hub : owner;
+}
+#endif
+
 static void forget(AwaitableObject *self)
 {
     if (self->ops->forget != NULL)
@@ -38,10 +64,20 @@ static void forget(AwaitableObject *self)
     Py_CLEAR(self->future);
 }
 
+/* Whoever has made it AWAITABLE_RUNNING or _FINISHED has it to himself until he says otherwise. */
+static void set_phase(AwaitableObject *self, enum awaitable_phase phase)
+{
+    GUARD_BEGIN(self);
+    self->phase = phase;
+    GUARD_END();
+}
+
 static void finish(AwaitableObject *self)
 {
-    self->phase = AWAITABLE_FINISHED;
+    set_phase(self, AWAITABLE_FINISHED);
+    GUARD_BEGIN(guard_of_step(self));
     forget(self);
+    GUARD_END();
     Py_CLEAR(self->owner);
     Py_CLEAR(self->argument);
     Py_CLEAR(self->thrown);
@@ -60,21 +96,21 @@ static void replace_stop_iteration(void)
     compat_raise(error);
 }
 
+/* What a step comes to with its future marked as waited for. */
+static enum step block_on(AwaitableObject *self, enum step step)
+{
+    bool failed =
+        step == STEP_WAIT && self->future != NULL && future_block_on(self->state, self->future) < 0;
+    return failed ? STEP_FAILED : step;
+}
+
 /* Turns what a step left into what a generator leaves. */
 static PySendResult conclude(AwaitableObject *self, enum step step, PyObject **result)
 {
     if (step == STEP_WAIT) {
-        if (self->future == NULL) {
-            self->phase = AWAITABLE_SUSPENDED;
-            *result = Py_NewRef(Py_None);
-            return PYGEN_NEXT;
-        }
-        if (future_block_on(self->state, self->future) == 0) {
-            self->phase = AWAITABLE_SUSPENDED;
-            *result = Py_NewRef(self->future);
-            return PYGEN_NEXT;
-        }
-        step = STEP_FAILED;
+        *result = Py_NewRef(self->future != NULL ? self->future : Py_None);
+        set_phase(self, AWAITABLE_SUSPENDED);
+        return PYGEN_NEXT;
     }
     if (step == STEP_FAILED) {
         replace_stop_iteration();
@@ -88,31 +124,44 @@ static PySendResult conclude(AwaitableObject *self, enum step step, PyObject **r
     return PYGEN_RETURN;
 }
 
-/* True if the object may be stepped; else raises what a coroutine would. */
-static bool check_phase(const AwaitableObject *self)
+/* Makes it AWAITABLE_RUNNING and returns what it was, if it may be stepped; else raises what a
+ * coroutine would and returns one of the others. */
+static enum awaitable_phase claim(AwaitableObject *self, PyObject *value)
 {
-    if (self->phase == AWAITABLE_RUNNING)
+    enum awaitable_phase phase;
+    GUARD_BEGIN(self);
+    phase = self->phase;
+    if (phase == AWAITABLE_RUNNING) {
         PyErr_SetString(PyExc_ValueError, "coroutine already executing");
-    else if (self->phase == AWAITABLE_FINISHED)
+    } else if (phase == AWAITABLE_FINISHED) {
         PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
-    else
-        return true;
-    return false;
+    } else if (phase == AWAITABLE_FRESH && value != NULL && value != Py_None) {
+        PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started coroutine");
+        phase = AWAITABLE_RUNNING;
+    } else {
+        self->phase = AWAITABLE_RUNNING;
+    }
+    GUARD_END();
+    return phase;
+}
+
+static bool is_claimed(enum awaitable_phase before)
+{
+    return before == AWAITABLE_FRESH || before == AWAITABLE_SUSPENDED;
 }
 
 static PySendResult awaitable_am_send(PyObject *op, PyObject *value, PyObject **result)
 {
     AwaitableObject *self = (AwaitableObject *)op;
+    enum step step;
     *result = NULL;
-    if (!check_phase(self))
+    if (!is_claimed(claim(self, value)))
         return PYGEN_ERROR;
-    if (self->phase == AWAITABLE_FRESH && value != NULL && value != Py_None) {
-        PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started coroutine");
-        return PYGEN_ERROR;
-    }
-    self->phase = AWAITABLE_RUNNING;
+    GUARD_BEGIN(guard_of_step(self));
     forget(self);
-    return conclude(self, self->ops->step(self, result), result);
+    step = block_on(self, self->ops->step(self, result));
+    GUARD_END();
+    return conclude(self, step, result);
 }
 
 /* A result becomes StopIteration(result), wrapped so that a tuple stays one argument. */
@@ -191,19 +240,21 @@ static PyObject *awaitable_throw(PyObject *op, PyObject *const *args, Py_ssize_t
     PyObject *exception = thrown_exception(args, count);
     if (exception == NULL)
         return NULL;
-    if (!check_phase(self)) {
+    enum awaitable_phase before = claim(self, NULL);
+    if (!is_claimed(before)) {
         Py_DECREF(exception);
         return NULL;
     }
-    bool holds_back = self->phase == AWAITABLE_SUSPENDED && self->ops->thrown != NULL;
-    self->phase = AWAITABLE_RUNNING;
-    forget(self);
     PyObject *result = NULL;
     enum step step = STEP_FAILED;
-    if (holds_back) {
+    GUARD_BEGIN(guard_of_step(self));
+    forget(self);
+    if (before == AWAITABLE_SUSPENDED && self->ops->thrown != NULL) {
         Py_XSETREF(self->thrown, Py_NewRef(exception));
-        step = self->ops->thrown(self);
+        if (self->ops->thrown(self) == STEP_WAIT)
+            step = block_on(self, STEP_WAIT);
     }
+    GUARD_END();
     if (step == STEP_FAILED && !PyErr_Occurred())
         compat_raise(Py_NewRef(exception));
     Py_DECREF(exception);
@@ -211,17 +262,26 @@ static PyObject *awaitable_throw(PyObject *op, PyObject *const *args, Py_ssize_t
     return as_iteration(sent, result);
 }
 
+/* Ends one that has not come to its end. */
+static void give_up(AwaitableObject *self, enum awaitable_phase before)
+{
+    if (before == AWAITABLE_SUSPENDED && self->ops->abandoned != NULL) {
+        GUARD_BEGIN(guard_of_step(self));
+        self->ops->abandoned(self);
+        GUARD_END();
+    }
+    finish(self);
+}
+
 static PyObject *awaitable_close(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    AwaitableObject *self = (AwaitableObject *)op;
-    if (self->phase == AWAITABLE_RUNNING) {
-        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+    enum awaitable_phase before = claim((AwaitableObject *)op, NULL);
+    if (before == AWAITABLE_FINISHED)
+        PyErr_Clear();
+    else if (before == AWAITABLE_RUNNING)
         return NULL;
-    }
-    if (self->phase == AWAITABLE_SUSPENDED && self->ops->abandoned != NULL)
-        self->ops->abandoned(self);
-    if (self->phase != AWAITABLE_FINISHED)
-        finish(self);
+    else
+        give_up((AwaitableObject *)op, before);
     Py_RETURN_NONE;
 }
 
@@ -265,11 +325,8 @@ static void awaitable_finalize(PyObject *op)
                              self->ops->name) < 0)
             PyErr_WriteUnraisable(op);
     }
-    if (self->phase == AWAITABLE_SUSPENDED && self->owner != NULL) {
-        if (self->ops->abandoned != NULL)
-            self->ops->abandoned(self);
-        finish(self);
-    }
+    if (self->phase == AWAITABLE_SUSPENDED && self->owner != NULL)
+        give_up(self, AWAITABLE_SUSPENDED);
     compat_raise(raised);
 }
 
@@ -317,8 +374,9 @@ static PyObject *awaitable_get_suspended(PyObject *op, void *Py_UNUSED(closure))
 
 static PyObject *awaitable_get_awaited(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *future = ((AwaitableObject *)op)->future;
-    return Py_NewRef(future != NULL ? future : Py_None);
+    AwaitableObject *self = (AwaitableObject *)op; /* while it runs, only who runs it looks */
+    bool waits = self->phase == AWAITABLE_SUSPENDED && self->future != NULL;
+    return Py_NewRef(waits ? self->future : Py_None);
 }
 
 static PyObject *awaitable_get_none(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
@@ -326,12 +384,18 @@ static PyObject *awaitable_get_none(PyObject *Py_UNUSED(op), void *Py_UNUSED(clo
     Py_RETURN_NONE;
 }
 
+GUARD_BY(op);
+GUARD_UNARY(awaitable_await);
+GUARD_GETTER(awaitable_get_running);
+GUARD_GETTER(awaitable_get_suspended);
+GUARD_GETTER(awaitable_get_awaited);
+
 static PyGetSetDef awaitable_getset[] = {
     {"__name__", awaitable_get_name, NULL, NULL, NULL},
     {"__qualname__", awaitable_get_qualname, NULL, NULL, NULL},
-    {"cr_running", awaitable_get_running, NULL, NULL, NULL},
-    {"cr_suspended", awaitable_get_suspended, NULL, NULL, NULL},
-    {"cr_await", awaitable_get_awaited, NULL, NULL, NULL},
+    {"cr_running", GUARDED(awaitable_get_running), NULL, NULL, NULL},
+    {"cr_suspended", GUARDED(awaitable_get_suspended), NULL, NULL, NULL},
+    {"cr_await", GUARDED(awaitable_get_awaited), NULL, NULL, NULL},
     {"cr_frame", awaitable_get_none, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -351,9 +415,9 @@ static PyType_Slot awaitable_slots[] = {
     {Py_tp_traverse, awaitable_traverse},
     {Py_tp_clear, awaitable_clear},
     {Py_tp_repr, awaitable_repr},
-    {Py_tp_iter, awaitable_await},
+    {Py_tp_iter, GUARDED(awaitable_await)},
     {Py_tp_iternext, awaitable_iternext},
-    {Py_am_await, awaitable_await},
+    {Py_am_await, GUARDED(awaitable_await)},
     {Py_am_send, awaitable_am_send},
     {Py_tp_methods, awaitable_methods},
     {Py_tp_getset, awaitable_getset},

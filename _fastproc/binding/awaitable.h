@@ -32,6 +32,13 @@ struct awaitable_ops {
     void (*abandoned)(struct AwaitableObject *self);
 };
 
+enum awaitable_phase {
+    AWAITABLE_FRESH,
+    AWAITABLE_SUSPENDED,
+    AWAITABLE_RUNNING,
+    AWAITABLE_FINISHED,
+};
+
 typedef struct AwaitableObject {
     PyObject_HEAD
     const struct awaitable_ops *ops;
@@ -41,7 +48,7 @@ typedef struct AwaitableObject {
     PyObject *future;   /* waited on; NULL between */
     PyObject *thrown;
     Py_ssize_t number; /* of the operation */
-    enum { AWAITABLE_FRESH, AWAITABLE_SUSPENDED, AWAITABLE_RUNNING, AWAITABLE_FINISHED } phase;
+    enum awaitable_phase phase;
     bool finalized;
 } AwaitableObject;
 

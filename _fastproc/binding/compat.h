@@ -47,12 +47,18 @@ static inline void compat_clear_dict(PyObject *self)
 #define COMPAT_EXCEPTIONS_ARE_LAZY (PY_VERSION_HEX < 0x030c0000)
 
 /* Whether what one thread at a time looks at needs no other lock.  Where this is 0 nothing is cached
- * for all threads; the module does not say that it can do without, so that only who forces it to
- * (PYTHON_GIL=0) finds out what else is missing. */
+ * for all threads, and guard.h says what does in its place. */
 #ifdef Py_GIL_DISABLED
 #define COMPAT_HAS_GIL 0
 #else
 #define COMPAT_HAS_GIL 1
+#endif
+
+/* Of a field that is looked at without any lock, and is right whenever that is. */
+#if COMPAT_HAS_GIL
+#define COMPAT_SHARED
+#else
+#define COMPAT_SHARED _Atomic
 #endif
 
 /* Not where threads may meet in them, nor where a sanitizer is to see what is used after its end. */
@@ -73,6 +79,18 @@ static inline PyObject *compat_weakref_target(PyObject *ref)
 #else
     PyObject *target = PyWeakref_GetObject(ref);
     return target == NULL || target == Py_None ? NULL : Py_NewRef(target);
+#endif
+}
+
+/* The value of a key: a new reference, or NULL, with an exception if that could not be told. */
+static inline PyObject *compat_dict_get(PyObject *dict, PyObject *key)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    PyObject *value = NULL;
+    (void)PyDict_GetItemRef(dict, key, &value);
+    return value;
+#else
+    return Py_XNewRef(PyDict_GetItemWithError(dict, key));
 #endif
 }
 

@@ -9,6 +9,7 @@
 #include "binding/arguments.h"
 #include "binding/awaitable.h"
 #include "binding/future.h"
+#include "binding/guard.h"
 #include "binding/process.h"
 
 static const struct awaitable_ops ops[4]; /* by enum create_function */
@@ -61,6 +62,16 @@ static PyObject *make_protocol(TransportObject *transport, PyObject *factory)
     return pair;
 }
 
+/* Only now is there a child that others could come to touch.  0 or -1. */
+static int begin_guarded(TransportObject *transport)
+{
+    int result;
+    GUARD_BEGIN(transport->hub);
+    result = transport_begin(transport);
+    GUARD_END();
+    return result;
+}
+
 /* The first step.  0 or -1. */
 static int begin(AwaitableObject *self)
 {
@@ -91,7 +102,7 @@ static int begin(AwaitableObject *self)
     launch = NULL;
     result = low ? make_protocol(transport, PyTuple_GET_ITEM(self->argument, LOW_FACTORY))
                  : (PyObject *)process_new(state, transport, (size_t)limit);
-    if (result == NULL || transport_begin(transport) < 0)
+    if (result == NULL || begin_guarded(transport) < 0)
         goto done;
     self->number |= CHILD_BEGUN;
     Py_SETREF(self->owner, Py_NewRef((PyObject *)transport));
@@ -117,10 +128,8 @@ static enum step wait_for(AwaitableObject *self, TransportObject *transport)
     return STEP_WAIT;
 }
 
-static enum step create_step(AwaitableObject *self, PyObject **result)
+static enum step look_at_child(AwaitableObject *self, PyObject **result)
 {
-    if (!(self->number & CHILD_BEGUN) && begin(self) < 0)
-        return STEP_FAILED;
     TransportObject *transport = (TransportObject *)self->owner;
     if (self->number & CHILD_GIVEN_UP) {
         if (!transport_has_ended(transport))
@@ -136,6 +145,19 @@ static enum step create_step(AwaitableObject *self, PyObject **result)
     }
     *result = Py_NewRef(self->argument);
     return STEP_DONE;
+}
+
+static enum step create_step(AwaitableObject *self, PyObject **result)
+{
+    enum step step;
+    if (self->number & CHILD_BEGUN)
+        return look_at_child(self, result);
+    if (begin(self) < 0)
+        return STEP_FAILED;
+    GUARD_BEGIN(((TransportObject *)self->owner)->hub);
+    step = look_at_child(self, result);
+    GUARD_END();
+    return step;
 }
 
 /* Does not wait a second time, nor for anything but an ordinary exception. */

@@ -10,6 +10,7 @@
 #include "binding/hub.h"
 
 #include "binding/gate.h"
+#include "binding/guard.h"
 #include "binding/pipes.h"
 #include "binding/transport.h"
 #include "binding/wakeup.h"
@@ -160,11 +161,8 @@ static void dispatch(HubObject *hub, const struct fp_event *event)
     Py_DECREF(owner);
 }
 
-PyObject *hub_turn(HubObject *hub)
+static void dispatch_all(HubObject *hub)
 {
-    if (!hub_is_alive(hub))
-        Py_RETURN_NONE;
-    Py_INCREF(hub);
     struct fp_event events[EVENTS_PER_TURN];
     int count = fp_poller_wait(&hub->poller, events, EVENTS_PER_TURN);
     hub->dispatching = true;
@@ -174,8 +172,20 @@ PyObject *hub_turn(HubObject *hub)
     if (hub_is_alive(hub))
         gate_open(hub);
     hub->dispatching = false;
-    wakeup_run_woken(hub);
+}
+
+PyObject *hub_turn(HubObject *hub)
+{
+    if (!hub_is_alive(hub))
+        Py_RETURN_NONE;
+    Py_INCREF(hub);
+    GUARD_BEGIN(hub);
+    dispatch_all(hub);
+    GUARD_END();
+    wakeup_run_woken(hub); /* the tasks, which have the guard to themselves */
+    GUARD_BEGIN(hub);
     hub_ask_for_rest(hub);
+    GUARD_END();
     PyObject *interrupt = hub->interrupt;
     hub->interrupt = NULL;
     Py_DECREF(hub);

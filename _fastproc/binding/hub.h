@@ -44,17 +44,20 @@ typedef struct HubObject {
     PyObject_HEAD
     struct fp_state *state;
     PyObject *loop_ref;
-    PyObject *loop_id; /* the key in state->hubs */
+    PyObject *loop_id;   /* the key in state->hubs */
+    PyObject *table_ref; /* what is there: a weak reference to this hub */
+    PyObject *weakrefs;
     struct fp_poller poller;
     struct hub_slot *slots;
     int slot_count, first_free, slots_used;
     struct TokenObject *token; /* what the loop holds: borrowed; NULL while the hub rests */
-    bool closed;
+    COMPAT_SHARED bool closed;
     bool rest_asked; /* the loop is going to call hub_rest() */
     unsigned fork_generation;
-    int starting;        /* children between clone and exec */
-    PyObject *interrupt; /* KeyboardInterrupt or SystemExit, to be raised out of the loop's call */
-    bool dispatching;    /* events, inside a call from the loop */
+    int starting; /* children between clone and exec */
+    PyObject *COMPAT_SHARED
+        interrupt;    /* KeyboardInterrupt or SystemExit, to be raised out of the loop's call */
+    bool dispatching; /* events, inside a call from the loop */
     struct WakeupObject *woken, *last_woken; /* to be called when that is done: a list */
     struct TransportObject *queue, *queued;  /* waiting to be started: first and last */
     struct fp_scratch scratch;

@@ -8,6 +8,7 @@
  */
 #include "binding/errors.h"
 #include "binding/gate.h"
+#include "binding/guard.h"
 #include "binding/hub.h"
 #include "binding/loop.h"
 #include "binding/pipes.h"
@@ -44,9 +45,7 @@ static int register_token(HubObject *hub, PyObject *loop)
     Py_XDECREF(context);
     Py_XDECREF(fd);
     bool failed = PyErr_Occurred() != NULL;
-    if (failed)
-        Py_CLEAR(token->hub); /* else the last reference would shut the hub down */
-    else
+    if (!failed)
         hub->token = token;
     Py_DECREF(token);
     return failed ? -1 : 0;
@@ -98,14 +97,25 @@ static int begin_watching(HubObject *hub, PyObject *loop)
     return -1;
 }
 
-/* The hub registered under this id: borrowed, or NULL.  state->hubs has addresses, not references,
- * which would keep a loop alive through whoever waits in it; a hub takes itself out in time. */
+/* The hub registered under this id: a new reference, or NULL.  The references in state->hubs are weak,
+ * for others would keep a loop alive through whoever waits in it; a hub takes its own out in time. */
 static HubObject *find_hub(struct fp_state *state, PyObject *loop_id)
 {
-    PyObject *address = NULL;
-    if (state->hubs != NULL)
-        address = PyDict_GetItemWithError(state->hubs, loop_id);
-    return address != NULL ? PyLong_AsVoidPtr(address) : NULL;
+    PyObject *ref = state->hubs != NULL ? compat_dict_get(state->hubs, loop_id) : NULL;
+    PyObject *hub = ref != NULL ? compat_weakref_target(ref) : NULL;
+    Py_XDECREF(ref);
+    return (HubObject *)hub;
+}
+
+/* Takes it out, unless another is there by now.  May leave an exception. */
+static void unlist(HubObject *hub)
+{
+    if (hub->state->hubs == NULL || hub->table_ref == NULL)
+        return;
+    PyObject *listed = compat_dict_get(hub->state->hubs, hub->loop_id);
+    if (listed == hub->table_ref)
+        PyDict_DelItem(hub->state->hubs, hub->loop_id);
+    Py_XDECREF(listed);
 }
 
 static HubObject *make_hub(struct fp_state *state, PyObject *loop, PyObject *loop_id)
@@ -113,7 +123,6 @@ static HubObject *make_hub(struct fp_state *state, PyObject *loop, PyObject *loo
     HubObject *hub = PyObject_GC_New(HubObject, (PyTypeObject *)state->hub_type);
     if (hub == NULL)
         return NULL;
-    PyObject *address = NULL;
     memset((char *)hub + sizeof(PyObject), 0, sizeof *hub - sizeof(PyObject));
     hub->state = state;
     hub->poller.fd = -1;
@@ -130,14 +139,12 @@ static HubObject *make_hub(struct fp_state *state, PyObject *loop, PyObject *loo
         PyErr_NoMemory();
         goto error;
     }
-    address = PyLong_FromVoidPtr(hub);
-    if (address == NULL || PyDict_SetItem(state->hubs, loop_id, address) < 0)
+    hub->table_ref = PyWeakref_NewRef((PyObject *)hub, NULL);
+    if (hub->table_ref == NULL || PyDict_SetItem(state->hubs, loop_id, hub->table_ref) < 0)
         goto error;
-    Py_DECREF(address);
     return hub;
 
 error:
-    Py_XDECREF(address);
     hub->closed = true;
     Py_DECREF(hub);
     return NULL;
@@ -159,10 +166,10 @@ HubObject *hub_of_loop(struct fp_state *state, PyObject *loop)
     if (loop_id == NULL)
         return NULL;
     HubObject *hub = find_hub(state, loop_id);
-    if (hub != NULL && hub_is_alive(hub) && belongs_to(hub, loop))
-        Py_INCREF(hub);
-    else
+    if (hub == NULL || !hub_is_alive(hub) || !belongs_to(hub, loop)) {
+        Py_XDECREF(hub);
         hub = PyErr_Occurred() ? NULL : make_hub(state, loop, loop_id);
+    }
     Py_DECREF(loop_id);
     if (COMPAT_HAS_GIL)
         state->last_hub = hub;
@@ -194,14 +201,11 @@ void hub_rest(HubObject *hub)
     PyObject *raised = compat_take_exception();
     PyObject *loop = hub_loop(hub);
     if (loop != NULL) {
-        HubObject *held = hub->token->hub;
-        hub->token->hub = NULL; /* so that its end is not the hub's */
-        hub->token = NULL;
+        hub->token = NULL;                     /* so that its end is not the hub's */
         struct fp_poller poller = hub->poller; /* whoever is called may wake the hub again */
         hub->poller.fd = -1;
         unregister_token(hub, loop, poller.fd);
         fp_poller_close(&poller);
-        Py_DECREF(held);
     }
     if (loop_is_over(hub))
         PyErr_Clear(); /* it says so by an exception */
@@ -217,7 +221,10 @@ static PyObject *rest(PyObject *op, PyObject *Py_UNUSED(ignored))
     return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
-static PyMethodDef rest_method = {"rest", rest, METH_NOARGS, NULL};
+GUARD_BY(op);
+GUARD_METHOD(rest);
+
+static PyMethodDef rest_method = {"rest", GUARDED(rest), METH_NOARGS, NULL};
 
 void hub_ask_for_rest(HubObject *hub)
 {
@@ -246,8 +253,7 @@ static void shut_down(HubObject *hub)
         return;
     bool forked_off = hub_is_forked_off(hub);
     PyObject *raised = compat_take_exception();
-    if (find_hub(hub->state, hub->loop_id) == hub)
-        PyDict_DelItem(hub->state->hubs, hub->loop_id);
+    unlist(hub);
     PyErr_Clear();
     hub->closed = true;
     hub->token = NULL;
@@ -303,7 +309,9 @@ static int hub_traverse(PyObject *op, visitproc visit, void *arg)
 
 static int hub_clear(PyObject *op)
 {
+    GUARD_BEGIN(op);
     shut_down((HubObject *)op);
+    GUARD_END();
     return 0;
 }
 
@@ -312,12 +320,14 @@ static void hub_dealloc(PyObject *op)
     HubObject *hub = (HubObject *)op;
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
+    PyObject_ClearWeakRefs(op);
     shut_down(hub);
     fp_poller_close(&hub->poller);
     PyMem_Free(hub->slots);
     PyMem_Free(hub->scratch.bytes);
     Py_CLEAR(hub->loop_ref);
     Py_CLEAR(hub->loop_id);
+    Py_CLEAR(hub->table_ref);
     PyObject_GC_Del(op);
     Py_DECREF(type);
 }
@@ -329,10 +339,14 @@ static int token_traverse(PyObject *op, visitproc visit, void *arg)
     return 0;
 }
 
+/* The end of the hub, unless it rests or was never registered. */
 static void token_finalize(PyObject *op)
 {
-    if (((TokenObject *)op)->hub != NULL)
-        shut_down(((TokenObject *)op)->hub);
+    HubObject *hub = ((TokenObject *)op)->hub;
+    GUARD_BEGIN(hub);
+    if (hub->token == (TokenObject *)op)
+        shut_down(hub);
+    GUARD_END();
 }
 
 static int token_clear(PyObject *op)
@@ -365,7 +379,13 @@ static PyObject *token_repr(PyObject *Py_UNUSED(op))
     return PyUnicode_FromString("<_fastproc hub>");
 }
 
+static PyMemberDef hub_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(HubObject, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyType_Slot hub_slots[] = {
+    {Py_tp_members, hub_members},
     {Py_tp_dealloc, hub_dealloc},
     {Py_tp_traverse, hub_traverse},
     {Py_tp_clear, hub_clear},

@@ -73,7 +73,7 @@
     /* subprocess */                                                                               \
     OBJECT(SubprocessError)                                                                        \
     /* our own */                                                                                  \
-    OBJECT(hubs)            /* id(loop) -> address of hub */                                       \
+    OBJECT(hubs)            /* id(loop) -> weak reference to hub */                                \
     OBJECT(context_keyword) /* ("context",) */                                                     \
     OBJECT(done_future)                                                                            \
     OBJECT(empty_bytes)
@@ -85,14 +85,14 @@ struct fp_state {
         FP_NAMES(DECLARE)
     } names;
 #undef DECLARE
-    enum fp_spawn_method spawn_method; /* what the next child is started by */
-    enum fp_exit_mode exit_mode;
+    COMPAT_SHARED enum fp_spawn_method spawn_method; /* what the next child is started by */
+    COMPAT_SHARED enum fp_exit_mode exit_mode;
     struct spares spare_awaitables, spare_stops;
     struct own_env *own_env;  /* the latest copy */
     void *last_hub;           /* of hub_of_loop(): mostly asked for again; not a reference */
     unsigned fork_generation; /* counts the forks between the module's import and this process */
-    bool shortcuts;           /* what is done for speed alone: pulls, roomy pipes, spares */
-    int gate;                 /* children that may be between clone and exec, in one loop */
+    COMPAT_SHARED bool shortcuts; /* what is done for speed alone: pulls, roomy pipes, spares */
+    COMPAT_SHARED int gate;       /* children that may be between clone and exec, in one loop */
 };
 
 extern struct PyModuleDef fp_module_def;

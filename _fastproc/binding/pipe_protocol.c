@@ -6,6 +6,7 @@
  * who wraps a pipe's protocol in one of his own.
  */
 #include "binding/arguments.h"
+#include "binding/guard.h"
 #include "binding/protocol.h"
 #include "binding/reader.h"
 
@@ -122,13 +123,20 @@ void pipe_end(PipeObject *pipe, PyObject *exception)
 static PyObject *pipe_protocol_data_received(PyObject *op, PyObject *data)
 {
     PipeObject *pipe = pipe_of(op);
-    ReaderObject *reader = pipe->number > 0 ? ((ReadPipeObject *)pipe)->reader : NULL;
-    if (pipe->child != NULL && pipe->child->protocol != NULL)
-        protocol_tell_data(pipe->child, pipe->number, data);
-    else if (reader != NULL)
-        return PyObject_CallMethodOneArg((PyObject *)reader, pipe->hub->state->names.feed_data,
-                                         data);
-    Py_RETURN_NONE;
+    TransportObject *child = (TransportObject *)Py_XNewRef((PyObject *)pipe->child);
+    PyObject *reader = pipe->number > 0 ? (PyObject *)((ReadPipeObject *)pipe)->reader : NULL;
+    PyObject *result;
+    Py_XINCREF(reader);
+    bool to_child = child != NULL && child->protocol != NULL;
+    if (to_child)
+        protocol_tell_data(child, pipe->number, data);
+    if (!to_child && reader != NULL)
+        result = PyObject_CallMethodOneArg(reader, pipe->hub->state->names.feed_data, data);
+    else
+        result = Py_NewRef(Py_None);
+    Py_XDECREF(reader);
+    Py_XDECREF(child);
+    return result;
 }
 
 static PyObject *pipe_protocol_eof_received(PyObject *Py_UNUSED(op), PyObject *Py_UNUSED(ignored))
@@ -180,6 +188,14 @@ static PyObject *pipe_protocol_repr(PyObject *op)
     return PyUnicode_FromFormat("<PipeProtocol fd=%d pipe=%R>", pipe_of(op)->number, pipe_of(op));
 }
 
+GUARD_BY(pipe_of(op)->hub);
+GUARD_METHOD(pipe_protocol_data_received);
+GUARD_METHOD(pipe_protocol_connection_lost);
+GUARD_METHOD(pipe_protocol_pause_writing);
+GUARD_METHOD(pipe_protocol_resume_writing);
+GUARD_GETTER(pipe_protocol_get_proc);
+GUARD_GETTER(pipe_protocol_get_disconnected);
+
 static int pipe_protocol_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
@@ -198,19 +214,24 @@ static void pipe_protocol_dealloc(PyObject *op)
 
 static PyMethodDef pipe_protocol_methods[] = {
     {"connection_made", pipe_protocol_connection_made, METH_O, "As of asyncio.BaseProtocol."},
-    {"data_received", pipe_protocol_data_received, METH_O, "As of asyncio.Protocol."},
+    {"data_received", GUARDED(pipe_protocol_data_received), METH_O, "As of asyncio.Protocol."},
     {"eof_received", pipe_protocol_eof_received, METH_NOARGS, "As of asyncio.Protocol."},
-    {"connection_lost", pipe_protocol_connection_lost, METH_O, "As of asyncio.BaseProtocol."},
-    {"pause_writing", pipe_protocol_pause_writing, METH_NOARGS, "As of asyncio.BaseProtocol."},
-    {"resume_writing", pipe_protocol_resume_writing, METH_NOARGS, "As of asyncio.BaseProtocol."},
+    {"connection_lost", GUARDED(pipe_protocol_connection_lost), METH_O,
+     "As of asyncio.BaseProtocol."},
+    {"pause_writing", GUARDED(pipe_protocol_pause_writing), METH_NOARGS,
+     "As of asyncio.BaseProtocol."},
+    {"resume_writing", GUARDED(pipe_protocol_resume_writing), METH_NOARGS,
+     "As of asyncio.BaseProtocol."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef pipe_protocol_getset[] = {
     {"pipe", pipe_protocol_get_pipe, NULL, "The pipe's transport.", NULL},
-    {"proc", pipe_protocol_get_proc, NULL, "The child's transport; None at the end.", NULL},
+    {"proc", GUARDED(pipe_protocol_get_proc), NULL, "The child's transport; None at the end.",
+     NULL},
     {"fd", pipe_protocol_get_fd, NULL, "0, 1 or 2.", NULL},
-    {"disconnected", pipe_protocol_get_disconnected, NULL, "Whether the end was told.", NULL},
+    {"disconnected", GUARDED(pipe_protocol_get_disconnected), NULL, "Whether the end was told.",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

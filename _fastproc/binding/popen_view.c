@@ -10,6 +10,7 @@
 
 #include "binding/arguments.h"
 #include "binding/errors.h"
+#include "binding/guard.h"
 #include "posix/fd.h"
 
 typedef struct {
@@ -34,7 +35,7 @@ bool popen_view_kills(PyObject *op)
 {
     PopenViewObject *self = (PopenViewObject *)op;
     int returncode;
-    if (self->dict == NULL)
+    if (__atomic_load_n(&self->dict, __ATOMIC_ACQUIRE) == NULL) /* the interpreter sets it */
         return false;
     if (fp_exit_peek(&self->transport->child, &returncode) != FP_REAP_RUNNING)
         return true;
@@ -201,10 +202,19 @@ static PyObject *popen_view_kill(PyObject *op, PyObject *ignored)
     return transport_kill((PyObject *)transport_of(op), ignored);
 }
 
+GUARD_BY(transport_of(op)->hub);
+GUARD_GETTER(popen_view_get_pid);
+GUARD_GETTER(popen_view_get_returncode);
+GUARD_METHOD(popen_view_poll);
+GUARD_FASTCALL(popen_view_wait);
+GUARD_FASTCALL(popen_view_send_signal);
+GUARD_METHOD(popen_view_terminate);
+GUARD_METHOD(popen_view_kill);
+
 static PyGetSetDef popen_view_getset[] = {
-    {"pid", popen_view_get_pid, NULL, "The process id.", NULL},
+    {"pid", GUARDED(popen_view_get_pid), NULL, "The process id.", NULL},
     {"args", popen_view_get_args, NULL, "What was run: a list.", NULL},
-    {"returncode", popen_view_get_returncode, NULL, "None while the child runs.", NULL},
+    {"returncode", GUARDED(popen_view_get_returncode), NULL, "None while the child runs.", NULL},
     {"stdin", popen_view_get_pipe, NULL, "The pipe's transport, or None.", (void *)0},
     {"stdout", popen_view_get_pipe, NULL, "The pipe's transport, or None.", (void *)1},
     {"stderr", popen_view_get_pipe, NULL, "The pipe's transport, or None.", (void *)2},
@@ -212,20 +222,20 @@ static PyGetSetDef popen_view_getset[] = {
 };
 
 static PyMethodDef popen_view_methods[] = {
-    {"poll", popen_view_poll, METH_NOARGS,
+    {"poll", GUARDED(popen_view_poll), METH_NOARGS,
      "poll($self, /)\n--\n\n"
      "-> int | None. The returncode of a child that has exited, also before the loop knows."},
-    {"wait", FASTCALL(popen_view_wait),
+    {"wait", FASTCALL(GUARDED(popen_view_wait)),
      "wait($self, /, timeout=None)\n--\n\n"
      "-> int | None. Block this thread until the child has exited, timeout seconds at most; then "
      "subprocess.TimeoutExpired. None if somebody else has taken the status."},
-    {"send_signal", FASTCALL(popen_view_send_signal),
+    {"send_signal", FASTCALL(GUARDED(popen_view_send_signal)),
      "send_signal($self, /, signal)\n--\n\n"
      "-> None."},
-    {"terminate", popen_view_terminate, METH_NOARGS,
+    {"terminate", GUARDED(popen_view_terminate), METH_NOARGS,
      "terminate($self, /)\n--\n\n"
      "-> None. SIGTERM."},
-    {"kill", popen_view_kill, METH_NOARGS,
+    {"kill", GUARDED(popen_view_kill), METH_NOARGS,
      "kill($self, /)\n--\n\n"
      "-> None. SIGKILL."},
     {NULL, NULL, 0, NULL},

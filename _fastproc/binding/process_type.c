@@ -5,6 +5,7 @@
 #include "binding/process.h"
 
 #include "binding/arguments.h"
+#include "binding/guard.h"
 
 /* The reader of the pipe `fd`, each referring to the other: a new reference or NULL. */
 static PyObject *make_reader(struct fp_state *state, TransportObject *transport, int fd,
@@ -122,11 +123,20 @@ static PyObject *process_get_resource_usage(PyObject *op, void *Py_UNUSED(closur
     return result;
 }
 
+/* Whether one lock guards both (guard.h). */
+static bool is_of_hub(PyObject *stream, const HubObject *hub)
+{
+    return COMPAT_HAS_GIL || (Py_IS_TYPE(stream, (PyTypeObject *)hub->state->reader_type)
+                                  ? ((ReaderObject *)stream)->hub == hub
+                                  : ((WriterObject *)stream)->pipe->base.hub == hub);
+}
+
 /* A stream may be replaced by None, as programs do that are done with it, and put back; by nothing
  * else, since communicate() relies on what it is. */
-static int set_stream(PyObject **stream, PyObject *value, PyObject *type)
+static int set_stream(PyObject *op, PyObject **stream, PyObject *value, PyObject *type)
 {
-    if (value == NULL || (value != Py_None && !Py_IS_TYPE(value, (PyTypeObject *)type))) {
+    if (value == NULL || (value != Py_None && (!Py_IS_TYPE(value, (PyTypeObject *)type) ||
+                                               !is_of_hub(value, transport_of(op)->hub)))) {
         PyErr_Format(PyExc_TypeError, "a stream of a process can be None or a %s",
                      ((PyTypeObject *)type)->tp_name);
         return -1;
@@ -142,7 +152,7 @@ static PyObject *process_get_stdin(PyObject *op, void *Py_UNUSED(closure))
 
 static int process_set_stdin(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
-    return set_stream(&((ProcessObject *)op)->stdin_writer, value, state_of(op)->writer_type);
+    return set_stream(op, &((ProcessObject *)op)->stdin_writer, value, state_of(op)->writer_type);
 }
 
 static PyObject *process_get_stdout(PyObject *op, void *Py_UNUSED(closure))
@@ -152,7 +162,7 @@ static PyObject *process_get_stdout(PyObject *op, void *Py_UNUSED(closure))
 
 static int process_set_stdout(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
-    return set_stream(&((ProcessObject *)op)->stdout_reader, value, state_of(op)->reader_type);
+    return set_stream(op, &((ProcessObject *)op)->stdout_reader, value, state_of(op)->reader_type);
 }
 
 static PyObject *process_get_stderr(PyObject *op, void *Py_UNUSED(closure))
@@ -162,17 +172,36 @@ static PyObject *process_get_stderr(PyObject *op, void *Py_UNUSED(closure))
 
 static int process_set_stderr(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
-    return set_stream(&((ProcessObject *)op)->stderr_reader, value, state_of(op)->reader_type);
+    return set_stream(op, &((ProcessObject *)op)->stderr_reader, value, state_of(op)->reader_type);
 }
 
+GUARD_BY(((ProcessObject *)op)->transport->hub);
+GUARD_GETTER(process_get_pid);
+GUARD_GETTER(process_get_returncode);
+GUARD_GETTER(process_get_resource_usage);
+GUARD_GETTER(process_get_stdin);
+GUARD_SETTER(process_set_stdin);
+GUARD_GETTER(process_get_stdout);
+GUARD_SETTER(process_set_stdout);
+GUARD_GETTER(process_get_stderr);
+GUARD_SETTER(process_set_stderr);
+GUARD_FASTCALL(process_communicate);
+GUARD_FASTCALL(process_send_signal);
+GUARD_METHOD(process_terminate);
+GUARD_METHOD(process_kill);
+GUARD_UNARY(process_repr);
+
 static PyGetSetDef process_getset[] = {
-    {"pid", process_get_pid, NULL, "The process id.", NULL},
-    {"returncode", process_get_returncode, NULL,
+    {"pid", GUARDED(process_get_pid), NULL, "The process id.", NULL},
+    {"returncode", GUARDED(process_get_returncode), NULL,
      "The exit code, -N for signal N, or None while the child is not reaped.", NULL},
-    {"stdin", process_get_stdin, process_set_stdin, "A StreamWriter, or None.", NULL},
-    {"stdout", process_get_stdout, process_set_stdout, "A StreamReader, or None.", NULL},
-    {"stderr", process_get_stderr, process_set_stderr, "A StreamReader, or None.", NULL},
-    {"resource_usage", process_get_resource_usage, NULL,
+    {"stdin", GUARDED(process_get_stdin), GUARDED(process_set_stdin), "A StreamWriter, or None.",
+     NULL},
+    {"stdout", GUARDED(process_get_stdout), GUARDED(process_set_stdout), "A StreamReader, or None.",
+     NULL},
+    {"stderr", GUARDED(process_get_stderr), GUARDED(process_set_stderr), "A StreamReader, or None.",
+     NULL},
+    {"resource_usage", GUARDED(process_get_resource_usage), NULL,
      "A resource.struct_rusage of the child, or None while it is not reaped (or was reaped by "
      "somebody else).  Not in asyncio.",
      NULL},
@@ -220,19 +249,19 @@ static PyMethodDef process_methods[] = {
      "wait($self, /)\n--\n\n"
      "-> awaitable of int. Wait for the child to exit, whether or not its pipes are closed, and "
      "return the returncode. asyncio.subprocess.Process.wait."},
-    {"communicate", FASTCALL(process_communicate),
+    {"communicate", FASTCALL(GUARDED(process_communicate)),
      "communicate($self, /, input=None)\n--\n\n"
      "-> awaitable of (bytes | None, bytes | None). Send a bytes-like input, close stdin, read "
      "stdout and stderr to the end, wait for the exit. If it is cancelled, the next call returns "
      "what was read so far as well. asyncio.subprocess.Process.communicate."},
-    {"send_signal", FASTCALL(process_send_signal),
+    {"send_signal", FASTCALL(GUARDED(process_send_signal)),
      "send_signal($self, /, signal)\n--\n\n"
      "-> None. ProcessLookupError once the child is reaped. "
      "asyncio.subprocess.Process.send_signal."},
-    {"terminate", process_terminate, METH_NOARGS,
+    {"terminate", GUARDED(process_terminate), METH_NOARGS,
      "terminate($self, /)\n--\n\n"
      "-> None. Send SIGTERM. asyncio.subprocess.Process.terminate."},
-    {"kill", process_kill, METH_NOARGS,
+    {"kill", GUARDED(process_kill), METH_NOARGS,
      "kill($self, /)\n--\n\n"
      "-> None. Send SIGKILL. asyncio.subprocess.Process.kill."},
     {NULL, NULL, 0, NULL},
@@ -244,7 +273,7 @@ static PyType_Slot process_slots[] = {
     {Py_tp_dealloc, process_dealloc},
     {Py_tp_traverse, process_traverse},
     {Py_tp_clear, process_clear},
-    {Py_tp_repr, process_repr},
+    {Py_tp_repr, GUARDED(process_repr)},
     {Py_tp_methods, process_methods},
     {Py_tp_getset, process_getset},
     {0, NULL},

@@ -3,6 +3,7 @@
  * The Python face of a read pipe.
  */
 #include "binding/arguments.h"
+#include "binding/guard.h"
 #include "binding/pipes.h"
 #include "binding/reader.h"
 
@@ -56,6 +57,17 @@ static PyObject *read_pipe_repr(PyObject *op)
     return PyUnicode_FromFormat("<ReadPipeTransport fd=%d %s>", self->flow.fd, doing);
 }
 
+GUARD_BY(((PipeObject *)op)->hub);
+GUARD_METHOD(read_pipe_pause_reading);
+GUARD_METHOD(read_pipe_resume_reading);
+GUARD_METHOD(read_pipe_is_reading);
+GUARD_METHOD(read_pipe_is_closing);
+GUARD_METHOD(read_pipe_close_method);
+GUARD_METHOD(read_pipe_fileno);
+GUARD_UNARY(read_pipe_repr);
+GUARD_METHOD(pipe_get_protocol);
+GUARD_FASTCALL(pipe_set_protocol);
+
 static int read_pipe_traverse(PyObject *op, visitproc visit, void *arg)
 {
     ReadPipeObject *self = (ReadPipeObject *)op;
@@ -66,8 +78,11 @@ static int read_pipe_traverse(PyObject *op, visitproc visit, void *arg)
 static int read_pipe_clear(PyObject *op)
 {
     ReadPipeObject *self = (ReadPipeObject *)op;
-    if (self->base.hub != NULL)
+    if (self->base.hub != NULL) {
+        GUARD_BEGIN(self->base.hub);
         read_pipe_disconnect(self);
+        GUARD_END();
+    }
     pipe_clear(&self->base);
     Py_CLEAR(self->reader);
     return 0;
@@ -87,27 +102,27 @@ static void read_pipe_dealloc(PyObject *op)
 }
 
 static PyMethodDef read_pipe_methods[] = {
-    {"pause_reading", read_pipe_pause_reading, METH_NOARGS,
+    {"pause_reading", GUARDED(read_pipe_pause_reading), METH_NOARGS,
      "pause_reading($self, /)\n--\n\n"
      "-> None. Stop reading; asyncio.ReadTransport.pause_reading."},
-    {"resume_reading", read_pipe_resume_reading, METH_NOARGS,
+    {"resume_reading", GUARDED(read_pipe_resume_reading), METH_NOARGS,
      "resume_reading($self, /)\n--\n\n"
      "-> None. Read again; asyncio.ReadTransport.resume_reading."},
-    {"is_reading", read_pipe_is_reading, METH_NOARGS,
+    {"is_reading", GUARDED(read_pipe_is_reading), METH_NOARGS,
      "is_reading($self, /)\n--\n\n"
      "-> bool. asyncio.ReadTransport.is_reading."},
-    {"is_closing", read_pipe_is_closing, METH_NOARGS,
+    {"is_closing", GUARDED(read_pipe_is_closing), METH_NOARGS,
      "is_closing($self, /)\n--\n\n"
      "-> bool. asyncio.BaseTransport.is_closing."},
-    {"close", read_pipe_close_method, METH_NOARGS,
+    {"close", GUARDED(read_pipe_close_method), METH_NOARGS,
      "close($self, /)\n--\n\n"
      "-> None. Close the pipe; its reader sees the end of the stream. "
      "asyncio.BaseTransport.close."},
-    {"get_protocol", pipe_get_protocol, METH_NOARGS,
+    {"get_protocol", GUARDED(pipe_get_protocol), METH_NOARGS,
      "get_protocol($self, /)\n--\n\n"
      "-> the protocol that was set, or one that passes on to the child's. "
      "asyncio.BaseTransport.get_protocol."},
-    {"set_protocol", FASTCALL(pipe_set_protocol),
+    {"set_protocol", FASTCALL(GUARDED(pipe_set_protocol)),
      "set_protocol($self, /, protocol)\n--\n\n"
      "-> None. Have a protocol told what happens, instead of the child's or the reader. "
      "asyncio.BaseTransport.set_protocol."},
@@ -115,7 +130,7 @@ static PyMethodDef read_pipe_methods[] = {
      METH_VARARGS | METH_KEYWORDS,
      "get_extra_info($self, /, name, default=None)\n--\n\n"
      "-> object. 'pipe' gives an object with fileno(). asyncio.BaseTransport.get_extra_info."},
-    {"fileno", read_pipe_fileno, METH_NOARGS,
+    {"fileno", GUARDED(read_pipe_fileno), METH_NOARGS,
      "fileno($self, /)\n--\n\n"
      "-> int. -1 once closed."},
     {NULL, NULL, 0, NULL},
@@ -126,7 +141,7 @@ static PyType_Slot read_pipe_slots[] = {
     {Py_tp_dealloc, read_pipe_dealloc},
     {Py_tp_traverse, read_pipe_traverse},
     {Py_tp_clear, read_pipe_clear},
-    {Py_tp_repr, read_pipe_repr},
+    {Py_tp_repr, GUARDED(read_pipe_repr)},
     {Py_tp_methods, read_pipe_methods},
     {Py_tp_members, pipe_members},
     {Py_tp_getset, pipe_getset},

@@ -69,10 +69,12 @@ PyObject *reader_create_future(ReaderObject *self)
 
 /* ---- flow control ---- */
 
+/* One that may be called directly; another loop's has another lock (guard.h). */
 static bool is_read_pipe(const ReaderObject *self)
 {
     return self->hub != NULL &&
-           Py_IS_TYPE(self->transport, (PyTypeObject *)self->hub->state->read_pipe_type);
+           Py_IS_TYPE(self->transport, (PyTypeObject *)self->hub->state->read_pipe_type) &&
+           (COMPAT_HAS_GIL || ((PipeObject *)self->transport)->hub == self->hub);
 }
 
 static void pause_transport(ReaderObject *self)

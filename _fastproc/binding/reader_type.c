@@ -4,6 +4,7 @@
  * pipe fills it directly; one made by hand is fed by feed_data().
  */
 #include "binding/arguments.h"
+#include "binding/guard.h"
 #include "binding/pipes.h"
 #include "binding/reader.h"
 
@@ -135,6 +136,17 @@ static int add_part(PyObject *parts, PyObject *part)
     return result;
 }
 
+/* The same for one that may be replaced while its repr is made, or be NULL. */
+static int add_object(PyObject *parts, const char *format, PyObject *object)
+{
+    if (object == NULL)
+        return 0;
+    Py_INCREF(object);
+    int result = add_part(parts, PyUnicode_FromFormat(format, object));
+    Py_DECREF(object);
+    return result;
+}
+
 static PyObject *reader_repr(PyObject *op)
 {
     ReaderObject *self = (ReaderObject *)op;
@@ -149,14 +161,9 @@ static PyObject *reader_repr(PyObject *op)
     if (self->limit != READER_DEFAULT_LIMIT &&
         add_part(parts, PyUnicode_FromFormat("limit=%zu", self->limit)) < 0)
         goto done;
-    if (self->waiter != NULL &&
-        add_part(parts, PyUnicode_FromFormat("waiter=%R", self->waiter)) < 0)
-        goto done;
-    if (self->exception != NULL &&
-        add_part(parts, PyUnicode_FromFormat("exception=%R", self->exception)) < 0)
-        goto done;
-    if (self->transport != NULL &&
-        add_part(parts, PyUnicode_FromFormat("transport=%R", self->transport)) < 0)
+    if (add_object(parts, "waiter=%R", self->waiter) < 0 ||
+        add_object(parts, "exception=%R", self->exception) < 0 ||
+        add_object(parts, "transport=%R", self->transport) < 0)
         goto done;
     if (self->paused && add_part(parts, PyUnicode_FromString("paused")) < 0)
         goto done;
@@ -237,15 +244,36 @@ static PyObject *reader_get_loop(PyObject *op, void *Py_UNUSED(closure))
     return self->hub != NULL ? hub_loop(self->hub) : none_for_null(self->loop);
 }
 
+GUARD_BY(((ReaderObject *)op)->hub != NULL ? (PyObject *)((ReaderObject *)op)->hub : op);
+GUARD_GETTER(reader_get_buffer);
+GUARD_GETTER(reader_get_limit);
+GUARD_SETTER(reader_set_limit);
+GUARD_GETTER(reader_get_eof);
+GUARD_GETTER(reader_get_paused);
+GUARD_GETTER(reader_get_transport);
+GUARD_SETTER(reader_replace_transport);
+GUARD_GETTER(reader_get_waiter);
+GUARD_GETTER(reader_get_raised);
+GUARD_GETTER(reader_get_loop);
+GUARD_METHOD(reader_at_eof);
+GUARD_FASTCALL(reader_feed_data);
+GUARD_METHOD(reader_feed_eof);
+GUARD_METHOD(reader_get_exception);
+GUARD_FASTCALL(reader_set_exception_method);
+GUARD_FASTCALL(reader_set_transport);
+GUARD_UNARY(reader_repr);
+GUARD_INIT(reader_init_method);
+
 static PyGetSetDef reader_getset[] = {
-    {"_buffer", reader_get_buffer, NULL, "A copy of what is buffered.", NULL},
-    {"_limit", reader_get_limit, reader_set_limit, "The limit, in bytes.", NULL},
-    {"_eof", reader_get_eof, NULL, "Whether the end was fed.", NULL},
-    {"_paused", reader_get_paused, NULL, "Whether the transport is paused.", NULL},
-    {"_transport", reader_get_transport, reader_replace_transport, "What feeds it, or None.", NULL},
-    {"_waiter", reader_get_waiter, NULL, "The future somebody waits on, or None.", NULL},
-    {"_exception", reader_get_raised, NULL, "As exception().", NULL},
-    {"_loop", reader_get_loop, NULL, "The event loop.", NULL},
+    {"_buffer", GUARDED(reader_get_buffer), NULL, "A copy of what is buffered.", NULL},
+    {"_limit", GUARDED(reader_get_limit), GUARDED(reader_set_limit), "The limit, in bytes.", NULL},
+    {"_eof", GUARDED(reader_get_eof), NULL, "Whether the end was fed.", NULL},
+    {"_paused", GUARDED(reader_get_paused), NULL, "Whether the transport is paused.", NULL},
+    {"_transport", GUARDED(reader_get_transport), GUARDED(reader_replace_transport),
+     "What feeds it, or None.", NULL},
+    {"_waiter", GUARDED(reader_get_waiter), NULL, "The future somebody waits on, or None.", NULL},
+    {"_exception", GUARDED(reader_get_raised), NULL, "As exception().", NULL},
+    {"_loop", GUARDED(reader_get_loop), NULL, "The event loop.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -306,22 +334,22 @@ static PyMethodDef reader_methods[] = {
      "-> awaitable of bytes. Up to and with the separator, or the first of a tuple of them. "
      "asyncio.IncompleteReadError at the end, asyncio.LimitOverrunError over the limit (bytes), "
      "with the data kept. asyncio.StreamReader.readuntil."},
-    {"at_eof", reader_at_eof, METH_NOARGS,
+    {"at_eof", GUARDED(reader_at_eof), METH_NOARGS,
      "at_eof($self, /)\n--\n\n"
      "-> bool. Nothing is buffered and nothing will come. asyncio.StreamReader.at_eof."},
-    {"feed_data", FASTCALL(reader_feed_data),
+    {"feed_data", FASTCALL(GUARDED(reader_feed_data)),
      "feed_data($self, /, data)\n--\n\n"
      "-> None. Append a bytes-like object. asyncio.StreamReader.feed_data."},
-    {"feed_eof", reader_feed_eof, METH_NOARGS,
+    {"feed_eof", GUARDED(reader_feed_eof), METH_NOARGS,
      "feed_eof($self, /)\n--\n\n"
      "-> None. Mark the end. asyncio.StreamReader.feed_eof."},
-    {"exception", reader_get_exception, METH_NOARGS,
+    {"exception", GUARDED(reader_get_exception), METH_NOARGS,
      "exception($self, /)\n--\n\n"
      "-> BaseException | None. asyncio.StreamReader.exception."},
-    {"set_exception", FASTCALL(reader_set_exception_method),
+    {"set_exception", FASTCALL(GUARDED(reader_set_exception_method)),
      "set_exception($self, /, exc)\n--\n\n"
      "-> None. What reading raises from now on. asyncio.StreamReader.set_exception."},
-    {"set_transport", FASTCALL(reader_set_transport),
+    {"set_transport", FASTCALL(GUARDED(reader_set_transport)),
      "set_transport($self, /, transport)\n--\n\n"
      "-> None. What to pause and resume. asyncio.StreamReader.set_transport."},
     {NULL, NULL, 0, NULL},
@@ -332,11 +360,11 @@ static PyType_Slot reader_slots[] = {
                 "What a child writes, to be read: an asyncio.StreamReader.  Reading from the child "
                 "pauses above 2 * limit buffered bytes and resumes at limit."},
     {Py_tp_new, reader_type_new},
-    {Py_tp_init, reader_init_method},
+    {Py_tp_init, GUARDED(reader_init_method)},
     {Py_tp_dealloc, reader_dealloc},
     {Py_tp_traverse, reader_traverse},
     {Py_tp_clear, reader_clear},
-    {Py_tp_repr, reader_repr},
+    {Py_tp_repr, GUARDED(reader_repr)},
     {Py_am_aiter, reader_aiter},
     {Py_am_anext, reader_anext},
     {Py_tp_methods, reader_methods},

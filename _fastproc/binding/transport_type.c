@@ -3,6 +3,7 @@
  * The Python face of a transport.
  */
 #include "binding/arguments.h"
+#include "binding/guard.h"
 #include "binding/popen_view.h"
 #include "posix/fd.h"
 
@@ -129,6 +130,21 @@ static PyObject *transport_repr(PyObject *op)
     return PyUnicode_FromFormat("<SubprocessTransport%s not started>", closed);
 }
 
+GUARD_BY(((TransportObject *)op)->hub);
+GUARD_METHOD(transport_get_pid);
+GUARD_METHOD(transport_get_returncode);
+GUARD_FASTCALL(transport_get_pipe_transport);
+GUARD_FASTCALL(transport_send_signal_method);
+GUARD_METHOD(transport_terminate);
+GUARD_METHOD(transport_kill);
+GUARD_METHOD(transport_close_method);
+GUARD_METHOD(transport_is_closing);
+GUARD_KEYWORDS(transport_get_extra_info);
+GUARD_METHOD(transport_get_protocol);
+GUARD_FASTCALL(transport_set_protocol_method);
+GUARD_METHOD(transport_call_connection_lost);
+GUARD_UNARY(transport_repr);
+
 static int transport_traverse(PyObject *op, visitproc visit, void *arg)
 {
     TransportObject *self = (TransportObject *)op;
@@ -193,46 +209,46 @@ static void transport_dealloc(PyObject *op)
 }
 
 static PyMethodDef transport_methods[] = {
-    {"get_pid", transport_get_pid, METH_NOARGS,
+    {"get_pid", GUARDED(transport_get_pid), METH_NOARGS,
      "get_pid($self, /)\n--\n\n"
      "-> int. asyncio.SubprocessTransport.get_pid."},
-    {"get_returncode", transport_get_returncode, METH_NOARGS,
+    {"get_returncode", GUARDED(transport_get_returncode), METH_NOARGS,
      "get_returncode($self, /)\n--\n\n"
      "-> int | None. asyncio.SubprocessTransport.get_returncode."},
-    {"get_pipe_transport", FASTCALL(transport_get_pipe_transport),
+    {"get_pipe_transport", FASTCALL(GUARDED(transport_get_pipe_transport)),
      "get_pipe_transport($self, /, fd)\n--\n\n"
      "-> the transport of the pipe 0, 1 or 2, or None. "
      "asyncio.SubprocessTransport.get_pipe_transport."},
-    {"send_signal", FASTCALL(transport_send_signal_method),
+    {"send_signal", FASTCALL(GUARDED(transport_send_signal_method)),
      "send_signal($self, /, signal)\n--\n\n"
      "-> None. ProcessLookupError once the child is reaped. "
      "asyncio.SubprocessTransport.send_signal."},
-    {"terminate", transport_terminate, METH_NOARGS,
+    {"terminate", GUARDED(transport_terminate), METH_NOARGS,
      "terminate($self, /)\n--\n\n"
      "-> None. SIGTERM. asyncio.SubprocessTransport.terminate."},
-    {"kill", transport_kill, METH_NOARGS,
+    {"kill", GUARDED(transport_kill), METH_NOARGS,
      "kill($self, /)\n--\n\n"
      "-> None. SIGKILL. asyncio.SubprocessTransport.kill."},
-    {"close", transport_close_method, METH_NOARGS,
+    {"close", GUARDED(transport_close_method), METH_NOARGS,
      "close($self, /)\n--\n\n"
      "-> None. Close the pipes and kill the child if it runs. asyncio.SubprocessTransport.close."},
-    {"is_closing", transport_is_closing, METH_NOARGS,
+    {"is_closing", GUARDED(transport_is_closing), METH_NOARGS,
      "is_closing($self, /)\n--\n\n"
      "-> bool. asyncio.BaseTransport.is_closing."},
-    {"get_extra_info", (PyCFunction)(void (*)(void))transport_get_extra_info,
+    {"get_extra_info", (PyCFunction)(void (*)(void))GUARDED(transport_get_extra_info),
      METH_VARARGS | METH_KEYWORDS,
      "get_extra_info($self, /, name, default=None)\n--\n\n"
      "-> object. 'subprocess' gives an object with pid, args, returncode, poll(), wait() and the "
      "signal methods of a Popen. asyncio.BaseTransport.get_extra_info."},
-    {"get_protocol", transport_get_protocol, METH_NOARGS,
+    {"get_protocol", GUARDED(transport_get_protocol), METH_NOARGS,
      "get_protocol($self, /)\n--\n\n"
      "-> the asyncio.SubprocessProtocol; None of a Process that has its streams, and at the end. "
      "asyncio.BaseTransport.get_protocol."},
-    {"set_protocol", FASTCALL(transport_set_protocol_method),
+    {"set_protocol", FASTCALL(GUARDED(transport_set_protocol_method)),
      "set_protocol($self, /, protocol)\n--\n\n"
      "-> None. Have another protocol told what happens from now on. "
      "asyncio.BaseTransport.set_protocol."},
-    {"_call_connection_lost", transport_call_connection_lost, METH_O, NULL},
+    {"_call_connection_lost", GUARDED(transport_call_connection_lost), METH_O, NULL},
     {"_wait", transport_wait_method, METH_NOARGS, "What asyncio.subprocess.Process.wait awaits."},
     {NULL, NULL, 0, NULL},
 };
@@ -253,7 +269,7 @@ static PyType_Slot transport_slots[] = {
     {Py_tp_dealloc, transport_dealloc},
     {Py_tp_traverse, transport_traverse},
     {Py_tp_clear, transport_clear},
-    {Py_tp_repr, transport_repr},
+    {Py_tp_repr, GUARDED(transport_repr)},
     {Py_tp_methods, transport_methods},
     {Py_tp_members, transport_members},
     {Py_tp_getset, transport_getset},

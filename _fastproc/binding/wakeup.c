@@ -6,6 +6,7 @@
 
 #include "binding/arguments.h"
 #include "binding/awaitable.h"
+#include "binding/guard.h"
 #include "binding/loop.h"
 
 PyObject *wakeup_new(HubObject *hub)
@@ -74,16 +75,29 @@ static int call_one(WakeupObject *self, bool now, PyObject *callback, PyObject *
     return 0;
 }
 
-/* Takes the callbacks and calls each.  0, or -1 with an exception: whom the loop could not be asked
- * to call is to be called back another time. */
-static int call_back(WakeupObject *self, bool now)
+/* Whom to call, taken from a wakeup. */
+struct taken {
+    PyObject *callback, *context, *more;
+};
+
+static struct taken take_callbacks(WakeupObject *self)
 {
-    PyObject *callback = self->callback, *context = self->context, *more = self->more;
+    struct taken taken = {self->callback, self->context, self->more};
     self->callback = self->context = self->more = NULL;
+    return taken;
+}
+
+/* Calls each.  0, or -1 with an exception: whom the loop could not be asked to call is to be called
+ * back another time. */
+static int call_back(WakeupObject *self, const struct taken *taken, bool now)
+{
+    PyObject *callback = taken->callback, *context = taken->context, *more = taken->more;
     if (callback != NULL && call_one(self, now, callback, context) < 0) {
+        GUARD_BEGIN(self->hub);
         self->callback = callback;
         self->context = context;
         self->more = more;
+        GUARD_END();
         return -1;
     }
     for (Py_ssize_t i = 0; more != NULL && i < PyList_GET_SIZE(more); i++) {
@@ -107,7 +121,8 @@ void wakeup_set(WakeupObject *self)
         return;
     if (!hub->dispatching || self->in_order) {
         PyObject *raised = compat_take_exception();
-        int result = call_back(self, false);
+        struct taken taken = take_callbacks(self);
+        int result = call_back(self, &taken, false);
         hub_settle_exception(hub, (PyObject *)self);
         compat_raise(raised);
         if (result == 0)
@@ -142,8 +157,17 @@ void wakeup_drop_woken(HubObject *hub)
 
 void wakeup_run_woken(HubObject *hub)
 {
-    for (WakeupObject *self; (self = take_woken(hub)) != NULL;) {
-        if (call_back(self, true) < 0) /* after an interrupt: nothing runs any more */
+    for (;;) {
+        WakeupObject *self;
+        struct taken taken = {0};
+        GUARD_BEGIN(hub);
+        self = take_woken(hub);
+        if (self != NULL)
+            taken = take_callbacks(self);
+        GUARD_END();
+        if (self == NULL)
+            return;
+        if (call_back(self, &taken, true) < 0) /* after an interrupt: nothing runs any more */
             hub_settle_exception(hub, (PyObject *)self);
         Py_DECREF(self);
     }
@@ -211,7 +235,8 @@ static PyObject *wakeup_cancel(PyObject *op, PyObject *const *args, Py_ssize_t n
     if (self->phase != WAKEUP_PENDING)
         Py_RETURN_FALSE;
     self->phase = WAKEUP_CANCELLED;
-    if (call_back(self, false) < 0) {
+    struct taken taken = take_callbacks(self);
+    if (call_back(self, &taken, false) < 0) {
         self->phase = WAKEUP_PENDING; /* so that whoever waits is woken after all, some time */
         return NULL;
     }
@@ -261,18 +286,28 @@ static int wakeup_set_blocking(PyObject *op, PyObject *value, void *Py_UNUSED(cl
     return 0;
 }
 
+GUARD_BY(((WakeupObject *)op)->hub);
+GUARD_GETTER(wakeup_get_blocking);
+GUARD_SETTER(wakeup_set_blocking);
+GUARD_FASTCALL(wakeup_add_done_callback);
+GUARD_METHOD(wakeup_remove_done_callback);
+GUARD_FASTCALL(wakeup_cancel);
+GUARD_METHOD(wakeup_cancelled);
+GUARD_METHOD(wakeup_done);
+GUARD_METHOD(wakeup_result);
+
 /* A task asks for this one attribute, and sets it, whenever it begins to wait. */
 static PyObject *wakeup_getattro(PyObject *op, PyObject *name)
 {
     if (name == ((WakeupObject *)op)->hub->state->names._asyncio_future_blocking)
-        return wakeup_get_blocking(op, NULL);
+        return GUARDED(wakeup_get_blocking)(op, NULL);
     return PyObject_GenericGetAttr(op, name);
 }
 
 static int wakeup_setattro(PyObject *op, PyObject *name, PyObject *value)
 {
     if (name == ((WakeupObject *)op)->hub->state->names._asyncio_future_blocking)
-        return wakeup_set_blocking(op, value, NULL);
+        return GUARDED(wakeup_set_blocking)(op, value, NULL);
     return PyObject_GenericSetAttr(op, name, value);
 }
 
@@ -298,7 +333,11 @@ static PyObject *wakeup_await(PyObject *op)
 static PyObject *wakeup_repr(PyObject *op)
 {
     static const char *const names[] = {"pending", "finished", "cancelled"};
-    return PyUnicode_FromFormat("<Wakeup %s>", names[((WakeupObject *)op)->phase]);
+    int phase;
+    GUARD_BEGIN(((WakeupObject *)op)->hub);
+    phase = ((WakeupObject *)op)->phase;
+    GUARD_END();
+    return PyUnicode_FromFormat("<Wakeup %s>", names[phase]);
 }
 
 /* ---- the type ---- */
@@ -336,18 +375,19 @@ static void wakeup_dealloc(PyObject *op)
 }
 
 static PyMethodDef wakeup_methods[] = {
-    {"add_done_callback", FASTCALL(wakeup_add_done_callback), "As of asyncio.Future."},
-    {"remove_done_callback", wakeup_remove_done_callback, METH_O, "As of asyncio.Future."},
-    {"cancel", FASTCALL(wakeup_cancel), "As of asyncio.Future."},
-    {"cancelled", wakeup_cancelled, METH_NOARGS, "As of asyncio.Future."},
-    {"done", wakeup_done, METH_NOARGS, "As of asyncio.Future."},
-    {"result", wakeup_result, METH_NOARGS, "As of asyncio.Future; the result is None."},
+    {"add_done_callback", FASTCALL(GUARDED(wakeup_add_done_callback)), "As of asyncio.Future."},
+    {"remove_done_callback", GUARDED(wakeup_remove_done_callback), METH_O, "As of asyncio.Future."},
+    {"cancel", FASTCALL(GUARDED(wakeup_cancel)), "As of asyncio.Future."},
+    {"cancelled", GUARDED(wakeup_cancelled), METH_NOARGS, "As of asyncio.Future."},
+    {"done", GUARDED(wakeup_done), METH_NOARGS, "As of asyncio.Future."},
+    {"result", GUARDED(wakeup_result), METH_NOARGS, "As of asyncio.Future; the result is None."},
     {"get_loop", wakeup_get_loop, METH_NOARGS, "As of asyncio.Future."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef wakeup_getset[] = {
-    {"_asyncio_future_blocking", wakeup_get_blocking, wakeup_set_blocking, NULL, NULL},
+    {"_asyncio_future_blocking", GUARDED(wakeup_get_blocking), GUARDED(wakeup_set_blocking), NULL,
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

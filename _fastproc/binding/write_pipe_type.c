@@ -3,6 +3,7 @@
  * The Python face of a write pipe.
  */
 #include "binding/arguments.h"
+#include "binding/guard.h"
 #include "binding/pipes.h"
 
 static PyObject *write_pipe_write_method(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
@@ -110,6 +111,20 @@ static PyObject *write_pipe_repr(PyObject *op)
                                 self->out.pending);
 }
 
+GUARD_BY(((PipeObject *)op)->hub);
+GUARD_FASTCALL(write_pipe_write_method);
+GUARD_FASTCALL(write_pipe_writelines_method);
+GUARD_METHOD(write_pipe_close_method);
+GUARD_METHOD(write_pipe_abort_method);
+GUARD_METHOD(write_pipe_is_closing);
+GUARD_METHOD(write_pipe_fileno);
+GUARD_METHOD(write_pipe_get_buffer_size);
+GUARD_METHOD(write_pipe_get_buffer_limits);
+GUARD_KEYWORDS(write_pipe_set_buffer_limits);
+GUARD_UNARY(write_pipe_repr);
+GUARD_METHOD(pipe_get_protocol);
+GUARD_FASTCALL(pipe_set_protocol);
+
 static int write_pipe_traverse(PyObject *op, visitproc visit, void *arg)
 {
     WritePipeObject *self = (WritePipeObject *)op;
@@ -122,8 +137,11 @@ static int write_pipe_traverse(PyObject *op, visitproc visit, void *arg)
 static int write_pipe_clear(PyObject *op)
 {
     WritePipeObject *self = (WritePipeObject *)op;
-    if (self->base.hub != NULL)
+    if (self->base.hub != NULL) {
+        GUARD_BEGIN(self->base.hub);
         write_pipe_disconnect(self);
+        GUARD_END();
+    }
     pipe_clear(&self->base);
     Py_CLEAR(self->drain_waiters);
     Py_CLEAR(self->close_waiters);
@@ -145,33 +163,33 @@ static void write_pipe_dealloc(PyObject *op)
 }
 
 static PyMethodDef write_pipe_methods[] = {
-    {"write", FASTCALL(write_pipe_write_method),
+    {"write", FASTCALL(GUARDED(write_pipe_write_method)),
      "write($self, /, data)\n--\n\n"
      "-> None. Write a bytes-like object, queueing what does not go through at once. "
      "asyncio.WriteTransport.write."},
-    {"writelines", FASTCALL(write_pipe_writelines_method),
+    {"writelines", FASTCALL(GUARDED(write_pipe_writelines_method)),
      "writelines($self, /, list_of_data)\n--\n\n"
      "-> None. asyncio.WriteTransport.writelines."},
-    {"write_eof", write_pipe_close_method, METH_NOARGS,
+    {"write_eof", GUARDED(write_pipe_close_method), METH_NOARGS,
      "write_eof($self, /)\n--\n\n"
      "-> None. Close once all is written. asyncio.WriteTransport.write_eof."},
     {"can_write_eof", write_pipe_can_write_eof, METH_NOARGS,
      "can_write_eof($self, /)\n--\n\n"
      "-> True. asyncio.WriteTransport.can_write_eof."},
-    {"abort", write_pipe_abort_method, METH_NOARGS,
+    {"abort", GUARDED(write_pipe_abort_method), METH_NOARGS,
      "abort($self, /)\n--\n\n"
      "-> None. Close at once, dropping what is queued. asyncio.WriteTransport.abort."},
-    {"close", write_pipe_close_method, METH_NOARGS,
+    {"close", GUARDED(write_pipe_close_method), METH_NOARGS,
      "close($self, /)\n--\n\n"
      "-> None. Close once all is written. asyncio.BaseTransport.close."},
-    {"is_closing", write_pipe_is_closing, METH_NOARGS,
+    {"is_closing", GUARDED(write_pipe_is_closing), METH_NOARGS,
      "is_closing($self, /)\n--\n\n"
      "-> bool. asyncio.BaseTransport.is_closing."},
-    {"get_protocol", pipe_get_protocol, METH_NOARGS,
+    {"get_protocol", GUARDED(pipe_get_protocol), METH_NOARGS,
      "get_protocol($self, /)\n--\n\n"
      "-> the protocol that was set, or one that passes on to the child's. "
      "asyncio.BaseTransport.get_protocol."},
-    {"set_protocol", FASTCALL(pipe_set_protocol),
+    {"set_protocol", FASTCALL(GUARDED(pipe_set_protocol)),
      "set_protocol($self, /, protocol)\n--\n\n"
      "-> None. Have a protocol told what happens, instead of the child's. "
      "asyncio.BaseTransport.set_protocol."},
@@ -179,16 +197,16 @@ static PyMethodDef write_pipe_methods[] = {
      METH_VARARGS | METH_KEYWORDS,
      "get_extra_info($self, /, name, default=None)\n--\n\n"
      "-> object. 'pipe' gives an object with fileno(). asyncio.BaseTransport.get_extra_info."},
-    {"fileno", write_pipe_fileno, METH_NOARGS,
+    {"fileno", GUARDED(write_pipe_fileno), METH_NOARGS,
      "fileno($self, /)\n--\n\n"
      "-> int. -1 once closed."},
-    {"get_write_buffer_size", write_pipe_get_buffer_size, METH_NOARGS,
+    {"get_write_buffer_size", GUARDED(write_pipe_get_buffer_size), METH_NOARGS,
      "get_write_buffer_size($self, /)\n--\n\n"
      "-> int. Bytes queued. asyncio.WriteTransport.get_write_buffer_size."},
-    {"get_write_buffer_limits", write_pipe_get_buffer_limits, METH_NOARGS,
+    {"get_write_buffer_limits", GUARDED(write_pipe_get_buffer_limits), METH_NOARGS,
      "get_write_buffer_limits($self, /)\n--\n\n"
      "-> (low, high), in bytes. asyncio.WriteTransport.get_write_buffer_limits."},
-    {"set_write_buffer_limits", (PyCFunction)(void (*)(void))write_pipe_set_buffer_limits,
+    {"set_write_buffer_limits", (PyCFunction)(void (*)(void))GUARDED(write_pipe_set_buffer_limits),
      METH_VARARGS | METH_KEYWORDS,
      "set_write_buffer_limits($self, /, high=None, low=None)\n--\n\n"
      "-> None. The high- and low-water marks, in bytes. "
@@ -201,7 +219,7 @@ static PyType_Slot write_pipe_slots[] = {
     {Py_tp_dealloc, write_pipe_dealloc},
     {Py_tp_traverse, write_pipe_traverse},
     {Py_tp_clear, write_pipe_clear},
-    {Py_tp_repr, write_pipe_repr},
+    {Py_tp_repr, GUARDED(write_pipe_repr)},
     {Py_tp_methods, write_pipe_methods},
     {Py_tp_members, pipe_members},
     {Py_tp_getset, pipe_getset},

@@ -6,6 +6,7 @@
 #include "binding/arguments.h"
 #include "binding/awaitable.h"
 #include "binding/future.h"
+#include "binding/guard.h"
 #include "binding/writer.h"
 
 WriterObject *writer_new(struct fp_state *state, WritePipeObject *pipe)
@@ -197,12 +198,22 @@ static PyObject *writer_get_protocol(PyObject *op, void *Py_UNUSED(closure))
 
 static PyObject *protocol_get_paused(PyObject *op, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(((ProtocolObject *)op)->pipe->paused);
+    const WritePipeObject *pipe = ((ProtocolObject *)op)->pipe;
+    bool paused;
+    GUARD_BEGIN(pipe->base.hub);
+    paused = pipe->paused;
+    GUARD_END();
+    return PyBool_FromLong(paused);
 }
 
 static PyObject *protocol_get_connection_lost(PyObject *op, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(((ProtocolObject *)op)->pipe->lost);
+    const WritePipeObject *pipe = ((ProtocolObject *)op)->pipe;
+    bool lost;
+    GUARD_BEGIN(pipe->base.hub);
+    lost = pipe->lost;
+    GUARD_END();
+    return PyBool_FromLong(lost);
 }
 
 static int protocol_traverse(PyObject *op, visitproc visit, void *arg)
@@ -252,6 +263,12 @@ static PyType_Spec protocol_spec = {
 
 /* ---- the type ---- */
 
+GUARD_BY(pipe_of(op)->base.hub);
+GUARD_FASTCALL(writer_write);
+GUARD_FASTCALL(writer_writelines);
+GUARD_METHOD(writer_close);
+GUARD_METHOD(writer_is_closing);
+
 static int writer_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
@@ -282,11 +299,11 @@ static void writer_dealloc(PyObject *op)
 }
 
 static PyMethodDef writer_methods[] = {
-    {"write", FASTCALL(writer_write),
+    {"write", FASTCALL(GUARDED(writer_write)),
      "write($self, /, data)\n--\n\n"
      "-> None. Write a bytes-like object: what goes through at once, the rest is queued as it is "
      "now. Silent once closed. asyncio.StreamWriter.write."},
-    {"writelines", FASTCALL(writer_writelines),
+    {"writelines", FASTCALL(GUARDED(writer_writelines)),
      "writelines($self, /, data)\n--\n\n"
      "-> None. Write all of an iterable. asyncio.StreamWriter.writelines."},
     {"drain", writer_drain, METH_NOARGS,
@@ -294,17 +311,17 @@ static PyMethodDef writer_methods[] = {
      "-> awaitable of None. Wait while more is queued than the high-water mark allows. "
      "ConnectionResetError once the pipe is closed, BrokenPipeError if it broke with data queued. "
      "asyncio.StreamWriter.drain."},
-    {"close", writer_close, METH_NOARGS,
+    {"close", GUARDED(writer_close), METH_NOARGS,
      "close($self, /)\n--\n\n"
      "-> None. Close once all is written. asyncio.StreamWriter.close."},
-    {"is_closing", writer_is_closing, METH_NOARGS,
+    {"is_closing", GUARDED(writer_is_closing), METH_NOARGS,
      "is_closing($self, /)\n--\n\n"
      "-> bool. asyncio.StreamWriter.is_closing."},
     {"wait_closed", writer_wait_closed, METH_NOARGS,
      "wait_closed($self, /)\n--\n\n"
      "-> awaitable of None. Wait until the pipe is closed; raises the error that closed it. "
      "asyncio.StreamWriter.wait_closed."},
-    {"write_eof", writer_close, METH_NOARGS,
+    {"write_eof", GUARDED(writer_close), METH_NOARGS,
      "write_eof($self, /)\n--\n\n"
      "-> None. As close(). asyncio.StreamWriter.write_eof."},
     {"can_write_eof", writer_can_write_eof, METH_NOARGS,

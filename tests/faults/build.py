@@ -25,7 +25,7 @@ CHILD_FLAGS = ["-fno-stack-protector", "-fno-sanitize=all"]
 CANNOT_FAIL = """
     # Looks, compares, moves bytes; or a failure that no valid argument brings about.
     Py_IsFinalizing _Py_IsFinalizing PyBuffer_IsContiguous PyBuffer_Release PyBool_FromLong
-    PyDict_DelItem PyDict_GetItemWithError PyDict_Next PyErr_Clear PyErr_ExceptionMatches
+    PyDict_DelItem PyDict_GetItemRef PyDict_GetItemWithError PyDict_Next PyErr_Clear PyErr_ExceptionMatches
     PyErr_Fetch PyErr_GetRaisedException PyErr_GivenExceptionMatches PyErr_NoMemory
     PyErr_NormalizeException PyErr_Occurred PyErr_Restore PyErr_SetObject PyErr_SetRaisedException
     PyErr_WriteUnraisable PyEval_RestoreThread PyEval_SaveThread PyException_GetTraceback
@@ -39,6 +39,8 @@ CANNOT_FAIL = """
     _PyErr_BadInternalCall _PyObject_ClearManagedDict _PyObject_GetDictPtr
     _PyObject_VisitManagedDict _Py_DECREF_DecRefTotal _Py_INCREF_IncRefTotal _Py_NegativeRefcount
     _Py_Dealloc _Py_FatalErrorFunc PyLong_AsSize_t
+    # Of a CPython without a GIL
+    PyCriticalSection_Begin PyCriticalSection_End _Py_DecRefShared _Py_MergeZeroLocalRefcount
     PyInterpreterState_Get PyInterpreterState_Main PyObject_Init PyType_GetModuleState
     # Asked for by asyncio's task when it begins to wait: without memory for that it never wakes,
     # whatever it waits for.

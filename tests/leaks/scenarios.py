@@ -487,17 +487,20 @@ async def reader_of_ones_own():
             _fastproc.StreamReader(**bad)
 
 
+class Transport(asyncio.ReadTransport):
+    """Outside of what uses it, as Raising: CPython 3.13 without a GIL keeps each class for ever."""
+
+    def pause_reading(self):
+        pass
+
+    resume_reading = pause_reading
+
+
 @covers(
     "StreamReader.exception StreamReader.set_exception StreamReader.set_transport"
     " StreamReader._transport StreamReader._paused"
 )
 async def reader_with_another_transport():
-    class Transport(asyncio.ReadTransport):
-        def pause_reading(self):
-            pass
-
-        resume_reading = pause_reading
-
     reader = _fastproc.StreamReader(limit=2)
     reader.set_transport(Transport())
     reader.feed_data(b"abcdef")
@@ -758,18 +761,19 @@ async def protocol_of_a_pipe():
         assert pipe.disconnected
 
 
+class Raising(Protocol):
+    def pipe_data_received(self, fd, data):
+        raise ValueError(fd)
+
+    def pipe_connection_lost(self, fd, exc):
+        raise ValueError(fd)
+
+    def process_exited(self):
+        raise ValueError
+
+
 @covers("subprocess_exec")
 async def protocol_that_raises_everywhere():
-    class Raising(Protocol):
-        def pipe_data_received(self, fd, data):
-            raise ValueError(fd)
-
-        def pipe_connection_lost(self, fd, exc):
-            raise ValueError(fd)
-
-        def process_exited(self):
-            raise ValueError
-
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda loop, context: None)
     hook, sys.unraisablehook = sys.unraisablehook, lambda args: None

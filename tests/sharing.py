@@ -229,10 +229,16 @@ def share(shared, rounds, thread_count, script="cat"):
     """Children of one loop, some at a time, while as many threads use them."""
     aio = Aio("fastproc", "stdlib")
 
+    async def tick():
+        """Somebody else's call_soon() does not wake a loop that sleeps."""
+        while True:
+            await asyncio.sleep(0.001)
+
     async def main():
-        answers = []
+        answers, ticking = [], asyncio.create_task(tick())
         for _ in range(rounds):
             answers += await asyncio.gather(*(shared.live(aio, script) for _ in range(AT_ONCE)))
+        ticking.cancel()
         return answers
 
     threads = [threading.Thread(target=shared.meddle, args=[n]) for n in range(thread_count)]

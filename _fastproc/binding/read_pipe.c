@@ -38,8 +38,14 @@ ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub, TransportO
     return self;
 }
 
+/* A hub that is woken calls the loop, and meanwhile another thread may close or pause the pipe, or do
+ * the same.  0 or -1. */
 static int start_reading(ReadPipeObject *self)
 {
+    if (hub_is_alive(self->base.hub) && hub_wake(self->base.hub) < 0)
+        return -1;
+    if (self->closing || self->paused || self->slot >= 0)
+        return 0;
     self->slot = hub_add(self->base.hub, self->flow.fd, FP_WANT_READ, HUB_READ, (PyObject *)self);
     return self->slot < 0 ? -1 : 0;
 }

@@ -283,6 +283,33 @@ def test_ids_are_checked(aio, refused, keyword, value, error, message):
     refused(error, message, **{keyword: value})
 
 
+@pytest.mark.parametrize("keyword", ["user", "group", "extra_groups"])
+def test_id_that_means_unchanged_is_refused(aio, refused, keyword):
+    """The kernel takes it for "as it was", and the child would keep what it was to lose."""
+    aio.oracle_differs("takes some of them")
+    unchanged = 2**32 - 1
+    value = [unchanged] if keyword == "extra_groups" else unchanged
+    refused(OverflowError, "user or group ID is too large", **{keyword: value})
+
+
+def test_wrong_user_beside_groups_that_are_right(aio, monkeypatch):
+    """What was made of the groups is freed, and once."""
+    aio.uvloop_differs("does not know them")
+    monkeypatch.setenv("PYTHONMALLOC", "debug")
+    aio.script(
+        """
+        async def main():
+            for _ in range(3):
+                try:
+                    await aio.create_subprocess_exec("true", extra_groups=[1, 2], user="nobody at all")
+                except KeyError:
+                    continue
+                sys.exit("taken")
+        aio.run(main)
+        """
+    )
+
+
 def test_preexec_fn_must_be_callable(aio, refused):
     aio.uvloop_differs("other words")
     refused((TypeError, subprocess.SubprocessError), None, preexec_fn=5)

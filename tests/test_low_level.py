@@ -10,7 +10,18 @@ import subprocess
 import weakref
 
 import pytest
-from support import children, exited, iterate, pattern, until, until_blocking
+from support import (
+    busy_pollers,
+    children,
+    exited,
+    finish,
+    iterate,
+    pattern,
+    pipe,
+    state,
+    until,
+    until_blocking,
+)
 
 pytestmark = pytest.mark.every_path
 VARIABLE = contextvars.ContextVar("variable", default="nobody's")
@@ -540,6 +551,50 @@ def test_more_may_be_written_in_resume_writing(aio):
         assert flow == ["pause_writing", "resume_writing"] * 3
         assert protocol.data() == bytes(900000)
 
+    aio.run(main)
+
+
+def test_stale_event_of_a_pipe_closed_meanwhile_reaches_no_other(aio):
+    """One that was closed in a callback, while its end was waiting behind in the same turn."""
+    aio.oracle_differs("has a registration of its own for each pipe")
+
+    def close_one_and_open_another(self):
+        dead._transport.get_pipe_transport(1).close()
+        live._transport.get_pipe_transport(1).resume_reading()
+
+    async def main():
+        nonlocal dead, live
+        script = "read x; echo one; echo there >&2; read x; echo two"
+        pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
+        live = await aio.create_subprocess_exec("/bin/sh", "-c", script, **pipes)
+        live._transport.get_pipe_transport(1).pause_reading()
+        live.stdin.write(b"\n")
+        assert await live.stderr.readline() == b"there\n"
+        with pipe() as (hold, release):
+            dead = await aio.create_subprocess_exec("cat", stdin=hold, stdout=aio.PIPE)
+            protocol = Recorder(resume_writing=close_one_and_open_another)
+            transport, _ = await start(aio, "exec cat >/dev/null", protocol=protocol)
+            transport.send_signal(signal.SIGSTOP)
+            until_blocking(lambda: state(transport.get_pid()) == "T")
+            into = transport.get_pipe_transport(0)
+            into.set_write_buffer_limits(high=1000)
+            into.write(bytes((1 << 16) + 5000))
+            assert "pause_writing" in protocol.names()
+            await until(lambda: not busy_pollers())
+            transport.send_signal(signal.SIGCONT)
+            until_blocking(busy_pollers)  # there is room again
+            release.write(b"unread")
+            release.close()
+            until_blocking(lambda: exited(dead.pid))
+        await until(lambda: "resume_writing" in protocol.names())
+        live.stdin.write(b"\n")
+        assert await live.stdout.read() == b"one\ntwo\n"
+        into.close()
+        await end(transport, protocol)
+        for proc in dead, live:
+            assert await finish(proc) == 0
+
+    dead = live = None
     aio.run(main)
 
 

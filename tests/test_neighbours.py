@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from support import finish, kill_and_wait, pipe, running, shell_output, until
+from support import busy_pollers, finish, kill_and_wait, pipe, running, shell_output, until
 
 PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 
@@ -38,6 +38,35 @@ def test_a_forked_process_that_lives_on_hides_no_exit(aio, status):
             await finish(proc)
             release.close()
             assert os.waitpid(forked, 0) == (forked, 0)
+
+    aio.run(main)
+
+
+@pytest.mark.may_warn("use of fork")
+def test_copies_in_a_forked_process_keep_no_loop_busy(aio):
+    """Of a pipe that is closed here, whose events are nobody's any more."""
+    aio.uvloop_differs("does not survive a fork")
+
+    async def main():
+        async with running(
+            aio, "cat", stdin=aio.PIPE, stdout=aio.PIPE
+        ):  # so that there is a poller
+            script = "read line; echo line"
+            pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE}
+            proc = await aio.create_subprocess_exec("/bin/sh", "-c", script, **pipes)
+            with pipe() as (hold, release):
+                forked = os.fork()
+                if forked == 0:
+                    release.close()
+                    hold.read(1)
+                    os._exit(0)
+                proc._transport.get_pipe_transport(1).close()
+                proc.stdin.write(b"go on\n")
+                assert await proc.wait() == 0  # it could write, as the copy is open
+                await until(lambda: not busy_pollers())
+                await finish(proc)
+                release.close()
+                assert os.waitpid(forked, 0) == (forked, 0)
 
     aio.run(main)
 

@@ -5,7 +5,7 @@ import asyncio
 import mmap
 
 import pytest
-from support import finish, iterate, kill_and_wait, pattern, pipe, running, until
+from support import busy_pollers, finish, iterate, kill_and_wait, pattern, pipe, running, until
 
 MIB = 1 << 20
 HIGH_WATER = 64 * 1024
@@ -482,6 +482,21 @@ def test_killed_with_data_pending_leaves_nothing(aio):
             proc = await cat(aio)
             fill(proc.stdin)
             await kill_and_wait(proc)
+
+    aio.run(main)
+
+
+def test_idle_pipe_keeps_no_loop_busy(aio):
+    """That there is room is no news once all is written."""
+
+    async def main():
+        proc = await cat(aio)
+        data = pattern(MIB)
+        proc.stdin.write(data)
+        assert proc.stdin.transport.get_write_buffer_size() > 0
+        assert await proc.stdout.readexactly(MIB) == data
+        await until(lambda: not busy_pollers())
+        assert await finish(proc) == 0
 
     aio.run(main)
 

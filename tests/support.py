@@ -168,6 +168,17 @@ def until_blocking(predicate):
         time.sleep(0.001)
 
 
+async def driven(coro, future=None):
+    """What a coroutine returns, by send() alone; if it was begun, the future that it waits for."""
+    while True:
+        if future is not None:
+            await until(future.done)
+        try:
+            future = coro.send(None)
+        except StopIteration as stop:
+            return stop.value
+
+
 async def iterate(times):
     """Let the loop run that many iterations."""
     for _ in range(times):

@@ -12,7 +12,7 @@ import threading
 from unittest import mock
 
 import pytest
-from support import children, finish, iterate, output_of, running, until
+from support import children, driven, finish, iterate, output_of, running, until
 
 METHODS = [
     "wait",
@@ -124,6 +124,31 @@ def test_removing_the_first_callback_of_what_is_waited_on_keeps_the_others(aio):
         coro.close()
 
     with_cat(aio, use)
+
+
+def test_what_is_waited_on_calls_back_after_a_call_of_ones_own(aio):
+    async def use(proc):
+        coro = proc.stdout.read(1)
+        future = coro.send(None)
+        heard = []
+        future.add_done_callback(heard.append)
+        await iterate(2)  # out of whatever woke this task
+        proc.stdout.feed_data(b"x")
+        await iterate(2)
+        assert heard == [future]
+        coro.close()
+
+    with_cat(aio, use)
+
+
+def test_tuple_that_send_returns_is_whole(aio):
+    """Though an exception made with a tuple has its items for arguments."""
+
+    async def main():
+        proc = await aio.create_subprocess_exec("echo", "x", stdout=aio.PIPE)
+        assert await driven(proc.communicate()) == (b"x\n", None)
+
+    aio.run(main)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -63,6 +63,24 @@ def test_create(aio, steps, kind, times):
 
 
 @every_path
+def test_create_after_one_that_was_cancelled_while_others_are_on_their_way(aio):
+    async def main():
+        creating = [asyncio.create_task(cat()) for _ in range(12)]
+        await iterate(1)
+        creating.pop().cancel()
+        await iterate(1)
+        creating.append(asyncio.create_task(cat()))
+        for proc in await asyncio.gather(*creating):
+            assert await finish(proc) == 0
+        await until_reaped()
+
+    def cat():
+        return aio.create_subprocess_exec("cat", stdin=aio.PIPE)
+
+    aio.run(main)
+
+
+@every_path
 @pytest.mark.parametrize("steps", STEPS)
 def test_create_of_a_program_that_does_not_exist(aio, steps):
     async def main():

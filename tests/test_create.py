@@ -462,15 +462,17 @@ def test_pass_fds_are_the_only_ones_kept(aio):
 def test_pass_fds_overrides_close_fds(aio):
     aio.uvloop_differs("ignores close_fds")
 
-    async def main(fd):
+    async def main(fd, other):
+        script = f"echo 1 >/dev/fd/{fd} && ! echo 2 >/dev/fd/{other}"
         with pytest.warns(RuntimeWarning, match=r"^pass_fds overriding close_fds\.$"):
             proc = await aio.create_subprocess_exec(
-                "/bin/sh", "-c", f"echo 1 >/dev/fd/{fd}", pass_fds=(fd,), close_fds=False
+                *("/bin/sh", "-c", script), stderr=aio.DEVNULL, pass_fds=(fd,), close_fds=False
             )
         assert await proc.wait() == 0
 
-    with pipe() as (out, into):
-        aio.run(main(into.fileno()))
+    with pipe() as (out, into), pipe() as (_, other):
+        os.set_inheritable(other.fileno(), True)
+        aio.run(main(into.fileno(), other.fileno()))
         assert os.read(out.fileno(), 10) == b"1\n"
 
 
@@ -566,6 +568,20 @@ def test_process_group_of_another_child(aio):
             return group - leader.pid
 
     assert aio.run(main) == 0
+
+
+def test_session_of_its_own_is_not_in_the_group_of_another_child(aio):
+    """It is made first, and who leads a session cannot leave its group."""
+    aio.uvloop_differs("no process_group=")
+
+    async def main():
+        async with running(aio, "cat", stdin=aio.PIPE, process_group=0) as leader:
+            with pytest.raises(PermissionError):
+                await aio.create_subprocess_exec(
+                    "true", start_new_session=True, process_group=leader.pid
+                )
+
+    aio.run(main)
 
 
 @linux

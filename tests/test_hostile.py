@@ -9,7 +9,7 @@ import signal
 import sys
 
 import pytest
-from support import iterate
+from support import TIMEOUT, driven, iterate
 
 import _fastproc
 
@@ -82,19 +82,43 @@ def test_forked_process_that_drops_a_create_leaves_the_child_alone(aio, turns):
             gc.collect()
             os._exit(0)
         assert os.waitpid(forked, 0)[1] == 0
-        while True:
-            try:
-                while not waiting.done():
-                    await asyncio.sleep(0.001)
-                waiting = create.send(None)
-            except StopIteration as stop:
-                proc = stop.value
-                break
+        proc = await driven(create, waiting)
         assert proc.returncode is None
         proc.terminate()
         assert await proc.wait() == -signal.SIGTERM
 
     aio.run(main)
+
+
+@pytest.mark.may_warn("use of fork")
+def test_forked_process_that_closes_the_loop_leaves_the_child_alone(aio):
+    """One that was being started when it was forked off."""
+    aio.oracle_differs("hangs", when=not aio.is_fastproc)
+    if aio.on_uvloop:
+        pytest.skip("the poller that libuv empties is the parent's as well")
+
+    async def end():
+        proc = await driven(create, waiting)
+        assert proc.returncode is None
+        proc.terminate()
+        assert await proc.wait() == -signal.SIGTERM
+
+    loop = aio.new_loop()
+    create = aio.create_subprocess_exec("sleep", "30")
+    asyncio._set_running_loop(loop)
+    waiting = create.send(None)
+    asyncio._set_running_loop(None)
+    forked = os.fork()
+    if forked == 0:
+        status = 1
+        try:
+            loop.close()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(forked, 0)[1] == 0
+    loop.run_until_complete(asyncio.wait_for(end(), TIMEOUT))
+    loop.close()
 
 
 def test_awaiting_what_a_hand_driven_coroutine_yields(aio):

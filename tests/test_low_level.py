@@ -363,6 +363,29 @@ def test_a_pipe_may_be_closed_in_a_callback(aio, where, fd):
     aio.run(main)
 
 
+def test_the_transport_may_be_closed_when_a_callback_is_only_looked_up(aio):
+    class Closing(Recorder):
+        @property
+        def process_exited(self):
+            self.transport.close()
+            return super().process_exited
+
+    async def main():
+        protocol = Closing()
+        with pipe() as (hold, _):
+            fd = hold.fileno()
+            script = f"read x; read x </dev/fd/{fd} & :"  # so that at the exit the pipes are open
+            transport, _ = await start(aio, script, protocol=protocol, pass_fds=[fd])
+            transport.get_pipe_transport(0).write(b"\n")
+            await protocol.ended
+        await iterate(3)
+        names = protocol.names()
+        for name in ("connection_made", "process_exited", "connection_lost"):
+            assert names.count(name) == 1, names
+
+    aio.run(main)
+
+
 def test_a_protocol_may_replace_itself(aio):
     aio.uvloop_differs("loses what follows")
 

@@ -105,9 +105,10 @@ def test_wait_returns_minus_n_for_signal_n(aio, name):
     aio.run(main)
 
 
-def test_status_of_a_core_dump_is_its_signal(aio):
+def test_status_of_a_core_dump_is_its_signal(aio, tmp_path):
     async def main():
-        proc = await aio.create_subprocess_exec("/bin/sh", "-c", "kill -SEGV $$")
+        script = "ulimit -c $(ulimit -H -c); kill -SEGV $$"
+        proc = await aio.create_subprocess_exec("/bin/sh", "-c", script, cwd=tmp_path)
         assert await proc.wait() == -signal.SIGSEGV
 
     aio.run(main)
@@ -518,6 +519,36 @@ def test_children_of_popen_and_asyncio_beside_ours(aio):
 def test_loop_after_loop(aio):
     for n in range(5):
         assert aio.run(shell_output(aio, f"echo {n}")) == b"%d\n" % n
+
+
+def test_loop_at_the_address_of_another_whose_child_is_kept(aio):
+    kept, addresses = [], set()
+
+    async def main():
+        proc = await exit_with(aio, 3)
+        assert await proc.wait() == 3
+        await iterate(3)
+        return proc
+
+    for _ in range(10):
+        loop = aio.new_loop()
+        been_there = id(loop) in addresses
+        addresses.add(id(loop))
+        kept.append(loop.run_until_complete(main()))
+        loop.close()
+        del loop
+        gc.collect()
+        if been_there:
+            break
+
+
+def test_burst_after_burst(aio):
+    async def main():
+        for _ in range(3):
+            procs = await asyncio.gather(*(exit_with(aio, n) for n in range(20)))
+            assert await asyncio.gather(*(proc.wait() for proc in procs)) == [*range(20)]
+
+    aio.run(main)
 
 
 def test_kill_and_wait_in_a_row(aio):

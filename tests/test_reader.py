@@ -4,7 +4,18 @@ import asyncio
 import sys
 
 import pytest
-from support import finish, iterate, kill_and_wait, pattern, running, silent_reader, until
+from support import (
+    LINUX,
+    exited,
+    finish,
+    iterate,
+    kill_and_wait,
+    pattern,
+    running,
+    silent_reader,
+    until,
+    until_blocking,
+)
 
 MIB = 1 << 20
 BUSY = r"^{}\(\) called while another coroutine is already waiting for incoming data$"
@@ -669,6 +680,18 @@ def test_child_is_held_back_while_nobody_reads(aio):
     aio.run(main)
 
 
+def test_taking_all_that_is_there_resumes_at_once(aio):
+    async def main():
+        proc = await child(aio, f"head -c {MIB} /dev/zero", limit=1000)
+        await until(lambda: "paused" in repr(proc.stdout))
+        taken = await answer(proc.stdout.read(MIB))
+        assert proc._transport.get_pipe_transport(1).is_reading()
+        assert taken + await proc.stdout.read() == bytes(MIB)
+        assert await finish(proc) == 0
+
+    aio.run(main)
+
+
 @pytest.mark.parametrize("limit", [1, 4096, 1 << 16])
 @pytest.mark.parametrize("size", [1, 1000, 1 << 16, 1 << 22])
 def test_all_data_comes_whatever_limit_and_size(aio, limit, size):
@@ -725,6 +748,19 @@ def test_data_stays_readable_after_the_exit(aio):
         assert await proc.stdout.readline() == b""
         assert proc.stdout.at_eof()
         await finish(proc)
+
+    aio.run(main)
+
+
+@pytest.mark.skipif(not LINUX, reason="pipes have a fixed size")
+def test_all_that_an_ended_child_has_left_in_a_large_pipe(aio):
+    aio.uvloop_differs("no pipesize=")
+
+    async def main():
+        proc = await child(aio, "head -c 600000 /dev/zero", pipesize=MIB)
+        until_blocking(lambda: exited(proc.pid))
+        assert await proc.stdout.read() == bytes(600_000)
+        assert await finish(proc) == 0
 
     aio.run(main)
 

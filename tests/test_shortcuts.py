@@ -217,6 +217,27 @@ def test_results_are_not_kept(aio):
     aio.run(main)
 
 
+def test_what_is_kept_to_be_used_again_keeps_no_type(aio):
+    only_fastproc(aio)
+
+    async def main():
+        reader = aio.StreamReader(loop=asyncio.get_running_loop())
+        reader.feed_data(b"\n" * 100)
+        coro = reader.readline()
+        kinds = [type(coro)]
+        with pytest.raises(StopIteration) as caught:
+            next(coro)
+        kinds.append(caught.type)
+        del coro, caught
+        before = [sys.getrefcount(kind) for kind in kinds]
+        for _ in range(50):
+            await reader.readline()
+        after = [sys.getrefcount(kind) for kind in kinds]
+        assert all(now - then < 10 for then, now in zip(before, after))  # each spare is not one
+
+    aio.run(main)
+
+
 def test_awaitable_that_is_used_again_still_warns(aio):
     """If it is dropped without having been awaited, this time."""
     only_fastproc(aio)

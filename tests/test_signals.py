@@ -5,7 +5,7 @@ import os
 import sys
 
 import pytest
-from support import LINUX, Holdings, iterate, output_of
+from support import LINUX, Holdings, driven, iterate, output_of
 
 every_path = pytest.mark.every_path
 plainest = pytest.mark.only_paths("fastproc-thread")
@@ -103,17 +103,6 @@ class Handler:
         return self.left <= 0
 
 
-async def rest_of(create, waiting):
-    """Its result after a first step by hand."""
-    while True:
-        while not waiting.done():
-            await asyncio.sleep(0.001)
-        try:
-            waiting = create.send(None)
-        except StopIteration as stop:
-            return stop.value
-
-
 def test_handler_that_raises_within_create(aio):
     """At every step of what it calls: its exception comes out, and the loop is as it was."""
     aio.oracle_differs("may leave a child or the loop unfit", when=not aio.is_fastproc)
@@ -131,17 +120,19 @@ def test_handler_that_raises_within_create(aio):
             assert handler.has_raised
         else:
             assert not handler.has_raised, "the exception is lost"
-            proc = await rest_of(create, waiting)
+            proc = await driven(create, waiting)
             assert (await proc.communicate(b"x"))[0] == b"x"
         return handler.has_raised
 
     async def main():
         nonlocal raised
         before = Holdings()
+        watched = asyncio.get_running_loop()._selector.get_map()
+        idle = set(watched)
         while await attempt(raised + 1):
             raised += 1
             await iterate(3)
-            assert not before.news()
+            assert not before.news() and set(watched) == idle
             for _ in range(2):  # on the same numbers of descriptors
                 assert await output_of(aio, "echo", "works") == b"works\n"
             await iterate(3)

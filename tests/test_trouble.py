@@ -17,12 +17,14 @@ from support import (
     LINUX,
     Holdings,
     children,
+    descriptors,
     exited,
     finish,
     free_descriptors,
     iterate,
     kill_and_wait,
     output_of,
+    pipe,
     running,
     shell_output,
     until,
@@ -271,6 +273,47 @@ def test_loop_closed_while_something_is_pending(aio, what, steps):
     del loop
     gc.collect()
     assert not children()
+
+
+@linux
+@pytest.mark.may_warn("subprocess .* is still running")
+def test_loop_closed_with_children_that_wait_to_be_started(aio):
+    aio.oracle_differs("starts all at once, and leaves them")
+    before = descriptors()
+    count = 3 + aio.core.machine()["gate"]
+    loop = aio.new_loop()
+    creating = [aio.create_subprocess_exec("sleep", "100", stdin=1) for _ in range(count)]
+    loop.run_until_complete(start(*creating))
+    loop.close()
+    assert not children()
+    if not aio.on_uvloop:  # which closes some of its own in its destructor
+        assert descriptors() == before
+    for coro in creating:
+        coro.close()
+
+
+@linux
+def test_loop_closed_with_a_pipe_that_outlives_its_child(aio):
+    """Held by a grandchild: what was read of it is not all, and nothing stays open."""
+    aio.oracle_differs("leaves it open")
+    with pipe() as (hold, release):
+        fd = hold.fileno()
+        before = descriptors()
+        loop = aio.new_loop()
+
+        async def main():
+            script = f"echo line; read x </dev/fd/{fd} & :"
+            kwds = {"stdout": aio.PIPE, "pass_fds": [fd]}
+            proc = await aio.create_subprocess_exec("/bin/sh", "-c", script, **kwds)
+            assert await proc.stdout.readexactly(2) == b"li"
+            assert await proc.wait() == 0
+            return proc
+
+        proc = loop.run_until_complete(main())
+        loop.close()
+        assert str(proc.stdout.exception()) == "Event loop is closed"
+        if not aio.on_uvloop:
+            assert descriptors() == before
 
 
 @pytest.mark.may_warn("subprocess .* is still running")

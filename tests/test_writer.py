@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import contextlib
 import mmap
 
 import pytest
@@ -220,6 +221,57 @@ def test_write_buffer_limits_decide_when_drain_waits(aio):
             draining.cancel()
             await asyncio.wait([draining])
             writer.transport.abort()
+
+    aio.run(main)
+
+
+@contextlib.asynccontextmanager
+async def cat_later(aio):
+    """(child, let): it does not read before let() is called."""
+    with pipe() as (hold, release):
+        fd = hold.fileno()
+        script = f"read x </dev/fd/{fd}; exec cat"
+        proc = await shell(aio, script, stdout=aio.PIPE, pass_fds=[fd])
+        yield proc, release.close
+        assert await finish(proc) == 0
+
+
+def test_pipe_that_is_just_full_takes_more(aio):
+    async def main():
+        async with cat_later(aio) as (proc, let):
+            data = b""
+            while not proc.stdin.transport.get_write_buffer_size() and len(data) < 4 * MIB:
+                piece = pattern(4096, len(data))  # of which just so many fill a pipe
+                proc.stdin.write(piece)
+                data += piece
+            let()
+            await proc.stdin.drain()
+            proc.stdin.close()
+            assert await proc.stdout.read() == data
+
+    aio.run(main)
+
+
+def test_marks_are_to_the_byte(aio):
+    """Above the high one there is waiting, and at the low one there is none any more."""
+
+    async def main():
+        async with cat_later(aio) as (proc, let):
+            transport, protocol = proc.stdin.transport, proc.stdin._protocol
+            transport.set_write_buffer_limits(high=4 * MIB)
+            proc.stdin.write(bytes(2 * MIB))
+            pending = transport.get_write_buffer_size()
+            transport.set_write_buffer_limits(high=pending + 1000, low=0)
+            proc.stdin.write(bytes(1000))
+            assert not protocol._paused
+            proc.stdin.write(b"x")
+            assert protocol._paused
+            let()
+            reading = asyncio.create_task(proc.stdout.read())
+            await until(lambda: transport.get_write_buffer_size() == 0)
+            assert not protocol._paused
+            proc.stdin.close()
+            assert len(await reading) == 2 * MIB + 1001
 
     aio.run(main)
 

@@ -146,6 +146,13 @@ TEST(fd_null_reads_nothing_and_swallows_all)
     fp_fd_close(&fd);
 }
 
+TEST(fd_null_is_not_inherited_when_nothing_is_closed_either)
+{
+    int fd = fp_fd_null();
+    CHECK(fd > 2 && is_close_on_exec(fd)); /* from the beginning: nothing had to be lifted */
+    fp_fd_close(&fd);
+}
+
 TEST(fd_null_without_descriptors_leaves_nothing_open)
 {
     leave_free_descriptors(0);

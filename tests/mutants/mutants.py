@@ -1,0 +1,1120 @@
+"""Faults to be put into the C code, one at a time, and who is to see each; see run.py.
+
+A test is "file.py words", a file of tests/ and what pytest's -k understands, or a script and what to
+give it: "native" and "sanitized" (tests/native/run.py), "leaks", "faults". The first that fails
+ends it, so the quickest comes first.
+"""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    name: str
+    file: str  # in _fastproc/
+    old: str  # occurs once
+    new: str
+    breaks: str
+    tests: tuple
+
+
+MUTANTS = []
+
+
+def mutant(name, file, old, new, breaks, *tests):
+    MUTANTS.append(Mutant(name, file, old, new, breaks, tests))
+
+
+# ---- posix: descriptors and the poller ----
+
+mutant(
+    "lifted_descriptor_left_open",
+    "posix/fd.c",
+    "    fp_fd_close(fd);\n    *fd = high;",
+    "    *fd = high;",
+    "a low descriptor stays open beside its copy",
+    "native fd_lift",
+)
+mutant(
+    "pipe_without_cloexec",
+    "posix/fd.c",
+    "pipe2(fds, O_CLOEXEC | flags)",
+    "pipe2(fds, flags)",
+    "other programs inherit our pipes",
+    "native fd_pipe",
+)
+mutant(
+    "null_without_cloexec",
+    "posix/fd.c",
+    'open("/dev/null", O_RDWR | O_CLOEXEC)',
+    'open("/dev/null", O_RDWR)',
+    "other programs inherit our /dev/null",
+    "native fd_null",
+)
+mutant(
+    "read_interrupted",
+    "posix/fd.c",
+    "        n = read(fd, to, size);\n    while (n < 0 && errno == EINTR);",
+    "        n = read(fd, to, size);\n    while (0);",
+    "a signal is taken for an error of the pipe",
+    "native interruptions",
+)
+mutant(
+    "writev_interrupted",
+    "posix/fd.c",
+    "        n = writev(fd, parts, count);\n    while (n < 0 && errno == EINTR);",
+    "        n = writev(fd, parts, count);\n    while (0);",
+    "a signal is taken for an error of the pipe",
+    "native interruptions",
+)
+mutant(
+    "close_changes_errno",
+    "posix/fd.c",
+    "        errno = saved;",
+    "        (void)saved;",
+    "the error that is reported is that of the cleaning up",
+    "native fd_close",
+)
+mutant(
+    "poller_without_cloexec",
+    "posix/poller_epoll.c",
+    "epoll_create1(EPOLL_CLOEXEC)",
+    "epoll_create1(0)",
+    "other programs inherit the poller",
+    "native poller_is_not_inherited",
+)
+mutant(
+    "poller_waits_for_no_room",
+    "posix/poller_epoll.c",
+    "((interest & FP_WANT_WRITE) ? EPOLLOUT : 0)",
+    "0u",
+    "what is queued is never written",
+    "test_writer.py pending",
+)
+mutant(
+    "poller_hides_a_broken_pipe",
+    "posix/poller_epoll.c",
+    "((got & EPOLLERR) ? FP_BROKEN : 0)",
+    "0u",
+    "a child that closes its stdin is not noticed",
+    "test_writer.py noticed",
+)
+
+# ---- posix: the parent's half of a spawn ----
+
+mutant(
+    "mask_of_the_parent_not_restored",
+    "posix/spawn.c",
+    "    restore_signals(&request->caller_mask);\n    if (pid < 0)",
+    "    (void)restore_signals;\n    if (pid < 0)",
+    "the parent hears no signals any more",
+    "native spawn_leaves_mask",
+)
+mutant(
+    "signals_not_blocked",
+    "posix/spawn.c",
+    "const uint64_t all = ~UINT64_C(0);",
+    "const uint64_t all = 0;",
+    "signals that the caller has blocked are let in around the clone",
+    "native spawn_child_never",
+)
+mutant(
+    "outcome_pipe_kept_open",
+    "posix/spawn.c",
+    "    fp_fd_close(&ends[1]); /* the child has its own; EOF means that it is gone */\n",
+    "",
+    "the end of the exec is never seen",
+    "native spawn_starts",
+)
+mutant(
+    "handlers_kept_without_clone3",
+    "posix/spawn.c",
+    "    request->reset_handlers = true;",
+    "    request->reset_handlers = false;",
+    "handlers of the parent's run in the child, on its memory",
+    "native without_clone3",
+)
+mutant(
+    "handlers_kept_by_clone3",
+    "posix/spawn.c",
+    ".flags = flags | CLONE_PIDFD | CLEAR_HANDLERS,",
+    ".flags = flags | CLONE_PIDFD,",
+    "handlers of the parent's run in the child, on its memory",
+    "native spawn_child_never",
+)
+mutant(
+    "ids_changed_in_shared_memory",
+    "posix/spawn.c",
+    "request->set_groups || request->set_gid || request->set_uid;",
+    "request->set_groups || request->set_gid;",
+    "user= leaves the parent not dumpable",
+    "test_security.py user",
+)
+mutant(
+    "outcome_not_waited_for",
+    "posix/spawn.c",
+    "            return FP_OUTCOME_PENDING;",
+    "            return FP_OUTCOME_GONE;",
+    "a stack is freed that the child still runs on",
+    "native spawn_outcome",
+)
+mutant(
+    "failed_clone_leaves_a_pipe",
+    "posix/spawn.c",
+    "close_pipe:\n    fp_fd_close(&ends[0]);",
+    "close_pipe:",
+    "each refusal by the kernel costs a descriptor",
+    "native too_many_processes",
+)
+mutant(
+    "failure_of_the_child_not_heard",
+    "posix/spawn.c",
+    "        *error = record; /*",
+    "        (void)record; /*",
+    "a program that is not there seems to have started",
+    "native spawn_of_a_missing",
+)
+
+# ---- posix: the child's half ----
+
+mutant(
+    "stdio_may_be_the_outcome_pipe",
+    "posix/child.c",
+    "            return -EBADF; /* closed",
+    "            continue; /* closed",
+    "a closed descriptor given as a stream is the internal pipe",
+    "native spawn_never_redirects",
+)
+mutant(
+    "stdio_in_place_not_inherited",
+    "posix/child.c",
+    "from[fd] == fd ? sys_set_inheritable(fd) : sys_dup_to(from[fd], fd);",
+    "from[fd] == fd ? 0 : sys_dup_to(from[fd], fd);",
+    "a descriptor that is in its place already is closed by the exec",
+    "native spawn_stdio_on_its_own_place",
+    "test_create.py shuffle",
+)
+mutant(
+    "stdio_overwritten_in_a_shuffle",
+    "posix/child.c",
+    "from[fd] >= 0 && from[fd] < 3 && from[fd] != fd)",
+    "from[fd] >= 0 && from[fd] < 1 && from[fd] != fd)",
+    "stderr=1 is what stdout was made to be",
+    "test_create.py shuffle",
+)
+mutant(
+    "ignored_signals_reset",
+    "posix/child.c",
+    "                now.handler != (void *)SIG_IGN)",
+    "                now.handler != (void *)1024)",
+    "what the parent ignores the child does not, where there is no clone3",
+    "native without_clone3",
+    "native spawn_resets_handlers",
+)
+mutant(
+    "sigpipe_not_restored",
+    "posix/child.c",
+    "        sys_sigaction(SIGPIPE, &to_default, NULL);",
+    "        {}",
+    "the child ignores SIGPIPE as Python does",
+    "test_create.py restore_signals",
+)
+mutant(
+    "mask_of_the_child_not_restored",
+    "posix/child.c",
+    "    sys_set_mask(&request->caller_mask);",
+    "    {}",
+    "the child hears no signals",
+    "test_create.py mask",
+)
+mutant(
+    "mask_restored_before_the_handlers",
+    "posix/child.c",
+    "    const struct sys_sigaction to_default = {0};\n    if",
+    "    const struct sys_sigaction to_default = {0};\n    sys_set_mask(&request->caller_mask);\n    if",
+    "handlers of the parent's run in the child, on its memory",
+    "native spawn_child_never",
+)
+mutant(
+    "pass_fds_not_kept",
+    "posix/child.c",
+    "long result = sys_set_inheritable(request->pass_fds[i]);",
+    "long result = 0;",
+    "the child is not given its pass_fds",
+    "test_create.py overrides",
+)
+mutant(
+    "session_after_the_group",
+    "posix/child.c",
+    "    if (request->new_session)\n        sys_setsid(); /* fails only for a leader, which a new child is not */\n"
+    "    if (request->process_group >= 0)\n        result = sys_setpgid(request->process_group);",
+    "    if (request->process_group >= 0)\n        result = sys_setpgid(request->process_group);\n"
+    "    if (request->new_session)\n        sys_setsid();",
+    "a child that leads a session is in another's group",
+    "test_create.py session_of_its_own",
+)
+mutant(
+    "uid_before_gid",
+    "posix/child.c",
+    "    if (result >= 0 && request->set_gid)\n        result = sys_setregid(request->gid);\n"
+    "    if (result >= 0 && request->set_uid)\n        result = sys_setreuid(request->uid);",
+    "    if (result >= 0 && request->set_uid)\n        result = sys_setreuid(request->uid);\n"
+    "    if (result >= 0 && request->set_gid)\n        result = sys_setregid(request->gid);",
+    "who is not root any more cannot change the group",
+    "test_security.py ids",
+)
+mutant(
+    "uid_before_the_groups",
+    "posix/child.c",
+    "    if (result >= 0 && request->set_groups)\n"
+    "        result = sys_setgroups(request->group_count, request->groups);\n",
+    "    if (result >= 0 && request->set_uid)\n        result = sys_setreuid(request->uid);\n"
+    "    if (result >= 0 && request->set_groups)\n"
+    "        result = sys_setgroups(request->group_count, request->groups);\n",
+    "who is not root any more cannot change the groups",
+    "test_security.py ids",
+)
+mutant(
+    "failed_setregid_ignored",
+    "posix/child.c",
+    "        result = sys_setregid(request->gid);",
+    "        sys_setregid(request->gid);",
+    "a child runs with a group that it was to lose",
+    "test_security.py ids",
+    "native ids",
+)
+mutant(
+    "no_groups_are_not_set",
+    "posix/child.c",
+    "if (result >= 0 && request->set_groups)",
+    "if (result >= 0 && request->group_count > 0)",
+    "extra_groups=[] keeps the parent's",
+    "test_security.py groups",
+)
+mutant(
+    "umask_ignored",
+    "posix/child.c",
+    "        sys_umask(request->umask);",
+    "        {}",
+    "umask= does nothing",
+    "test_create.py umask",
+)
+mutant(
+    "last_error_of_the_search_reported",
+    "posix/child.c",
+    "if (last != -ENOENT && last != -ENOTDIR && telling == 0)",
+    "if (last != -ENOENT && last != -ENOTDIR)",
+    "of several errors of a PATH not the first is raised",
+    "test_create.py path_search",
+    "native spawn_over",
+)
+mutant(
+    "one_descriptor_not_closed",
+    "posix/child.c",
+    "sys_close_range(FIRST_EXTRA_FD, ~0U, CLOSE_RANGE_BY_EXEC)",
+    "sys_close_range(FIRST_EXTRA_FD + 1, ~0U, CLOSE_RANGE_BY_EXEC)",
+    "the child inherits descriptor 3",
+    "native spawn_close_fds",
+    "test_create.py nothing_of_ours",
+    "test_security.py descriptor",
+)
+mutant(
+    "failed_exec_is_silent",
+    "posix/child.c",
+    "    if (result < 0)\n        fail(request, FP_STAGE_SETUP, result);\n    if (request->begin_in",
+    "    if (request->begin_in",
+    "a stream that could not be placed is not reported",
+    "native spawn_stdio_that_is_not_open",
+)
+
+# ---- posix: the exit ----
+
+mutant(
+    "waiter_thread_reaps",
+    "posix/exit.c",
+    "wait_for(P_PID, waiter.pid, &info, WEXITED | WNOWAIT, NULL);",
+    "wait_for(P_PID, waiter.pid, &info, WEXITED, NULL);",
+    "the thread takes the status that it only was to wait for",
+    "native exit_without_pidfds",
+    "test_process.py exit_status",
+)
+mutant(
+    "waiter_thread_takes_signals",
+    "posix/exit.c",
+    "sigfillset(&all); /* signals",
+    "sigemptyset(&all); /* signals",
+    "handlers run in a thread that Python does not know",
+    "native exit_thread",
+)
+mutant(
+    "waiter_thread_only_closes",
+    "posix/exit.c",
+    '    fp_fd_write(waiter.wake, "", 1); /*',
+    "    /*",
+    "a process forked since hides the exit",
+    "test_neighbours.py hides_no_exit",
+)
+mutant(
+    "signal_after_the_reap",
+    "posix/exit.c",
+    "    if (child->reaped || child->pid <= 0)",
+    "    if (child->pid <= 0)",
+    "a signal goes to whoever has the pid now",
+    "native exit_signal",
+    "test_signals.py pid",
+)
+mutant(
+    "core_dump_taken_for_an_exit",
+    "posix/exit.c",
+    "info->si_code == CLD_EXITED ?",
+    "info->si_code != CLD_KILLED ?",
+    "a child that dumps core seems to have exited with the number of its signal",
+    "test_process.py core_dump",
+)
+mutant(
+    "pid_of_another_watched",
+    "posix/exit.c",
+    "if (err == 0 && (!by_pid || is_there(child)))",
+    "if (err == 0 && (by_pid || !by_pid))",
+    "a pidfd is opened of whoever has the pid now",
+    "test_signals.py anothers",
+    "native exit_",
+)
+mutant(
+    "peek_takes_the_status",
+    "posix/exit.c",
+    "    int err = wait_for_child(child, &info, WEXITED | WNOHANG | WNOWAIT, NULL);",
+    "    int err = wait_for_child(child, &info, WEXITED | WNOHANG, NULL);",
+    "poll() of the Popen takes the status away from the loop",
+    "test_low_level.py popen",
+)
+mutant(
+    "destroyed_child_left_open",
+    "posix/exit.c",
+    "    leave_waiter(child);\n    fp_fd_close(&child->fd);\n    return err;",
+    "    leave_waiter(child);\n    return err;",
+    "the pidfd of a child that was put an end to stays open",
+    "native exit_destroy",
+)
+mutant(
+    "pidfd_dropped_in_failure",
+    "posix/exit.c",
+    "    fp_fd_close(&pidfd);\n    return start_waiter_thread",
+    "    return start_waiter_thread",
+    "a pidfd stays open when a thread watches instead",
+    "native exit_watch",
+    "native exit_",
+)
+
+# ---- stream ----
+
+mutant(
+    "buffer_one_byte_short",
+    "stream/buffer.c",
+    "    if (buffer->size - buffer->end >= more)",
+    "    if (buffer->size - buffer->end + 1 >= more)",
+    "one byte behind the block is written",
+    "sanitized buffer",
+)
+mutant(
+    "buffer_searched_beyond_its_end",
+    "stream/buffer.c",
+    "*(const unsigned char *)separator, length - from)",
+    "*(const unsigned char *)separator, length)",
+    "a separator is found behind the data",
+    "native buffer",
+)
+mutant(
+    "empty_buffer_does_not_start_over",
+    "stream/buffer.c",
+    "    if (buffer->start == buffer->end)\n        buffer->start = buffer->end = 0;",
+    "",
+    "a buffer that is emptied all the time grows",
+    "native buffer_consumed",
+)
+mutant(
+    "nothing_there_is_an_error",
+    "stream/inflow.c",
+    "        return FP_FLOW_AGAIN;",
+    "        return FP_FLOW_EOF;",
+    "an empty pipe is taken for one that has ended",
+    "native inflow_with_nothing",
+)
+mutant(
+    "inflow_seems_drained",
+    "stream/inflow.c",
+    "inflow->drained = (size_t)size < room;",
+    "inflow->drained = (size_t)size <= room;",
+    "what is left in the pipe of an ended child is lost",
+    "test_reader.py has_left",
+)
+mutant(
+    "inflow_without_memory",
+    "stream/inflow.c",
+    "            inflow->err = ENOMEM;\n            return FP_FLOW_ERROR;\n        }\n        room",
+    "            return FP_FLOW_AGAIN;\n        }\n        room",
+    "a reader without memory tries for ever",
+    "native inflow_out_of_memory",
+)
+mutant(
+    "partial_write_sent_twice",
+    "stream/outflow.c",
+    "            piece->bytes += left;\n",
+    "",
+    "what went through is sent once more",
+    "native outflow_reuses",
+)
+mutant(
+    "pending_not_counted_down",
+    "stream/outflow.c",
+    "    outflow->pending -= piece->count;\n",
+    "",
+    "drain() waits for what is written already",
+    "native outflow_writes",
+)
+mutant(
+    "owner_of_written_bytes_kept",
+    "stream/outflow.c",
+    "    if (owner != NULL)\n        outflow->release(owner);",
+    "    (void)owner;",
+    "what was written is never freed",
+    "native outflow_keeps_a_reference",
+)
+mutant(
+    "last_piece_not_forgotten",
+    "stream/outflow.c",
+    "    if (outflow->first == NULL)\n        outflow->last = NULL;\n",
+    "",
+    "the next write goes into memory that is free",
+    "sanitized outflow",
+)
+
+# ---- binding: the hub ----
+
+mutant(
+    "generation_of_a_slot_kept",
+    "binding/hub.c",
+    "    freed->generation++;\n",
+    "",
+    "an event of a closed pipe reaches the next owner of its slot",
+    "test_low_level.py stale",
+)
+mutant(
+    "closed_without_removing",
+    "binding/hub.c",
+    "        fp_poller_remove(&hub->poller, fd);",
+    "        (void)fd;",
+    "a copy in a forked process keeps the poller busy for ever",
+    "test_neighbours.py loop_busy",
+)
+mutant(
+    "fork_not_noticed",
+    "binding/hub.c",
+    "    return hub->fork_generation != hub->state->fork_generation;",
+    "    return hub == NULL;",
+    "a forked process works on the parent's children and poller",
+    "test_hostile.py drops_a_create",
+)
+mutant(
+    "refused_registration_keeps_its_slot",
+    "binding/hub.c",
+    "        Py_DECREF(free_slot(hub, slot)); /* not the last: the caller has one */\n",
+    "",
+    "what could not be watched is referred to for ever",
+    "faults create_and_wait",
+)
+mutant(
+    "removed_owner_kept",
+    "binding/hub.c",
+    "    PyObject *owner = free_slot(hub, removed);\n    Py_DECREF(owner);",
+    "    (void)free_slot(hub, removed);",
+    "every child and pipe is kept for ever",
+    "test_low_level.py weak",
+)
+mutant(
+    "interrupt_told_twice",
+    "binding/hub.c",
+    "    PyObject *interrupt = hub->interrupt;\n    hub->interrupt = NULL;",
+    "    PyObject *interrupt = Py_XNewRef(hub->interrupt);",
+    "a KeyboardInterrupt comes again in every turn",
+    "test_hostile.py interrupt",
+)
+mutant(
+    "token_of_a_loop_that_failed",
+    "binding/hub_type.c",
+    "    unregister_token(hub, loop, hub->poller.fd); /* what was",
+    "    /* what was",
+    "a loop that was interrupted when it began to watch keeps on",
+    "test_signals.py handler_that_raises",
+)
+mutant(
+    "rest_leaves_the_poller_open",
+    "binding/hub_type.c",
+    "        fp_poller_close(&poller);\n",
+    "",
+    "a descriptor is lost whenever nothing is left to watch",
+    "test_scale.py nothing_is_open",
+    "test_process.py wait_returns",
+)
+mutant(
+    "loop_closed_pipe_skipped",
+    "binding/hub_type.c",
+    "            read_pipe_loop_closed((ReadPipeObject *)owner);",
+    "            {}",
+    "a pipe of an ended child outlives its loop",
+    "test_trouble.py outlives_its_child",
+)
+mutant(
+    "loop_closed_queue_skipped",
+    "binding/hub_type.c",
+    "        gate_dequeue(hub, transport);\n        transport_loop_closed(transport, forked_off);",
+    "        gate_dequeue(hub, transport);",
+    "what waited to be started is kept when the loop ends",
+    "test_trouble.py wait_to_be_started",
+)
+mutant(
+    "hub_of_another_loop",
+    "binding/hub_type.c",
+    "if (hub == NULL || !hub_is_alive(hub) || !belongs_to(hub, loop)) {",
+    "if (hub == NULL || !hub_is_alive(hub)) {",
+    "a loop at the address of another gets its hub",
+    "test_process.py address",
+)
+mutant(
+    "last_hub_not_forgotten",
+    "binding/hub_type.c",
+    "        hub->state->last_hub = NULL;",
+    "        {}",
+    "the shortcut leads to a hub that is free",
+    "test_process.py loop_after_loop",
+    "test_trouble.py loops_closed",
+)
+mutant(
+    "hub_not_taken_out",
+    "binding/hub_type.c",
+    "        PyDict_DelItem(hub->state->hubs, hub->loop_id);",
+    "        {}",
+    "a hub is found that is free",
+    "test_process.py loop_after_loop",
+    "test_trouble.py loops_closed",
+    "leaks loop",
+)
+
+# ---- binding: starting ----
+
+mutant(
+    "gate_never_released",
+    "binding/transport.c",
+    "    self->hub->starting--;",
+    "    {}",
+    "after a few children none is started any more",
+    "test_communicate.py many_at_once",
+)
+mutant(
+    "tail_of_the_queue_kept",
+    "binding/gate.c",
+    "            hub->queued = before;",
+    "            {}",
+    "the next child that has to wait is lost",
+    "test_process.py burst",
+)
+mutant(
+    "directory_of_the_call_forgotten",
+    "binding/launch.c",
+    "        launch->request.begin_in = &launch->directory;",
+    "        {}",
+    "a child that waited starts in another directory",
+    "test_hostile.py queued_child",
+)
+mutant(
+    "directory_left_open",
+    "binding/launch.c",
+    "    fp_fd_close(&launch->directory);\n",
+    "",
+    "a descriptor is lost for each child that waited",
+    "test_hostile.py queued_child or burst",
+)
+mutant(
+    "childs_ends_left_open",
+    "binding/launch.c",
+    "        fp_fd_close(&theirs[fd]);",
+    "        {}",
+    "the child's ends of the pipes stay open",
+    "test_communicate.py both_pipes",
+)
+mutant(
+    "environment_of_preexec_ignored",
+    "binding/launch.c",
+    "        launch->request.envp = environ;",
+    "        (void)environ;",
+    "what preexec_fn puts into the environment is lost",
+    "test_create.py preexec_fn_may_change",
+)
+mutant(
+    "gone_into_the_wrong_stage",
+    "binding/launch.c",
+    "        filename = launch->cwd;",
+    "        filename = launch->program;",
+    "a missing cwd is told as a missing program",
+    "test_create.py failure_is",
+)
+mutant(
+    "new_variables_not_seen",
+    "binding/own_env.c",
+    "    return environ[env->count] == NULL;",
+    "    return true;",
+    "children do not get variables that were added",
+    "test_create.py environment",
+)
+mutant(
+    "changed_variables_not_seen",
+    "binding/own_env.c",
+    "environ[i] == NULL || strcmp(environ[i], env->entries[i]) != 0)",
+    "environ[i] == NULL)",
+    "children do not get the new value of a variable",
+    "test_create.py environment",
+)
+mutant(
+    "environment_freed_too_early",
+    "binding/own_env.c",
+    "    (*latest)->references++;\n",
+    "",
+    "a child reads an environment that is free",
+    "test_create.py environment",
+    "test_process.py wait_returns",
+)
+mutant(
+    "equals_sign_allowed",
+    "binding/strings.c",
+    "'=', (size_t)PyBytes_GET_SIZE(key)) != NULL",
+    "'\\0', (size_t)PyBytes_GET_SIZE(key)) != NULL",
+    "a name with = sets another variable",
+    "test_bad_input.py equals",
+)
+mutant(
+    "empty_entry_of_path_is_the_root",
+    "binding/strings.c",
+    "bool slash = length > 0 && directory[length - 1] != '/';",
+    "bool slash = length == 0 || directory[length - 1] != '/';",
+    "an empty entry of PATH means / and not the cwd",
+    "test_create.py empty_entry",
+)
+mutant(
+    "pointers_one_short",
+    "binding/strings.c",
+    "(size_t)PyList_GET_SIZE(strings->paths) + env_count + 2;",
+    "(size_t)PyList_GET_SIZE(strings->paths) + env_count + 1;",
+    "the end of a list lies on the first string",
+    "test_create.py program",
+)
+mutant(
+    "limit_of_zero",
+    "binding/create.c",
+    "    if (*limit <= 0) {",
+    "    if (*limit < 0) {",
+    "limit=0 is taken",
+    "test_bad_input.py limit",
+)
+mutant(
+    "cancelled_create_keeps_the_child",
+    "binding/create.c",
+    "    self->number |= CHILD_GIVEN_UP;\n    transport_abandon(transport);",
+    "    self->number |= CHILD_GIVEN_UP;",
+    "the child of a cancelled create lives on",
+    "test_cancel.py create",
+)
+mutant(
+    "negative_pass_fds",
+    "binding/options.c",
+    "if (result == 0 && numbers[i] < 0) {",
+    "if (result == 0 && numbers[i] < -1) {",
+    "pass_fds=[-1] is taken",
+    "test_bad_input.py pass_fds",
+)
+mutant(
+    "id_that_means_unchanged",
+    "binding/options.c",
+    "value > UINT_MAX - 1LL)",
+    "value > (long long)UINT_MAX)",
+    "user=2**32-1 is taken, and keeps the parent's",
+    "test_bad_input.py unchanged",
+)
+mutant(
+    "groups_freed_twice",
+    "binding/options.c",
+    "            PyMem_Free(*groups);\n            *groups = NULL;",
+    "            PyMem_Free(*groups);",
+    "extra_groups with a wrong user= frees memory twice",
+    "test_bad_input.py wrong_user",
+)
+mutant(
+    "pass_fds_with_close_fds_false",
+    "binding/options.c",
+    "        launch->request.close_fds = true;",
+    "        {}",
+    "pass_fds does not override close_fds=False",
+    "test_create.py overrides",
+)
+
+# ---- binding: the child's life ----
+
+mutant(
+    "pidfd_of_the_dead_left_open",
+    "binding/transport.c",
+    "    hub_remove(self->hub, &self->slot, self->child.fd);\n    fp_fd_close(&self->child.fd);",
+    "    hub_remove(self->hub, &self->slot, self->child.fd);",
+    "each child costs a descriptor",
+    "test_scale.py nothing_is_open",
+)
+mutant(
+    "lost_status_is_zero",
+    "binding/transport.c",
+    "    self->returncode = reap == FP_REAP_LOST ? LOST_RETURNCODE : status.returncode;\n"
+    "    self->phase = TRANSPORT_EXITED;",
+    "    self->returncode = status.returncode;\n    self->phase = TRANSPORT_EXITED;",
+    "a status that somebody else took seems a success",
+    "test_trouble.py stolen",
+)
+mutant(
+    "lost_status_not_told",
+    "binding/transport.c",
+    "    if (reap == FP_REAP_LOST)\n        warn_of_lost_status(self);",
+    "    (void)warn_of_lost_status;",
+    "a status that somebody else took is made up without a word",
+    "test_trouble.py stolen",
+)
+mutant(
+    "forked_process_kills_the_children",
+    "binding/transport.c",
+    "    if (has_child && !forked_off) {",
+    "    if (has_child && (forked_off || !forked_off)) {",
+    "a forked process kills its parent's children when it ends",
+    "test_hostile.py closes_the_loop",
+)
+mutant(
+    "create_dropped_after_a_fork",
+    "binding/transport.c",
+    "if (self->abandoned || !hub_is_alive(self->hub)) /* in",
+    "if (self->abandoned) /* in",
+    "a forked process that drops a create kills the parent's child",
+    "test_hostile.py drops_a_create",
+)
+mutant(
+    "end_told_twice",
+    "binding/protocol.c",
+    "    self->finished = true;\n",
+    "",
+    "connection_lost comes twice",
+    "test_low_level.py looked_up",
+)
+mutant(
+    "callbacks_in_another_context",
+    "binding/protocol.c",
+    "child->context != NULL ? PyContext_Copy(child->context) : PyContext_CopyCurrent();\n    if",
+    "PyContext_CopyCurrent();\n    if",
+    "a protocol does not see the context variables of the create call",
+    "test_low_level.py copy_of_the_context",
+)
+mutant(
+    "end_of_a_pipe_told_twice",
+    "binding/pipe_protocol.c",
+    "    pipe->disconnected = true;\n",
+    "",
+    "pipe_connection_lost comes twice, connection_lost never",
+    "test_low_level.py told",
+)
+mutant(
+    "popen_wait_keeps_a_copy",
+    "binding/popen_view.c",
+    "        fp_fd_close(&fd);\n",
+    "",
+    "each wait() of the Popen costs a descriptor",
+    "test_low_level.py popen",
+)
+
+# ---- binding: reading ----
+
+mutant(
+    "paused_pipe_read_on",
+    "binding/read_pipe.c",
+    "    self->paused = true;\n    hub_remove(self->base.hub, &self->slot, self->flow.fd);\n",
+    "    self->paused = true;\n",
+    "a pipe that is paused is read all the same",
+    "test_low_level.py pausing",
+    "test_reader.py held_back",
+)
+mutant(
+    "closed_before_removed",
+    "binding/read_pipe.c",
+    "    hub_remove(self->base.hub, &self->slot, self->flow.fd);\n"
+    "    fp_fd_close(&self->flow.fd);\n    if",
+    "    fp_fd_close(&self->flow.fd);\n"
+    "    hub_remove(self->base.hub, &self->slot, self->flow.fd);\n    if",
+    "a copy in a forked process keeps the poller busy for ever",
+    "test_neighbours.py loop_busy",
+)
+mutant(
+    "roomy_pipes_not_counted_down",
+    "binding/read_pipe.c",
+    "        self->base.hub->roomy_pipes--;",
+    "        {}",
+    "after a few children no pipe is enlarged",
+    "test_shortcuts.py pipe",
+)
+mutant(
+    "hangup_is_the_end_of_the_data",
+    "binding/read_pipe.c",
+    "to_reader && hangup && self->flow.drained && self->slot >= 0)",
+    "to_reader && hangup && self->slot >= 0)",
+    "what an ended child has left in its pipe is lost",
+    "test_reader.py has_left",
+)
+mutant(
+    "loop_closed_looks_like_an_end",
+    "binding/read_pipe.c",
+    "        if (reader->exception == NULL)\n            reader->exception =",
+    "        if (reader->exception != NULL)\n            reader->exception =",
+    "a reader whose loop was closed does not say so",
+    "test_trouble.py outlives_its_child",
+)
+mutant(
+    "paused_at_twice_the_limit",
+    "binding/reader.c",
+    "length - self->limit > self->limit;",
+    "length - self->limit >= self->limit;",
+    "reading pauses one byte too early",
+    "test_reader.py paused",
+)
+mutant(
+    "resumed_below_the_limit",
+    "binding/reader.c",
+    "self->paused && fp_buffer_length(&self->buffer) <= self->limit &&",
+    "self->paused && fp_buffer_length(&self->buffer) < self->limit &&",
+    "reading goes on one byte too late",
+    "test_reader.py paused",
+)
+mutant(
+    "paused_pipe_waited_for",
+    "binding/reader.c",
+    "    if (self->paused && resume_transport(self) < 0) /*",
+    "    if (self->paused && self->limit == 0 && resume_transport(self) < 0) /*",
+    "who wants more than the limits waits for ever",
+    "test_reader.py deadlock",
+)
+mutant(
+    "woken_a_byte_too_late",
+    "binding/reader.c",
+    "if (self->waiter != NULL && fp_buffer_length(&self->buffer) >= self->wake_at)",
+    "if (self->waiter != NULL && fp_buffer_length(&self->buffer) > self->wake_at)",
+    "readexactly() waits with all its bytes there",
+    "test_reader.py readexactly",
+)
+mutant(
+    "waiter_not_told_of_a_bite",
+    "binding/reader.c",
+    "        self->wake_at = self->wake_at > count ? self->wake_at - count : 1;",
+    "        {}",
+    "who waits for a line does not hear of the rest",
+    "test_hostile.py bite",
+)
+mutant(
+    "searched_too_far",
+    "binding/reader.c",
+    "    self->scanned = self->scanned > count ? self->scanned - count : 0;\n",
+    "",
+    "lines are skipped over",
+    "test_reader.py readline",
+)
+mutant(
+    "block_given_without_resuming",
+    "binding/reader.c",
+    "    resume_if_due(self);\n    return bytes;\n}\n\nPyObject *reader_take",
+    "    return bytes;\n}\n\nPyObject *reader_take",
+    "a paused pipe is not read on",
+    "test_reader.py resumes_at_once",
+)
+mutant(
+    "line_limit_off_by_one",
+    "binding/reader_methods.c",
+    "    if ((search.found ? search.at : length) > reader->limit)",
+    "    if ((search.found ? search.at : length) >= reader->limit)",
+    "a line of just the limit is refused",
+    "test_reader.py limit",
+)
+mutant(
+    "separator_split_in_two_missed",
+    "binding/reader_methods.c",
+    "size_t clear = length + 1 > longest ? length + 1 - longest : 0;",
+    "size_t clear = length;",
+    "a separator that comes in two pieces is not found",
+    "test_reader.py readuntil",
+)
+mutant(
+    "end_does_not_wake",
+    "binding/reader.c",
+    "    self->eof = true;\n    future_wake(state_of(self), &self->waiter);",
+    "    self->eof = true;",
+    "who reads to the end waits for ever",
+    "test_reader.py read_to_the_end",
+)
+
+# ---- binding: writing ----
+
+mutant(
+    "full_pipe_is_broken",
+    "binding/write_pipe.c",
+    "        if (n < 0 && n != -EAGAIN) {",
+    "        if (n < 0) {",
+    "a pipe that is full is closed",
+    "test_writer.py just_full",
+)
+mutant(
+    "interest_in_room_kept",
+    "binding/write_pipe.c",
+    "    if (self->out.pending == 0 && set_interest(self, FP_WANT_NOTHING) < 0)\n        return;\n",
+    "",
+    "an empty pipe keeps the loop busy for ever",
+    "test_writer.py idle",
+)
+mutant(
+    "closed_pipe_waits_for_ever",
+    "binding/write_pipe.c",
+    "    if (self->out.pending == 0 && self->closing)\n        lose(self, NULL);",
+    "    {}",
+    "stdin is not closed when all is written",
+    "test_writer.py close_sends",
+)
+mutant(
+    "paused_at_the_high_water_mark",
+    "binding/write_pipe.c",
+    "self->out.pending > self->out.high_water)",
+    "self->out.pending >= self->out.high_water)",
+    "drain() waits a byte too early",
+    "test_writer.py marks",
+)
+mutant(
+    "resumed_below_the_low_water_mark",
+    "binding/write_pipe.c",
+    "self->out.pending <= self->out.low_water)",
+    "self->out.pending < self->out.low_water)",
+    "with marks of 0 drain() waits for ever",
+    "test_writer.py marks",
+)
+mutant(
+    "wait_closed_not_woken",
+    "binding/write_pipe.c",
+    "    future_wake_all(self->base.hub->state, &self->close_waiters);\n",
+    "",
+    "wait_closed() waits for ever",
+    "test_writer.py wait_closed",
+)
+mutant(
+    "drain_not_woken_by_the_end",
+    "binding/write_pipe.c",
+    "    self->lost_to = Py_XNewRef(exception);\n"
+    "    future_wake_all(self->base.hub->state, &self->drain_waiters);\n",
+    "    self->lost_to = Py_XNewRef(exception);\n",
+    "who drains into a child that dies waits for ever",
+    "test_writer.py broken_pipe or dies",
+)
+mutant(
+    "broken_without_anything_lost",
+    "binding/write_pipe.c",
+    "        if (self->out.pending > 0 &&\n            (exception",
+    "        if (self->fd >= 0 &&\n            (exception",
+    "a child that closes its stdin is an error though nothing was lost",
+    "test_writer.py noticed or drain_after",
+    "test_low_level.py input",
+)
+mutant(
+    "input_written_again",
+    "binding/communicate.c",
+    "        self->number |= INPUT_WRITTEN;\n",
+    "",
+    "communicate() sends its input at every step",
+    "test_communicate.py large_input",
+)
+mutant(
+    "input_of_the_dead_waited_for",
+    "binding/communicate.c",
+    "    if (pipe->paused && !pipe->lost) {",
+    "    if (pipe->paused) {",
+    "communicate() with a child that does not read waits for ever",
+    "test_communicate.py does_not_read",
+)
+mutant(
+    "cancelled_communicate_in_the_way",
+    "binding/communicate.c",
+    "            reader_forget(output(self, which), self->future, self->phase == AWAITABLE_FINISHED);",
+    "            {}",
+    "after a cancelled communicate() nobody can read",
+    "test_communicate.py cancelled",
+)
+
+# ---- binding: waking and results ----
+
+mutant(
+    "wake_up_lost_outside_a_turn",
+    "binding/wakeup.c",
+    "    if (!hub->dispatching || self->in_order) {",
+    "    if (self->in_order) {",
+    "who is woken by the program's own call is not woken",
+    "test_awaitables.py call_of_ones_own",
+)
+mutant(
+    "last_woken_not_forgotten",
+    "binding/wakeup.c",
+    "    if (hub->woken == NULL)\n        hub->last_woken = NULL;\n",
+    "",
+    "the second to be woken is lost",
+    "test_create.py shuffle",
+)
+mutant(
+    "cancelled_future_seems_done",
+    "binding/wakeup.c",
+    "    self->phase = WAKEUP_CANCELLED;\n",
+    "    self->phase = WAKEUP_DONE;\n",
+    "a cancellation is swallowed",
+    "test_cancel.py wait",
+)
+mutant(
+    "tuple_taken_apart",
+    "binding/awaitable.c",
+    "        PyErr_SetObject(PyExc_StopIteration, stop);",
+    "        PyErr_SetObject(PyExc_StopIteration, value);",
+    "of communicate()'s pair only stdout is returned by send()",
+    "test_awaitables.py tuple",
+)
+mutant(
+    "stop_iteration_passes_for_a_result",
+    "binding/awaitable.c",
+    "        replace_stop_iteration();\n",
+    "        (void)replace_stop_iteration;\n",
+    "a StopIteration of a factory's looks like the end of the create",
+    "test_low_level.py stop_iteration",
+)
+mutant(
+    "result_kept_by_a_spare",
+    "binding/stop_iteration.c",
+    "    stop_clear(op);\n    ((",
+    "    ((",
+    "the last results are kept",
+    "test_shortcuts.py kept",
+    "leaks lines",
+)
+mutant(
+    "spares_beyond_their_room",
+    "binding/spares.c",
+    "spares->count == room)",
+    "spares->count == room + 1)",
+    "one spare is written behind the array",
+    "test_shortcuts.py results or used_again",
+    "test_communicate.py many",
+)
+mutant(
+    "type_kept_by_each_spare",
+    "binding/spares.c",
+    "    Py_DECREF(Py_TYPE(dead));\n",
+    "",
+    "the type and its module are never freed",
+    "test_shortcuts.py keeps_no_type",
+)

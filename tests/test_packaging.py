@@ -53,7 +53,7 @@ def built(tmp_path_factory, stubtest):
     """{".gz": the sdist, ".whl": the wheel built from that}, both built in isolation.
 
     The stub is looked at meanwhile, for either takes a quarter of a minute."""
-    if importlib.util.find_spec("build") is None:
+    if not list(importlib.metadata.distributions(name="build")):  # a folder build/ looks like it
         pytest.skip("build is not installed")
     folder, copy = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("source") / "copy"
     # An .egg-info of an earlier build would add to the sdist what MANIFEST.in has forgotten.

@@ -72,7 +72,7 @@ static int look_at_outputs(const AwaitableObject *self, struct missing *missing)
         if (reader == NULL)
             continue;
         if (reader->exception != NULL) {
-            compat_raise(Py_NewRef(reader->exception));
+            hub_raise_kept(reader->hub, reader->exception);
             return -1;
         }
         missing->output[which] = !reader->eof;

@@ -123,6 +123,28 @@ void hub_report(PyObject *about)
         PyErr_WriteUnraisable(about);
 }
 
+/* What CPython 3.13 puts into an exception that is raised, its traceback above all, has no guard.
+ * So only the loop's thread gets the very one, and others a copy, if it can be copied. */
+static PyObject *own_exception(PyObject *kept)
+{
+    PyObject *copy_function = module_import_attribute("copy", "copy");
+    PyObject *copy = copy_function != NULL ? PyObject_CallOneArg(copy_function, kept) : NULL;
+    Py_XDECREF(copy_function);
+    if (copy != NULL && Py_IS_TYPE(copy, Py_TYPE(kept)))
+        return copy;
+    PyErr_Clear();
+    Py_XDECREF(copy);
+    return Py_NewRef(kept);
+}
+
+void hub_raise_kept(const HubObject *hub, PyObject *kept)
+{
+    PyObject *exception = Py_NewRef(kept); /* it may be replaced meanwhile */
+    if (!COMPAT_HAS_GIL && hub != NULL && hub->thread != PyThread_get_thread_ident())
+        Py_SETREF(exception, own_exception(exception));
+    compat_raise(exception);
+}
+
 void hub_settle_exception(HubObject *hub, PyObject *about)
 {
     if (!PyErr_Occurred())
@@ -164,6 +186,8 @@ static void dispatch(HubObject *hub, const struct fp_event *event)
 static void dispatch_all(HubObject *hub)
 {
     struct fp_event events[EVENTS_PER_TURN];
+    if (!COMPAT_HAS_GIL)
+        hub->thread = PyThread_get_thread_ident();
     int count = fp_poller_wait(&hub->poller, events, EVENTS_PER_TURN);
     hub->dispatching = true;
     hub->pulls = hub->state->shortcuts ? PULLS_PER_TURN : 0;

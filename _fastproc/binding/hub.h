@@ -61,8 +61,9 @@ typedef struct HubObject {
     struct WakeupObject *woken, *last_woken; /* to be called when that is done: a list */
     struct TransportObject *queue, *queued;  /* waiting to be started: first and last */
     struct fp_scratch scratch;
-    int pulls;       /* reads out of turn that are left until the next turn (read_pipe_pull) */
-    int roomy_pipes; /* whose capacity was raised */
+    int pulls;            /* reads out of turn that are left until the next turn (read_pipe_pull) */
+    int roomy_pipes;      /* whose capacity was raised */
+    unsigned long thread; /* that ran the loop last; 0 where there is a GIL */
 } HubObject;
 
 /* The hub of a loop, made if need be.  A new reference or NULL. */
@@ -98,6 +99,9 @@ void hub_remove(HubObject *hub, int *slot, int fd);
 /* Puts the raised exception, if there is one, where it belongs: KeyboardInterrupt and SystemExit
  * leave the loop's call of the hub, anything else is reported as nobody's. */
 void hub_settle_exception(HubObject *hub, PyObject *about);
+
+/* Raises an exception that is kept, for others to raise as well; the hub may be NULL. */
+void hub_raise_kept(const HubObject *hub, PyObject *kept);
 
 /* Reports the raised exception as nobody's, keeping none. */
 void hub_report(PyObject *about);

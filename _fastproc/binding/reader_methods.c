@@ -28,9 +28,9 @@ static void forget_reader(AwaitableObject *self)
         reader_forget((ReaderObject *)self->owner, self->future, self->phase == AWAITABLE_FINISHED);
 }
 
-static enum step raise_exception(PyObject *exception)
+static enum step raise_exception(const ReaderObject *reader)
 {
-    compat_raise(Py_NewRef(exception));
+    hub_raise_kept(reader->hub, reader->exception);
     return STEP_FAILED;
 }
 
@@ -47,7 +47,7 @@ static enum step read_step(AwaitableObject *self, PyObject **result)
     ReaderObject *reader = (ReaderObject *)self->owner;
     size_t length = fp_buffer_length(&reader->buffer);
     if (reader->exception != NULL)
-        return raise_exception(reader->exception);
+        return raise_exception(reader);
     if (self->number == 0)
         return take(reader, 0, result);
     if (self->number < 0) { /* until the end, in one piece */
@@ -106,7 +106,7 @@ static enum step readexactly_step(AwaitableObject *self, PyObject **result)
         return STEP_FAILED;
     }
     if (reader->exception != NULL)
-        return raise_exception(reader->exception);
+        return raise_exception(reader);
     size_t wanted = (size_t)self->number;
     if (fp_buffer_length(&reader->buffer) >= wanted)
         return take(reader, wanted, result);
@@ -236,7 +236,7 @@ static enum step readuntil_step(AwaitableObject *self, PyObject **result)
     if (self->number == UNCONVERTED && convert_separators(self) < 0)
         return STEP_FAILED;
     if (reader->exception != NULL)
-        return raise_exception(reader->exception);
+        return raise_exception(reader);
     struct search search = search_separators(self, &longest);
     if (search.found) {
         if (search.at > reader->limit)
@@ -293,7 +293,7 @@ static enum step readline_step(AwaitableObject *self, PyObject **result)
     ReaderObject *reader = (ReaderObject *)self->owner;
     struct search search;
     if (reader->exception != NULL)
-        return raise_exception(reader->exception);
+        return raise_exception(reader);
     search_byte(reader, '\n', &search);
     size_t length = fp_buffer_length(&reader->buffer);
     if ((search.found ? search.at : length) > reader->limit)

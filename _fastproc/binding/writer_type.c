@@ -36,7 +36,7 @@ static enum step drain_step(AwaitableObject *self, PyObject **result)
     }
     if (self->number == DRAIN_WAITED) {
         if (pipe->lost && pipe->lost_to != NULL) {
-            compat_raise(Py_NewRef(pipe->lost_to));
+            hub_raise_kept(pipe->base.hub, pipe->lost_to);
             return STEP_FAILED;
         }
     } else {
@@ -86,7 +86,7 @@ static enum step wait_closed_step(AwaitableObject *self, PyObject **result)
         return STEP_WAIT;
     }
     if (pipe->lost_to != NULL) {
-        compat_raise(Py_NewRef(pipe->lost_to));
+        hub_raise_kept(pipe->base.hub, pipe->lost_to);
         return STEP_FAILED;
     }
     *result = Py_NewRef(Py_None);

@@ -28,7 +28,7 @@ CANNOT_FAIL = """
     PyDict_DelItem PyDict_GetItemRef PyDict_GetItemWithError PyDict_Next PyErr_Clear PyErr_ExceptionMatches
     PyErr_Fetch PyErr_GetRaisedException PyErr_GivenExceptionMatches PyErr_NoMemory
     PyErr_NormalizeException PyErr_Occurred PyErr_Restore PyErr_SetObject PyErr_SetRaisedException
-    PyErr_WriteUnraisable PyEval_RestoreThread PyEval_SaveThread PyException_GetTraceback
+    PyErr_WriteUnraisable PyThread_get_thread_ident PyEval_RestoreThread PyEval_SaveThread PyException_GetTraceback
     PyException_SetCause PyException_SetContext PyException_SetTraceback PyFloat_AsDouble
     PyContext_Enter PyContext_Exit PyLong_AsLong PyLong_AsLongLongAndOverflow PyLong_AsVoidPtr PyModuleDef_Init
     PyModule_GetState PyOS_AfterFork_Child PyOS_AfterFork_Parent PyOS_BeforeFork

@@ -25,10 +25,10 @@ CHILD_FLAGS = ["-fno-stack-protector", "-fno-sanitize=all"]
 CANNOT_FAIL = """
     # Looks, compares, moves bytes; or a failure that no valid argument brings about.
     Py_IsFinalizing _Py_IsFinalizing PyBuffer_IsContiguous PyBuffer_Release PyBool_FromLong
-    PyDict_DelItem PyDict_GetItemRef PyDict_GetItemWithError PyDict_Next PyErr_Clear PyErr_ExceptionMatches
+    PyDict_DelItem PyDict_GetItemWithError PyDict_Next PyErr_Clear PyErr_ExceptionMatches
     PyErr_Fetch PyErr_GetRaisedException PyErr_GivenExceptionMatches PyErr_NoMemory
     PyErr_NormalizeException PyErr_Occurred PyErr_Restore PyErr_SetObject PyErr_SetRaisedException
-    PyErr_WriteUnraisable PyThread_get_thread_ident PyEval_RestoreThread PyEval_SaveThread PyException_GetTraceback
+    PyErr_WriteUnraisable PyEval_RestoreThread PyEval_SaveThread PyException_GetTraceback
     PyException_SetCause PyException_SetContext PyException_SetTraceback PyFloat_AsDouble
     PyContext_Enter PyContext_Exit PyLong_AsLong PyLong_AsLongLongAndOverflow PyLong_AsVoidPtr PyModuleDef_Init
     PyModule_GetState PyOS_AfterFork_Child PyOS_AfterFork_Parent PyOS_BeforeFork
@@ -40,8 +40,9 @@ CANNOT_FAIL = """
     _PyObject_VisitManagedDict _Py_DECREF_DecRefTotal _Py_INCREF_IncRefTotal _Py_NegativeRefcount
     _Py_Dealloc _Py_FatalErrorFunc PyLong_AsSize_t
     # Of a CPython without a GIL
-    PyCriticalSection_Begin PyCriticalSection_End _Py_DecRefShared _Py_MergeZeroLocalRefcount
-    PyInterpreterState_Get PyInterpreterState_Main PyObject_Init PyType_GetModuleState
+    PyCriticalSection_Begin PyCriticalSection_End PyThread_get_thread_ident _Py_DecRefShared
+    _Py_MergeZeroLocalRefcount
+    PyDict_GetItemRef PyInterpreterState_Get PyInterpreterState_Main PyObject_Init PyType_GetModuleState
     # Asked for by asyncio's task when it begins to wait: without memory for that it never wakes,
     # whatever it waits for.
     PyObject_GenericGetAttr PyObject_GenericSetAttr

@@ -145,12 +145,13 @@ def plot(path, workloads, contenders, values):
             if name in row:
                 places.append(line + at * height)
                 widths.append(median(row[name]) / median(row["asyncio"]))
-        axes.barh(places, widths, height, label=TITLES[name], color=colours[at])
+        title = TITLES[name].lstrip("_")  # with which it would be left out of the legend
+        axes.barh(places, widths, height, label=title, color=colours[at])
     axes.set_yticks(
         [line + 0.4 for line in range(len(shown))],
         [figure.title.removesuffix(": CPU") for _, figure in shown],
     )
-    axes.invert_yaxis()
+    axes.set_ylim(len(shown), -0.2)
     axes.set_xlim(0, 2)
     axes.axvline(1, color=gray, linewidth=0.8)
     axes.set_xlabel(
@@ -159,7 +160,13 @@ def plot(path, workloads, contenders, values):
     axes.tick_params(colors=gray)
     for spine in axes.spines.values():
         spine.set_color(gray)
-    axes.legend(loc="upper right", labelcolor=gray, framealpha=0, edgecolor=gray)
+    axes.legend(
+        loc="lower center",
+        bbox_to_anchor=(0.4, 1),
+        ncols=4,
+        labelcolor=gray,
+        frameon=False,
+    )
     chart.tight_layout()
     chart.savefig(path, transparent=True, metadata={"Date": None})
 

@@ -59,10 +59,10 @@ def shown(number):
 
 
 def table_rows(workload, counts):
-    """Ours first, call by call; what others need besides in one row."""
+    """Ours first, call by call; the interpreter's own and what others need besides in one row."""
     names = list(counts)
     yield [WORKLOADS[workload], *names, "why"]
-    ours = sorted(counts["fastproc"], key=list(REASONS).index)
+    ours = [call for call in REASONS if call in counts["fastproc"]]
     for call in ours:
         yield [call, *(shown(counts[name].get(call, 0)) for name in names), REASONS[call]]
     rest = {name: sum(n for c, n in counts[name].items() if c not in ours) for name in names}

@@ -84,7 +84,7 @@ def grows(numbers, unit):
     return sum(steps) >= needed and sum(step > 0 for step in steps) >= needed
 
 
-def growth(once, warm_up, runs, tries=3):
+def growth(once, warm_up, runs, tries=6):
     """{quantity: how much more there is per run} of what grows; {} if nothing does.
 
     What grows has to do so every time it is tried, so that what Python fills once (a cache, a free

@@ -188,6 +188,7 @@ TEST(exit_signal_after_an_unnoticed_reap_is_no_error)
         CHECK(waitpid(child.pid, NULL, 0) == child.pid);
         wait_readable(child.fd);
         CHECK(fp_exit_signal(&child, SIGTERM) == 0);
+        CHECK(fp_exit_reap(&child, &status) == reap_of_stolen(modes[m]));
         fp_fd_close(&child.fd);
     }
 }

@@ -417,8 +417,33 @@ static void signal_without_clone3(void)
         signal_a_child_before_its_exec();
 }
 
+/* Whichever handler it is about to reset: of each signal there is one. */
+static void signal_children_at_once(void)
+{
+    enum { MANY = 300 };
+    if (fp_spawn_best_method() != FP_SPAWN_CLONE || !refuse_call(SYS_clone3, ENOSYS))
+        return;
+    signal(SIGUSR1, note_who);
+    signal(SIGRTMAX, note_who);
+    trial_set_up(&trial, FP_SPAWN_CLONE);
+    for (int i = 0; i < MANY; i++) {
+        CHECK(trial_start(&trial) == 0);
+        for (int pause = 0; pause < i * 100; pause++)
+            __asm__ volatile("");
+        CHECK(kill(trial.child.pid, i % 2 ? SIGUSR1 : SIGRTMAX) == 0);
+        trial_finish(&trial);
+        CHECK(handled_by == 0);
+    }
+    trial_tear_down(&trial);
+}
+
 TEST(spawn_child_never_runs_a_handler_of_the_parent_without_clone3)
 {
     run_apart(signal_without_clone3);
+}
+
+TEST(spawn_child_never_runs_a_handler_whenever_the_signal_comes)
+{
+    run_apart(signal_children_at_once);
 }
 #endif

@@ -29,7 +29,7 @@ LEAVINGS = {
     "a burst half started": "tasks = [loop.create_task(start(1)) for _ in range(40)]; turns(2)",
     "a burst just begun": "tasks = [loop.create_task(start(1)) for _ in range(40)]; turns(1)",
     "tasks that read": "tasks = [loop.create_task(reads()) for _ in range(5)]; turns(40)",
-    "tasks that wait": "tasks = [loop.create_task(waits()) for _ in range(5)]; turns(40)",
+    "tasks that wait": "tasks = [loop.create_task(waits()) for _ in range(5)]; until_they_wait(5)",
     "tasks that write": "tasks = [loop.create_task(writes()) for _ in range(5)]; turns(40)",
     "children that exited unseen": "procs = until_over(start(3, 'true')); sleep(0.05)",
     "a cycle": "procs = until_over(start(2)); procs[0].self = procs; procs[1].stdout.loop = loop",
@@ -60,8 +60,11 @@ async def reads():
     (proc,) = await start(1)
     await proc.stdout.readline()
 
+waiting = []
+
 async def waits():
     (proc,) = await start(1)
+    waiting.append(proc.pid)
     await asyncio.gather(proc.wait(), proc.wait())
 
 async def writes():
@@ -81,6 +84,10 @@ def until_over(coro):
 
 def turns(count):
     loop.run_until_complete(iterate(count))
+
+def until_they_wait(count):
+    until_over(until(lambda: len(waiting) == count))
+    turns(3)
 """
 
 

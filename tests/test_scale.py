@@ -9,12 +9,15 @@ from support import (
     Holdings,
     children,
     descriptors,
+    exited,
     finish,
     iterate,
     pattern,
+    pipe,
     resident,
     threads,
     until,
+    until_blocking,
 )
 
 MIB = 1 << 20
@@ -225,3 +228,28 @@ def test_burst_keeps_the_loop_live(aio, many_descriptors):
         return during
 
     assert aio.run(main, timeout=60) >= 50
+
+
+@pytest.mark.every_path
+def test_exits_at_once_leave_the_loop_to_others(aio, many_descriptors):
+    """However many children have exited, the loop is told of a bounded number in each iteration."""
+    aio.oracle_differs("may be told of all in one iteration")
+    count, bound = 300, 64
+
+    async def main():
+        with pipe() as (theirs, ours):
+            creating = (aio.create_subprocess_exec("cat", stdin=theirs) for _ in range(count))
+            procs = await asyncio.gather(*creating)
+            waiting = [asyncio.create_task(proc.wait()) for proc in procs]
+            await iterate(3)
+            ours.close()
+            until_blocking(lambda: all(exited(proc.pid) for proc in procs))
+        told, most = 0, 0
+        while told < count:
+            await asyncio.sleep(0)
+            now = sum(proc.returncode is not None for proc in procs)
+            told, most = now, max(most, now - told)
+        assert 0 < most <= bound
+        assert await asyncio.gather(*waiting) == [0] * count
+
+    aio.run(main, timeout=60)

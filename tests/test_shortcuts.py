@@ -197,6 +197,24 @@ def test_results_by_the_iterator_protocol(aio, value):
     aio.run(main)
 
 
+def test_results_by_the_iterator_protocol_one_after_another(aio):
+    """What is kept of one for the next is not seen there, its hash included."""
+    only_fastproc(aio)
+
+    async def main():
+        reader = aio.StreamReader(loop=asyncio.get_running_loop())
+        for value in (b"one\n", b"two\n", b"three\n"):
+            reader.feed_data(value)
+            with pytest.raises(StopIteration) as caught:
+                next(reader.readline())
+            assert caught.value.args == (value,)
+            assert hash(caught.value.args) == hash((value,))
+            assert gc.is_tracked(caught.value) and caught.value.value is caught.value.args[0]
+            del caught
+
+    aio.run(main)
+
+
 def test_results_are_not_kept(aio):
     """By nothing of ours, once they were handed over."""
     only_fastproc(aio)

@@ -94,6 +94,16 @@ static inline PyObject *compat_dict_get(PyObject *dict, PyObject *key)
 #endif
 }
 
+/* For a tuple that is given another item. */
+static inline void compat_forget_hash(PyObject *tuple)
+{
+#if PY_VERSION_HEX >= 0x030e0000
+    ((PyTupleObject *)tuple)->ob_hash = -1;
+#else
+    (void)tuple;
+#endif
+}
+
 /* The raised exception, normalized, with its traceback; NULL if there is none. */
 static inline PyObject *compat_take_exception(void)
 {

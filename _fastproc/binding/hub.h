@@ -50,6 +50,7 @@ typedef struct HubObject {
     struct fp_poller poller;
     struct hub_slot *slots;
     int slot_count, first_free, slots_used;
+    int latest_slot;           /* that was taken */
     struct TokenObject *token; /* what the loop holds: borrowed; NULL while the hub rests */
     COMPAT_SHARED bool closed;
     bool rest_asked; /* the loop is going to call hub_rest() */

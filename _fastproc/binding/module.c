@@ -43,17 +43,23 @@ int module_add_type(PyObject *module, PyType_Spec *spec, PyObject *base, size_t 
 
 /* ---- how children are made ---- */
 
-/* As many children between clone and exec as there are processors to run them; more only take
- * turns with this thread. */
 static int processor_count(void)
 {
 #ifdef __linux__
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return CPU_COUNT(&set) > 1 ? CPU_COUNT(&set) : 2;
+        return CPU_COUNT(&set);
 #endif
     long count = sysconf(_SC_NPROCESSORS_ONLN);
-    return count > 1 ? (int)count : 2;
+    return count > 1 ? (int)count : 1;
+}
+
+/* How many children may be between clone and exec.  Twice the processors, for a processor waits for
+ * the loop to start the next one otherwise; more take turns with this thread and stall the loop for
+ * longer.  Measured for 1 to 100 on two processors: tests/bench/NOTES.rst. */
+static int default_gate(void)
+{
+    return 2 * processor_count();
 }
 
 static const char *const spawn_names[] = {
@@ -239,7 +245,7 @@ static int watch_forks(PyObject *module)
 static int configure_from_environment(struct fp_state *state)
 {
     const char *spawn = getenv("FASTPROC_SPAWN"), *reap = getenv("FASTPROC_REAP");
-    state->gate = processor_count();
+    state->gate = default_gate();
     state->shortcuts = true;
     if (set_spawn(state, spawn != NULL ? spawn : "auto") < 0)
         return -1;

@@ -76,6 +76,7 @@
     OBJECT(hubs)            /* id(loop) -> weak reference to hub */                                \
     OBJECT(context_keyword) /* ("context",) */                                                     \
     OBJECT(done_future)                                                                            \
+    OBJECT(spare_args) /* of a StopIteration, without the value; or NULL */                        \
     OBJECT(empty_bytes)
 
 struct fp_state {

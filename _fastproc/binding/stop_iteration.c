@@ -23,6 +23,36 @@ static PyObject *make(struct fp_state *state)
     return made;
 }
 
+/* The tuple (value,), for who looks at it, as `await` does not: so a tuple of bytes, which the
+ * collector needs not know, is kept as well. */
+static PyObject *make_args(struct fp_state *state, PyObject *value)
+{
+    PyObject *args = state->spare_args;
+    if (!PyBytes_CheckExact(value))
+        return PyTuple_Pack(1, value);
+    state->spare_args = NULL;
+    if (args == NULL && (args = PyTuple_New(1)) != NULL)
+        PyObject_GC_UnTrack(args);
+    if (args != NULL)
+        PyTuple_SET_ITEM(args, 0, Py_NewRef(value));
+    return args;
+}
+
+/* Takes them from a dead one, unless somebody else has them. */
+static void keep_args(struct fp_state *state, PyStopIterationObject *stop)
+{
+    PyObject *args = stop->args;
+    if (!COMPAT_CAN_KEEP_SPARES || state->spare_stops.off || state->spare_args != NULL ||
+        args == NULL || Py_REFCNT(args) != 1 || PyObject_GC_IsTracked(args))
+        return;
+    stop->args = NULL;
+    PyObject *value = PyTuple_GET_ITEM(args, 0);
+    PyTuple_SET_ITEM(args, 0, NULL);
+    compat_forget_hash(args);
+    state->spare_args = args;
+    Py_DECREF(value);
+}
+
 void stop_iteration_raise(struct fp_state *state, PyObject *value)
 {
     if (COMPAT_EXCEPTIONS_ARE_LAZY && !PyTuple_Check(value) && !PyExceptionInstance_Check(value)) {
@@ -30,7 +60,7 @@ void stop_iteration_raise(struct fp_state *state, PyObject *value)
         Py_DECREF(value);
         return;
     }
-    PyObject *args = PyTuple_Pack(1, value);
+    PyObject *args = make_args(state, value);
     PyObject *stop = args != NULL ? make(state) : NULL;
     if (stop == NULL) {
         Py_XDECREF(args);
@@ -58,6 +88,7 @@ static void stop_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     struct fp_state *state = PyType_GetModuleState(type);
     PyObject_GC_UnTrack(op);
+    keep_args(state, (PyStopIterationObject *)op);
     stop_clear(op);
     ((PyStopIterationObject *)op)->suppress_context = 0;
     if (spares_keep(&state->spare_stops, op))

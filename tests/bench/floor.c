@@ -214,6 +214,7 @@ static size_t finish(struct child *child)
 static char *const TRUE_ARGV[] = {"true", NULL};
 static char *const ECHO_ARGV[] = {"echo", "hello", NULL};
 static char *const CAT_ARGV[] = {"cat", NULL};
+static char *const SLEEP_ARGV[] = {"sleep", "600", NULL};
 
 static void run_true(struct child *child)
 {
@@ -235,7 +236,7 @@ static void run_cat(struct child *child)
     check(finish(child) == 6, "cat");
 }
 
-static void one_after_another(void (*run)(struct child *), int amount)
+static void repeat(void (*run)(struct child *), int amount)
 {
     struct child child = {0};
     for (int i = 0; i < ROUNDS_BEFORE; i++)
@@ -243,7 +244,35 @@ static void one_after_another(void (*run)(struct child *), int amount)
     begin();
     for (int i = 0; i < amount; i++)
         run(&child);
+    free(child.stack);
+}
+
+static void one_after_another(void (*run)(struct child *), int amount)
+{
+    repeat(run, amount);
     end();
+}
+
+/* One more child, alone and beside others that live and have two pipes each. */
+static void live(int amount)
+{
+    enum { MORE = 50 };
+    struct child *children = calloc((size_t)amount, sizeof *children);
+    check(children != NULL, "calloc");
+    repeat(run_true, MORE);
+    double alone = (cpu_seconds() - cpu_then) / MORE;
+    for (int n = 0; n < amount; n++) {
+        start(&children[n], "/bin/sleep", SLEEP_ARGV, "12");
+        while (children[n].outcome >= 0)
+            turn(&children[n]);
+    }
+    repeat(run_true, MORE);
+    double beside = (cpu_seconds() - cpu_then) / MORE;
+    for (int n = 0; n < amount; n++) {
+        syscall(SYS_pidfd_send_signal, children[n].pidfd, SIGKILL, NULL, 0);
+        finish(&children[n]);
+    }
+    printf("{\"alone\": %.9f, \"beside\": %.9f}\n", alone, beside);
 }
 
 static void flight(int amount)
@@ -371,6 +400,10 @@ int main(int argc, char **argv)
     }
     const char *workload = argv[1];
     int amount = atoi(argv[2]);
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max < 8192 ? files.rlim_max : 8192;
+    setrlimit(RLIMIT_NOFILE, &files);
     poller = epoll_create1(EPOLL_CLOEXEC);
     check(poller >= 0, "epoll_create1");
     if (strcmp(workload, "bigparent") == 0) {
@@ -388,6 +421,8 @@ int main(int argc, char **argv)
         one_after_another(run_cat, amount);
     else if (strcmp(workload, "flight") == 0)
         flight(amount);
+    else if (strcmp(workload, "live") == 0)
+        live(amount);
     else if (strcmp(workload, "capture") == 0)
         read_all(amount, 1);
     else if (strcmp(workload, "relay") == 0)

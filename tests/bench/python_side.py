@@ -94,24 +94,50 @@ async def flight(api, amount):
     return measured.figures()
 
 
-async def burst(api, amount):
-    longest = 0.0
+class Stalls:
+    """The longest time without a turn of the loop in an `async with` block, in seconds; and the most
+    that this thread itself worked in any, the rest being others' who had the processors."""
 
-    async def watch():
-        nonlocal longest
+    longest = work = 0.0
+
+    async def watch(self):
         while True:
-            before = time.perf_counter()
+            before, worked = time.perf_counter(), time.thread_time()
             await asyncio.sleep(HEARTBEAT)
-            longest = max(longest, time.perf_counter() - before - HEARTBEAT)
+            self.longest = max(self.longest, time.perf_counter() - before - HEARTBEAT)
+            self.work = max(self.work, time.thread_time() - worked)
 
+    async def __aenter__(self):
+        self.watching = asyncio.create_task(self.watch())
+        await asyncio.sleep(20 * HEARTBEAT)
+        self.longest = self.work = 0.0
+        return self
+
+    async def __aexit__(self, *exc_info):
+        await asyncio.sleep(2 * HEARTBEAT)
+        self.watching.cancel()
+
+
+async def burst(api, amount):
     await asyncio.gather(*(run_true(api) for _ in range(20)))
-    watching = asyncio.create_task(watch())
-    await asyncio.sleep(0.02)
-    with Measured() as measured:
-        await asyncio.gather(*(run_true(api) for _ in range(amount)))
-    await asyncio.sleep(2 * HEARTBEAT)
-    watching.cancel()
-    return measured.figures(stall=longest)
+    async with Stalls() as stalls:
+        with Measured() as measured:
+            await asyncio.gather(*(run_true(api) for _ in range(amount)))
+    return measured.figures(stall=stalls.longest)
+
+
+async def exits(api, amount):
+    """Children that wait for the end of one pipe, all of them."""
+    ours, theirs = os.pipe()[::-1]
+    creating = (api.create_subprocess_exec(CAT, stdin=theirs) for _ in range(amount))
+    procs = await asyncio.gather(*creating)
+    os.close(theirs)
+    waiting = [asyncio.create_task(proc.wait()) for proc in procs]
+    async with Stalls() as stalls:
+        with Measured() as measured:
+            os.close(ours)
+            assert await asyncio.gather(*waiting) == [0] * amount
+    return measured.figures(stall=stalls.longest, work=stalls.work)
 
 
 async def writer_of(api, mib):

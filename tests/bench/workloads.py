@@ -69,6 +69,17 @@ WORKLOADS = (
             Figure("burst of 500: total time", "ms", "wall", 1e3, False, goal="no worse"),
         ),
     ),
+    Workload(
+        "exits",
+        1000,
+        100,
+        PYTHON,
+        (
+            Figure("1,000 exits at once: longest stall", "ms", "stall", 1e3, False),
+            Figure("1,000 exits at once: the loop's part", "ms", "work", 1e3, False),
+            Figure("1,000 exits at once: until all are told", "ms", "wall", 1e3, False),
+        ),
+    ),
     per_mib("capture", 64, "output by communicate()", "1.15 x floor", (*STREAMS, "node")),
     per_mib("relay", 128, "output by read(64 KiB)", "1.4 x floor", STREAMS),
     per_mib("echo", 64, "through cat and back", "1.3 x floor", STREAMS),
@@ -100,7 +111,7 @@ WORKLOADS = (
         "live",
         1000,
         100,
-        PYTHON,
+        (*PYTHON, "floor"),
         (
             Figure("a live child, two pipes: memory", "KiB", "memory", 1 / 1024, False, goal="1.5"),
             Figure("a live child, two pipes: descriptors", "", "descriptors", 1, False),

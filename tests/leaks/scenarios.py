@@ -169,6 +169,7 @@ def install_and_take_away():
 @covers("machine configure")
 async def create_in_every_way():
     core = _fastproc._core
+    gate = core.machine()["gate"]
     try:
         for spawn, reap in [
             ("vfork", "auto"),
@@ -189,7 +190,7 @@ async def create_in_every_way():
         for proc in await asyncio.gather(*many):
             await proc.wait()
     finally:
-        core.configure(spawn="auto", reap="auto", gate=os.cpu_count())
+        core.configure(spawn="auto", reap="auto", gate=gate)
 
 
 @covers("create_subprocess_exec")

@@ -176,6 +176,7 @@ def sweep_function(name):
     kwds = {"stderr": _fastproc.DEVNULL} if "subprocess" in name else {}
 
     async def bad_input():
+        gate = _fastproc._core.machine()["gate"]
         with swallowed():
             try:
                 for args in ARGUMENTS:
@@ -185,7 +186,7 @@ def sweep_function(name):
                             await end_of(await result)
             finally:
                 _fastproc.uninstall()
-                _fastproc._core.configure(spawn="auto", reap="auto", gate=os.cpu_count())
+                _fastproc._core.configure(spawn="auto", reap="auto", gate=gate)
             await gone()
 
     bad_input.__name__ = f"bad input to {name}"

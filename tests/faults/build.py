@@ -33,7 +33,7 @@ CANNOT_FAIL = """
     PyContext_Enter PyContext_Exit PyLong_AsLong PyLong_AsLongLongAndOverflow PyLong_AsVoidPtr PyModuleDef_Init
     PyModule_GetState PyOS_AfterFork_Child PyOS_AfterFork_Parent PyOS_BeforeFork
     PyObject_CallFinalizerFromDealloc PyObject_CheckBuffer PyObject_ClearManagedDict
-    PyObject_ClearWeakRefs PyObject_GC_Del PyObject_GC_Track PyObject_GC_UnTrack
+    PyObject_ClearWeakRefs PyObject_GC_Del PyObject_GC_IsTracked PyObject_GC_Track PyObject_GC_UnTrack
     PyObject_GenericSetDict PyObject_VisitManagedDict PyType_GetModuleByDef PyType_IsSubtype
     PyUnicode_CompareWithASCIIString PyWeakref_GetObject PyWeakref_GetRef
     _PyErr_BadInternalCall _PyObject_ClearManagedDict _PyObject_GetDictPtr

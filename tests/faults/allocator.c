@@ -7,7 +7,8 @@
  * Not those that Python code or asyncio's C code makes, as _testcapi's
  * set_nomemory() would: with the 6th allocation of a task that calls
  * asyncio.create_subprocess_exec() failing, CPython 3.13.0 crashes, with others
- * its loop forgets the task, all without us.
+ * its loop forgets the task, all without us.  It forgets it as well when there is
+ * no memory for what it asks of a future, a method of ours; so not that either.
  */
 #include <Python.h>
 
@@ -15,6 +16,7 @@
 #include <execinfo.h>
 #include <link.h>
 #include <stdbool.h>
+#include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -35,6 +37,14 @@ static void *file_of(void *address)
     return dladdr(address, &info) != 0 ? info.dli_fbase : NULL;
 }
 
+/* Whether the interpreter is looking up an attribute there, as it does for a task (wakeup.c). */
+static bool looks_up(void *address)
+{
+    Dl_info info;
+    return dladdr(address, &info) != 0 && info.dli_sname != NULL &&
+           strstr(info.dli_sname, "GenericGetAttr") != NULL;
+}
+
 /* Where the extension called what allocates now, or 0. */
 static uintptr_t extension_on_stack(void)
 {
@@ -47,7 +57,7 @@ static uintptr_t extension_on_stack(void)
         uintptr_t address = (uintptr_t)frames[at];
         void *file = file_of(frames[at]);
         if (file == own_file)
-            return address;
+            return looks_up(frames[at - 1]) ? 0 : address;
         if ((file != python_file && file != c_file) ||
             (address > evaluation.start && address <= evaluation.end))
             return 0;

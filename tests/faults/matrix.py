@@ -195,6 +195,8 @@ class Row:
         if self.mode == "python" or self.mode.startswith("memory"):
             if any(isinstance(e, MemoryError) for e in chain(error)):
                 return True
+            if any(isinstance(e, OSError) and e.errno == errno.ENOMEM for e in chain(error)):
+                return True  # a floor below Python's has no other word for it
             return self.mode == "memory-child" and type(error).__name__ == "SubprocessError"
         return any(isinstance(e, OSError) and e.errno in self.injected() for e in chain(error))
 

@@ -33,11 +33,12 @@ NAMES = "create_subprocess_exec create_subprocess_shell PIPE DEVNULL STDOUT".spl
 TYPES = "Process StreamReader StreamWriter".split()
 
 # How a fastproc parameter is configured; see _fastproc._core.configure().
-DEFAULTS = {"spawn": "auto", "reap": "auto", "shortcuts": True}
+DEFAULTS = {"spawn": "auto", "reap": "auto", "share_from": 1024, "shortcuts": True}
 FORCED = {
     "fastproc": {},
     "fastproc-vfork": {"spawn": "vfork"},
     "fastproc-fork": {"spawn": "fork"},
+    "fastproc-shared": {"share_from": 0},
     "fastproc-pidfd": {"reap": "pidfd"},
     "fastproc-thread": {"reap": "thread"},
     "fastproc-plain": {"shortcuts": False},

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from support import children, descriptors, iterate
 
+import _fastproc
+
 
 @pytest.fixture
 def refused(aio, tmp_path):
@@ -364,3 +366,67 @@ def test_refusals_in_a_row_leave_nothing(aio, refused):
 
     aio.run(main)
     assert not refused.marker.exists()
+
+
+# What asyncio would hear of as well
+
+
+@pytest.mark.parametrize("keyword", [1, b"x", (1, 2), None, object()], ids=repr)
+@pytest.mark.parametrize("name", ["subprocess_exec", "subprocess_shell"])
+def test_keyword_that_is_no_string(aio, name, keyword):
+    aio.oracle_differs("is Python, which looks itself", when=not aio.is_fastproc)
+
+    async def main():
+        with pytest.raises(TypeError, match="keywords must be strings"):
+            await getattr(_fastproc, name)(asyncio.SubprocessProtocol, "true", **{keyword: 1})
+        with pytest.raises(TypeError, match="keywords must be strings"):
+            await getattr(_fastproc, f"create_{name}")("true", **{keyword: 1})
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+def test_stream_whose_fileno_is_none(aio, refused, stream):
+    class Closed:
+        def fileno(self):
+            return None
+
+    aio.uvloop_differs("inherits")
+    refused(
+        TypeError, "'NoneType' object cannot be interpreted as an integer", **{stream: Closed()}
+    )
+
+
+def test_umask_that_is_none(aio, refused):
+    aio.uvloop_differs("no umask=")
+    refused(TypeError, "'NoneType' object cannot be interpreted as an integer", umask=None)
+
+
+def test_descriptor_to_pass_beyond_an_int(aio, refused):
+    aio.uvloop_differs("other errors")
+    refused(ValueError, "bad value(s) in fds_to_keep", pass_fds=[2**40])
+
+
+def test_too_many_groups(aio, refused):
+    aio.uvloop_differs("no extra_groups=")
+    refused(ValueError, "too many extra_groups", extra_groups=range(65537))
+
+
+def test_environment_of_pairs_that_are_no_tuples(aio):
+    class Env(dict):
+        def items(self):
+            return [["NAME", "value"], iter(["OTHER", "one"])]
+
+    class Broken(dict):
+        def items(self):
+            return [("NAME",)]
+
+    async def main():
+        env = {"env": Env(), "stdout": aio.PIPE}
+        proc = await aio.create_subprocess_exec("/usr/bin/env", **env)
+        assert (await proc.communicate())[0] == b"NAME=value\nOTHER=one\n"
+        with pytest.raises(ValueError):
+            await aio.create_subprocess_exec("/usr/bin/env", env=Broken())
+
+    aio.oracle_differs("may take keys() and values()", when=not aio.is_fastproc)
+    aio.run(main)

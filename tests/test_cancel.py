@@ -381,3 +381,18 @@ def test_task_that_is_cancelled_anywhere_in_its_life(aio):
         await until_reaped()
 
     aio.run(main)
+
+
+@pytest.mark.parametrize("message", [("a", "b"), (), asyncio.CancelledError("z"), "text", None])
+def test_message_of_a_cancellation_stays_what_it_is(aio, message):
+    async def main():
+        async with running(aio, "sleep", "60", stdout=aio.PIPE) as proc:
+            for coro in (proc.wait(), proc.stdout.read()):
+                task = asyncio.ensure_future(coro)
+                await iterate(2)
+                task.cancel(message)
+                with pytest.raises(asyncio.CancelledError) as caught:
+                    await task
+                assert caught.value.args == (() if message is None else (message,))
+
+    aio.run(main)

@@ -737,7 +737,63 @@ def test_preexec_fn_runs_the_fork_hooks(aio):
     assert out.stdout == b"hook function "
 
 
+@pytest.mark.parametrize("hook", ["before", "after_in_parent"])
+def test_fork_hooks_of_the_parent_run_with_its_signals(aio, hook):
+    """A thread that one starts would have none for ever, and so would that thread's children."""
+    aio.uvloop_differs("runs none")
+    out = aio.script(
+        """
+        def hook():
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+            print(len(blocked), flush=True)
+        os.register_at_fork(**{sys.argv[1]: hook})
+        aio.run(output_of(aio, "true", stdout=None, preexec_fn=lambda: None))
+        """,
+        hook,
+    )
+    assert out.stdout == b"0\n"
+
+
 # Failures of exec
+
+
+@pytest.mark.every_path
+def test_program_that_was_just_written_beside_others_that_start(aio, tmp_path):
+    """They have the descriptor by which it was written until they have exec'd."""
+    aio.uvloop_differs("does not wait")
+
+    async def main():
+        data = Path(shutil.which("true")).read_bytes()
+        for n in range(20):
+            path = tmp_path / f"program{n}"
+            file = open(path, "wb")
+            file.write(data)
+            other = asyncio.ensure_future(aio.create_subprocess_exec("true"))
+            await asyncio.sleep(0)
+            file.close()
+            path.chmod(0o755)
+            proc = await aio.create_subprocess_exec(path)
+            assert await proc.wait() == 0
+            assert await (await other).wait() == 0
+
+    aio.run(main)
+
+
+def test_program_that_stays_open_for_writing(aio, tmp_path):
+    async def main():
+        path = tmp_path / "program"
+        with open(path, "wb") as file:
+            path.chmod(0o755)
+            file.write(Path(shutil.which("true")).read_bytes())
+            file.flush()
+            creating = [aio.create_subprocess_exec(what) for what in ("true", path, "true")]
+            first, error, last = await asyncio.gather(*creating, return_exceptions=True)
+            assert isinstance(error, OSError) and error.errno == errno.ETXTBSY
+            assert error.filename == str(path)
+            assert [await first.wait(), await last.wait()] == [0, 0]
+
+    aio.uvloop_differs("names no file")
+    aio.run(main)
 
 
 def both_fail(aio, *args, **kwds):

@@ -3,9 +3,11 @@
 
 import asyncio
 import inspect
+import io
 import re
 from pathlib import Path
 
+import docutils.core
 import pytest
 
 import _fastproc
@@ -86,8 +88,20 @@ def test_function_of_our_own_is_documented(name):
     assert len(getattr(_fastproc, name).__doc__) > 80
 
 
+ROOT = Path(__file__).parent.parent
+TEXTS = sorted([*ROOT.glob("*.rst"), *ROOT.glob("tests/bench/**/*.rst")])
+
+
+@pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.name)
+def test_text_is_what_docutils_reads_without_a_word(file):
+    warnings = io.StringIO()
+    settings = {"warning_stream": warnings, "report_level": 2}
+    docutils.core.publish_doctree(file.read_text(), settings_overrides=settings)
+    assert warnings.getvalue() == ""
+
+
 def readme_examples():
-    text = (Path(__file__).parent.parent / "README.rst").read_text()
+    text = (ROOT / "README.rst").read_text()
     blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", text)
     return [re.sub(r"^    ", "", block, flags=re.M) for block in blocks]
 

@@ -821,3 +821,72 @@ def test_endless_output_does_not_starve_the_loop(aio):
             pass
 
     aio.run(main)
+
+
+@pytest.mark.every_path
+@pytest.mark.skipif(not LINUX, reason="pipes have no packets")
+@pytest.mark.parametrize("method", ["read", "communicate", "readexactly"])
+def test_all_that_an_ended_child_has_left_in_packets(aio, method):
+    """A pipe whose writer has O_DIRECT gives one packet to a read, however many there are."""
+    aio.uvloop_differs("its pipes are sockets")
+
+    async def main():
+        command = "dd", "if=/dev/zero", "bs=1000", "count=10", "oflag=direct", "status=none"
+        proc = await aio.create_subprocess_exec(*command, stdout=aio.PIPE)
+        until_blocking(lambda: exited(proc.pid))
+        if method == "communicate":
+            output, _ = await proc.communicate()
+        elif method == "readexactly":
+            output = await proc.stdout.readexactly(10_000)
+        else:
+            output = await proc.stdout.read()
+        assert output == bytes(10_000)
+        assert await finish(proc) == 0
+
+    aio.run(main)
+
+
+def test_reader_that_begins_while_another_resumes_the_transport(aio):
+    """One is too many, whichever it is; the other is woken."""
+    aio.oracle_differs("waits before it resumes", when=not aio.is_fastproc)
+
+    async def main():
+        reader = aio.StreamReader(limit=1, loop=asyncio.get_running_loop())
+        begun = []
+
+        class Transport:
+            def pause_reading(self):
+                pass
+
+            def resume_reading(self):
+                if begun:
+                    return
+                begun.append(reader.readexactly(8))
+                begun.append(begun[0].send(None))
+
+        reader.set_transport(Transport())
+        reader.feed_data(b"abcdef")
+        with pytest.raises(RuntimeError, match="already waiting"):
+            await reader.readexactly(100)
+        reader.feed_data(b"gh")
+        assert begun[1].done()
+        with pytest.raises(StopIteration) as stop:
+            begun[0].send(None)
+        assert stop.value.value == b"abcdefgh"
+
+    aio.run(main)
+
+
+def test_feed_data_takes_any_bytes(aio):
+    async def main():
+        reader = aio.StreamReader(loop=asyncio.get_running_loop())
+        for data in (b"a", bytearray(b"b"), memoryview(b"c"), [100, 101], (102,), iter([103]), b""):
+            reader.feed_data(data)
+        with pytest.raises((TypeError, ValueError)):
+            reader.feed_data([300])
+        with pytest.raises(TypeError):
+            reader.feed_data("h")
+        reader.feed_eof()
+        assert await reader.read() == b"abcdefg"
+
+    aio.run(main)

@@ -289,3 +289,21 @@ def test_exception_raised_while_a_result_is_on_its_way(aio):
         assert await reader.readline() == b"3\n"
 
     aio.run(main)
+
+
+def test_results_by_the_iterator_protocol_with_arguments_of_somebody_else(aio):
+    only_fastproc(aio)
+
+    async def main():
+        reader = aio.StreamReader(loop=asyncio.get_running_loop())
+        reader.feed_data(b"one\ntwo\n")
+        with pytest.raises(StopIteration) as caught:
+            next(reader.readline())
+        caught.value.args = tuple(range(2))
+        gc.collect()  # which has no interest in such a tuple any more
+        del caught
+        with pytest.raises(StopIteration) as caught:
+            next(reader.readline())
+        assert caught.value.args == (b"two\n",)
+
+    aio.run(main)

@@ -5,7 +5,7 @@ import os
 import sys
 
 import pytest
-from support import LINUX, Holdings, driven, iterate, output_of
+from support import LINUX, Holdings, driven, iterate, output_of, until_reaped
 
 every_path = pytest.mark.every_path
 plainest = pytest.mark.only_paths("fastproc-thread")
@@ -450,3 +450,45 @@ aio.run(main)
 """,
         kind,
     )
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_interrupt_outside_a_turn_of_the_hub_comes_out(aio, error):
+    """Of a handler that runs while a pipe is being closed; the loop is asked for a call then."""
+    aio.oracle_differs("raises it there, and leaves the pipe open", when=not aio.is_fastproc)
+    if aio.on_uvloop:
+        pytest.skip("its loop is C")
+
+    class Loop(asyncio.SelectorEventLoop):
+        armed = False
+
+        def call_soon(self, *args, **kwds):
+            if self.armed:
+                self.armed = False
+                raise error
+            return super().call_soon(*args, **kwds)
+
+    class Protocol(asyncio.SubprocessProtocol):
+        pass
+
+    async def main():
+        transport, _ = await aio.subprocess_exec(Protocol, "sleep", "60", stdin=-3, stderr=-3)
+        transports.append(transport)
+        asyncio.get_running_loop().armed = True
+        transport.get_pipe_transport(1).close()
+        await asyncio.sleep(5)
+        raise AssertionError("it was lost")
+
+    transports = []
+    loop = Loop()
+    with pytest.raises(error):
+        loop.run_until_complete(main())
+    transports[0].close()
+    loop.call_later(0.1, loop.stop)
+    loop.run_forever()
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.run_until_complete(until_reaped())
+    loop.close()

@@ -338,7 +338,8 @@ static void awaitable_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
     awaitable_clear(op);
-    if (!self->finalized && spares_keep(&self->state->spare_awaitables, op))
+    struct fp_state *state = self->finalized ? NULL : state_of_dead(op);
+    if (state != NULL && spares_keep(&state->spare_awaitables, op))
         return;
     PyObject_GC_Del(op);
     Py_DECREF(type);

@@ -40,12 +40,26 @@ static int take_leading(struct call *call, const char *function, const char *nam
     return by_position ? 0 : PyDict_DelItemString(call->kwargs, name);
 }
 
+/* Which nobody has looked at yet.  False with TypeError. */
+static bool names_are_strings(PyObject *kwargs)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(kwargs, &at, &key, &value)) {
+        if (PyUnicode_Check(key))
+            continue;
+        PyErr_SetString(PyExc_TypeError, "keywords must be strings");
+        return false;
+    }
+    return true;
+}
+
 /* Splits a call; names[count] are the leading parameters.  0, or -1 with nothing to drop. */
 static int split(struct call *call, const char *function, const char *const *names, int count,
                  PyObject *args, PyObject *kwargs)
 {
     *call = (struct call){.kwargs = kwargs != NULL ? PyDict_Copy(kwargs) : PyDict_New()};
-    int result = call->kwargs != NULL ? 0 : -1;
+    int result = call->kwargs != NULL && names_are_strings(call->kwargs) ? 0 : -1;
     for (int i = 0; result == 0 && i < count; i++)
         result = take_leading(call, function, names[i], i, args);
     if (result < 0)

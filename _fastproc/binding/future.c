@@ -101,3 +101,26 @@ void waiters_discard(PyObject *waiters, PyObject *future)
         }
     }
 }
+
+int future_make_done(struct fp_state *state)
+{
+    PyObject *namespace = module_import_attribute("types", "SimpleNamespace");
+    PyObject *no_args = PyTuple_New(0), *loop = NULL, *done = NULL;
+    PyObject *attributes = Py_BuildValue("{s:O}", "get_debug", (PyObject *)&PyBool_Type);
+    if (namespace != NULL && no_args != NULL && attributes != NULL)
+        loop = PyObject_Call(namespace, no_args, attributes);
+    PyObject *kwargs = loop != NULL ? Py_BuildValue("{s:O}", "loop", loop) : NULL;
+    PyObject *future_type = module_import_attribute("asyncio", "Future");
+    if (kwargs != NULL && future_type != NULL)
+        state->done_future = PyObject_Call(future_type, no_args, kwargs);
+    if (state->done_future != NULL)
+        done = PyObject_CallMethodOneArg(state->done_future, state->names.set_result, Py_None);
+    Py_XDECREF(namespace);
+    Py_XDECREF(no_args);
+    Py_XDECREF(loop);
+    Py_XDECREF(attributes);
+    Py_XDECREF(kwargs);
+    Py_XDECREF(future_type);
+    Py_XDECREF(done);
+    return done != NULL ? 0 : -1;
+}

@@ -24,4 +24,7 @@ void future_wake_all(struct fp_state *state, PyObject **waiters);
 int waiters_add(PyObject **waiters, PyObject *future);
 void waiters_discard(PyObject *waiters, PyObject *future);
 
+/* Makes state->done_future: asyncio's own, with the result None and of no loop.  0 or -1. */
+int future_make_done(struct fp_state *state);
+
 #endif

@@ -88,6 +88,7 @@ int hub_add(HubObject *hub, int fd, unsigned interest, enum hub_role role, PyObj
         return -1;
     hub->slots[slot].owner = Py_NewRef(owner);
     hub->slots[slot].role = role;
+    hub->latest_fd = fd;
     int err = fp_poller_add(&hub->poller, fd, interest, cookie_of(hub, slot));
     if (err < 0) {
         Py_DECREF(free_slot(hub, slot)); /* not the last: the caller has one */
@@ -153,7 +154,7 @@ void hub_settle_exception(HubObject *hub, PyObject *about)
     bool ends_the_loop =
         PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) || PyErr_ExceptionMatches(PyExc_SystemExit);
     if (ends_the_loop && hub->interrupt == NULL)
-        hub->interrupt = compat_take_exception();
+        hub_keep_interrupt(hub);
     hub_report(about);
 }
 
@@ -215,16 +216,20 @@ PyObject *hub_turn(HubObject *hub)
 {
     if (!hub_is_alive(hub))
         Py_RETURN_NONE;
+    PyObject *interrupt;
+    bool nested = hub->in_turn;
     Py_INCREF(hub);
     GUARD_BEGIN(hub);
+    hub->in_turn = true;
+    hub->turn++;
     dispatch_all(hub);
     GUARD_END();
     wakeup_run_woken(hub); /* the tasks, which have the guard to themselves */
     GUARD_BEGIN(hub);
     hub_ask_for_rest(hub);
+    hub->in_turn = nested;
+    interrupt = hub_take_interrupt(hub);
     GUARD_END();
-    PyObject *interrupt = hub->interrupt;
-    hub->interrupt = NULL;
     Py_DECREF(hub);
     if (interrupt == NULL)
         Py_RETURN_NONE;

@@ -37,6 +37,13 @@ struct hub_slot {
     enum hub_role role;
 };
 
+/* Of handovers.c. */
+enum { HUB_HANDOVERS = 8 }; /* more children than that at a time copy the table */
+struct hub_handover {
+    struct fp_handover pair;
+    bool open, lent;
+};
+
 struct TransportObject;
 struct WakeupObject;
 
@@ -50,15 +57,19 @@ typedef struct HubObject {
     struct fp_poller poller;
     struct hub_slot *slots;
     int slot_count, first_free, slots_used;
-    int latest_slot;           /* that was taken */
+    int latest_slot; /* that was taken */
+    int latest_fd;   /* that was registered: tells how many are open */
+    struct hub_handover handovers[HUB_HANDOVERS];
     struct TokenObject *token; /* what the loop holds: borrowed; NULL while the hub rests */
     COMPAT_SHARED bool closed;
-    bool rest_asked; /* the loop is going to call hub_rest() */
+    bool turn_asked; /* the loop is going to call for something else than events */
     unsigned fork_generation;
     int starting; /* children between clone and exec */
     PyObject *COMPAT_SHARED
         interrupt;    /* KeyboardInterrupt or SystemExit, to be raised out of the loop's call */
-    bool dispatching; /* events, inside a call from the loop */
+    unsigned turn;    /* counts the loop's calls */
+    bool in_turn;     /* one is under way */
+    bool dispatching; /* events, inside that */
     struct WakeupObject *woken, *last_woken; /* to be called when that is done: a list */
     struct TransportObject *queue, *queued;  /* waiting to be started: first and last */
     struct fp_scratch scratch;
@@ -66,6 +77,12 @@ typedef struct HubObject {
     int roomy_pipes;      /* whose capacity was raised */
     unsigned long thread; /* that ran the loop last; 0 where there is a GIL */
 } HubObject;
+
+/* What the loop holds, as the callback of its one add_reader (hub_type.c). */
+typedef struct TokenObject {
+    PyObject_HEAD
+    HubObject *hub;
+} TokenObject;
 
 /* The hub of a loop, made if need be.  A new reference or NULL. */
 HubObject *hub_of_loop(struct fp_state *state, PyObject *loop);
@@ -84,6 +101,8 @@ int hub_wake(HubObject *hub);
  * Now may raise what a signal's handler does, unless something is raised already. */
 void hub_rest(HubObject *hub);
 void hub_ask_for_rest(HubObject *hub);
+/* Has the loop call in its next turn, to rest or for what is left to be called or raised. */
+void hub_ask_for_turn(HubObject *hub);
 
 /* The loop, a new reference; NULL with RuntimeError when it is gone. */
 PyObject *hub_loop(HubObject *hub);
@@ -98,8 +117,13 @@ int hub_modify(HubObject *hub, int slot, int fd, unsigned interest);
 void hub_remove(HubObject *hub, int *slot, int fd);
 
 /* Puts the raised exception, if there is one, where it belongs: KeyboardInterrupt and SystemExit
- * leave the loop's call of the hub, anything else is reported as nobody's. */
+ * leave the loop's call of the hub, the one under way or another that it is asked for; anything else
+ * is reported as nobody's. */
 void hub_settle_exception(HubObject *hub, PyObject *about);
+
+/* Keeps the raised exception for that call, and takes it: a reference, or NULL. */
+void hub_keep_interrupt(HubObject *hub);
+PyObject *hub_take_interrupt(HubObject *hub);
 
 /* Raises an exception that is kept, for others to raise as well; the hub may be NULL. */
 void hub_raise_kept(const HubObject *hub, PyObject *kept);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * How a hub begins and ends.
+ * How a hub begins and ends; what is between it and its loop is in hub_loop.c.
  *
  * The loop holds a token, the callback of the one add_reader, and nobody else
  * does: when the token goes, the loop has closed or is being collected, and the
@@ -9,6 +9,7 @@
 #include "binding/errors.h"
 #include "binding/gate.h"
 #include "binding/guard.h"
+#include "binding/handovers.h"
 #include "binding/hub.h"
 #include "binding/loop.h"
 #include "binding/pipes.h"
@@ -16,86 +17,6 @@
 #include "binding/wakeup.h"
 
 enum { SCRATCH_SIZE = 64 * 1024 }; /* a pipe's default capacity */
-
-typedef struct TokenObject {
-    PyObject_HEAD
-    HubObject *hub;
-} TokenObject;
-
-/* 0 or -1.  Runs add_reader in an empty context, for the loop keeps the context of whoever
- * happened to start the first child. */
-static int register_token(HubObject *hub, PyObject *loop)
-{
-    struct fp_state *state = hub->state;
-    TokenObject *token = PyObject_GC_New(TokenObject, (PyTypeObject *)state->token_type);
-    if (token == NULL)
-        return -1;
-    token->hub = (HubObject *)Py_NewRef((PyObject *)hub);
-    PyObject_GC_Track(token);
-    PyObject *context = PyContext_New();
-    PyObject *fd = PyLong_FromLong(hub->poller.fd);
-    if (context != NULL && fd != NULL && PyContext_Enter(context) == 0) {
-        Py_XDECREF(PyObject_CallMethodObjArgs(loop, state->names.add_reader, fd, token, NULL));
-        PyObject *raised = compat_take_exception();
-        if (PyContext_Exit(context) < 0 && raised != NULL)
-            PyErr_Clear();
-        if (raised != NULL)
-            compat_raise(raised);
-    }
-    Py_XDECREF(context);
-    Py_XDECREF(fd);
-    bool failed = PyErr_Occurred() != NULL;
-    if (!failed)
-        hub->token = token;
-    Py_DECREF(token);
-    return failed ? -1 : 0;
-}
-
-/* Has the loop forget the poller.  Whatever is raised stays raised: if that is by a signal's handler
- * in the midst of it, the loop may have forgotten half, so it is asked twice. */
-static void unregister_token(HubObject *hub, PyObject *loop, int poller_fd)
-{
-    PyObject *name = hub->state->names.remove_reader;
-    PyObject *raised = compat_take_exception();
-    PyObject *fd = PyLong_FromLong(poller_fd);
-    PyObject *done = fd != NULL ? PyObject_CallMethodOneArg(loop, name, fd) : NULL;
-    if (done == NULL) {
-        PyObject *first = compat_take_exception();
-        done = fd != NULL ? PyObject_CallMethodOneArg(loop, name, fd) : NULL;
-        PyErr_Clear();
-        compat_raise(first);
-    }
-    Py_XDECREF(done);
-    Py_XDECREF(fd);
-    if (raised != NULL)
-        compat_raise(raised);
-}
-
-/* Turns whatever says "this loop has no readers" into one clear sentence. */
-static void explain_no_readers(PyObject *loop)
-{
-    if (PyErr_ExceptionMatches(PyExc_NotImplementedError) ||
-        PyErr_ExceptionMatches(PyExc_AttributeError)) {
-        PyErr_Clear();
-        PyErr_Format(PyExc_NotImplementedError,
-                     "_fastproc needs an event loop with add_reader(), which %.200s does not have",
-                     Py_TYPE(loop)->tp_name);
-    }
-}
-
-/* 0, or -1 with an exception and nothing left open. */
-static int begin_watching(HubObject *hub, PyObject *loop)
-{
-    int err = fp_poller_open(&hub->poller);
-    if (err < 0)
-        return raise_errno(err);
-    if (register_token(hub, loop) == 0)
-        return 0;
-    explain_no_readers(loop);
-    unregister_token(hub, loop, hub->poller.fd); /* what was raised may have come after the fact */
-    fp_poller_close(&hub->poller);
-    return -1;
-}
 
 /* The hub registered under this id: a new reference, or NULL.  The references in state->hubs are weak,
  * for others would keep a loop alive through whoever waits in it; a hub takes its own out in time. */
@@ -176,74 +97,6 @@ HubObject *hub_of_loop(struct fp_state *state, PyObject *loop)
     return hub;
 }
 
-/* ---- rest ---- */
-
-int hub_wake(HubObject *hub)
-{
-    if (hub->token != NULL)
-        return 0;
-    PyObject *loop = hub_loop(hub);
-    int result = loop != NULL ? begin_watching(hub, loop) : -1;
-    Py_XDECREF(loop);
-    return result;
-}
-
-static bool has_nothing_to_watch(const HubObject *hub)
-{
-    return hub->slots_used == 0 && hub->queue == NULL && !hub->dispatching && hub->token != NULL &&
-           hub_is_alive(hub);
-}
-
-void hub_rest(HubObject *hub)
-{
-    if (!has_nothing_to_watch(hub))
-        return;
-    PyObject *raised = compat_take_exception();
-    PyObject *loop = hub_loop(hub);
-    if (loop != NULL) {
-        hub->token = NULL;                     /* so that its end is not the hub's */
-        struct fp_poller poller = hub->poller; /* whoever is called may wake the hub again */
-        hub->poller.fd = -1;
-        unregister_token(hub, loop, poller.fd);
-        fp_poller_close(&poller);
-    }
-    if (loop_is_over(hub))
-        PyErr_Clear(); /* it says so by an exception */
-    if (raised != NULL)
-        compat_raise(raised);
-    Py_XDECREF(loop);
-}
-
-static PyObject *rest(PyObject *op, PyObject *Py_UNUSED(ignored))
-{
-    ((HubObject *)op)->rest_asked = false;
-    hub_rest((HubObject *)op);
-    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
-}
-
-GUARD_BY(op);
-GUARD_METHOD(rest);
-
-static PyMethodDef rest_method = {"rest", GUARDED(rest), METH_NOARGS, NULL};
-
-void hub_ask_for_rest(HubObject *hub)
-{
-    if (hub->rest_asked || !has_nothing_to_watch(hub))
-        return;
-    PyObject *raised = compat_take_exception();
-    PyObject *context = PyContext_New();
-    PyObject *callback = PyCFunction_NewEx(&rest_method, (PyObject *)hub, NULL);
-    if (context != NULL && callback != NULL) {
-        hub->rest_asked = loop_call_soon(hub, context, callback, NULL, 0) == 0;
-        if (!hub->rest_asked && !loop_is_over(hub)) /* a signal's handler has raised in there */
-            hub_settle_exception(hub, (PyObject *)hub);
-    }
-    PyErr_Clear(); /* then it goes on as it is */
-    Py_XDECREF(context);
-    Py_XDECREF(callback);
-    compat_raise(raised);
-}
-
 /* ---- the end ---- */
 
 /* The loop is closed or gone.  Children that still live are killed, everything is closed. */
@@ -288,6 +141,7 @@ static void shut_down(HubObject *hub)
     }
     if (!hub->dispatching)
         wakeup_drop_woken(hub);
+    handovers_close(hub);
     fp_poller_close(&hub->poller);
     compat_raise(raised);
 }
@@ -312,6 +166,7 @@ static int hub_clear(PyObject *op)
     GUARD_BEGIN(op);
     shut_down((HubObject *)op);
     GUARD_END();
+    Py_CLEAR(((HubObject *)op)->interrupt);
     return 0;
 }
 
@@ -325,6 +180,7 @@ static void hub_dealloc(PyObject *op)
     fp_poller_close(&hub->poller);
     PyMem_Free(hub->slots);
     PyMem_Free(hub->scratch.bytes);
+    Py_CLEAR(hub->interrupt);
     Py_CLEAR(hub->loop_ref);
     Py_CLEAR(hub->loop_id);
     Py_CLEAR(hub->table_ref);

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "binding/options.h"
 #include "binding/strings.h"
@@ -150,6 +151,8 @@ void launch_give_up(struct launch *launch)
         fp_fd_close(&launch->pipe_fds[fd]);
     fp_fd_close(&launch->child.pidfd);
     fp_fd_close(&launch->child.outcome_fd);
+    if (launch->directory >= 0)
+        close(launch->directory); /* of which the child may read the number yet */
     Py_CLEAR(launch->program);
     Py_CLEAR(launch->cwd);
     Py_CLEAR(launch->preexec_fn);
@@ -162,7 +165,6 @@ void launch_free(struct launch *launch)
     if (launch == NULL)
         return;
     launch_give_up(launch);
-    fp_fd_close(&launch->directory);
     own_env_release(launch->own_env);
     PyMem_RawFree(launch);
 }

@@ -30,18 +30,30 @@ int loop_call_soon(HubObject *hub, PyObject *context, PyObject *callback, PyObje
     return handle != NULL ? 0 : -1;
 }
 
-bool loop_is_over(HubObject *hub)
+/* What the loop says to a question without arguments; `otherwise` when it is gone. */
+static bool ask_loop(HubObject *hub, PyObject *question, bool otherwise)
 {
     PyObject *raised = compat_take_exception();
     PyObject *loop = hub_loop(hub);
-    PyObject *closed =
-        loop != NULL ? PyObject_CallMethodNoArgs(loop, hub->state->names.is_closed) : NULL;
-    bool over = loop == NULL || (closed != NULL && PyObject_IsTrue(closed) == 1);
-    PyErr_Clear();
+    PyObject *answer = loop != NULL ? PyObject_CallMethodNoArgs(loop, question) : NULL;
+    bool result = loop == NULL ? otherwise : answer != NULL && PyObject_IsTrue(answer) == 1;
+    if (loop == NULL)
+        PyErr_Clear();
+    hub_settle_exception(hub, (PyObject *)hub); /* of a signal's handler, say */
     Py_XDECREF(loop);
-    Py_XDECREF(closed);
+    Py_XDECREF(answer);
     compat_raise(raised);
-    return over;
+    return result;
+}
+
+bool loop_is_over(HubObject *hub)
+{
+    return ask_loop(hub, hub->state->names.is_closed, true);
+}
+
+bool loop_in_debug_mode(HubObject *hub)
+{
+    return ask_loop(hub, hub->state->names.get_debug, false);
 }
 
 void loop_report(HubObject *hub, const char *message, PyObject *transport, PyObject *protocol)

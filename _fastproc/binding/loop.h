@@ -15,6 +15,8 @@ int loop_call_soon(HubObject *hub, PyObject *context, PyObject *callback, PyObje
 /* Whether it is closed or gone, or closing, which a hub hears of only at the end of it. */
 bool loop_is_over(HubObject *hub);
 
+bool loop_in_debug_mode(HubObject *hub);
+
 /* Takes the raised exception, if there is one, to the loop's exception handler, as asyncio does
  * with those of a protocol (borrowed; NULL: no protocol's); KeyboardInterrupt and SystemExit leave
  * the loop's call of the hub.  Raises nothing. */

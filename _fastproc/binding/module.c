@@ -106,12 +106,12 @@ static int set_exit(struct fp_state *state, const char *name)
 
 static PyObject *core_configure(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"spawn", "reap", "gate", "shortcuts", NULL};
+    static char *names[] = {"spawn", "reap", "gate", "share_from", "shortcuts", NULL};
     struct fp_state *state = PyModule_GetState(module);
     const char *spawn = NULL, *reap = NULL;
-    int gate = state->gate, shortcuts = state->shortcuts;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ssip:configure", names, &spawn, &reap, &gate,
-                                     &shortcuts))
+    int gate = state->gate, share_from = state->share_from, shortcuts = state->shortcuts;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ssiip:configure", names, &spawn, &reap, &gate,
+                                     &share_from, &shortcuts))
         return NULL;
     if (gate < 1) {
         PyErr_SetString(PyExc_ValueError, "gate must be positive");
@@ -121,6 +121,7 @@ static PyObject *core_configure(PyObject *module, PyObject *args, PyObject *kwar
         (reap != NULL && set_exit(state, reap) < 0))
         return NULL;
     state->gate = gate;
+    state->share_from = share_from;
     state->shortcuts = shortcuts;
     spares_drop(&state->spare_awaitables, !shortcuts);
     spares_drop(&state->spare_stops, !shortcuts);
@@ -131,10 +132,10 @@ static PyObject *core_machine(PyObject *module, PyObject *Py_UNUSED(ignored))
 {
     struct fp_state *state = PyModule_GetState(module);
     bool pidfd = fp_exit_has_pidfd();
-    return Py_BuildValue("{s:s,s:N,s:N,s:s,s:s,s:i}", "spawn", spawn_names[state->spawn_method],
+    return Py_BuildValue("{s:s,s:N,s:N,s:s,s:s,s:i,s:i}", "spawn", spawn_names[state->spawn_method],
                          "pidfd", PyBool_FromLong(pidfd), "exit_info",
                          PyBool_FromLong(fp_exit_has_info()), "reap", exit_names[state->exit_mode],
-                         "poller", "epoll", "gate", state->gate);
+                         "poller", "epoll", "gate", state->gate, "share_from", state->share_from);
 }
 
 static PyObject *core_after_fork(PyObject *module, PyObject *Py_UNUSED(ignored))
@@ -176,12 +177,15 @@ static PyMethodDef core_methods[] = {
      METH_VARARGS | METH_KEYWORDS, "subprocess_shell as a method of a loop."},
     {"machine", core_machine, METH_NOARGS,
      "machine($module, /)\n--\n\n"
-     "-> dict. What this machine offers: spawn, pidfd, exit_info, poller, gate."},
+     "-> dict. What this machine offers, and how children are made: spawn, pidfd, exit_info, "
+     "reap, poller, gate, share_from."},
     {"configure", (PyCFunction)(void (*)(void))core_configure, METH_VARARGS | METH_KEYWORDS,
-     "configure($module, /, *, spawn=..., reap=..., gate=..., shortcuts=...)\n--\n\n"
+     "configure($module, /, *, spawn=..., reap=..., gate=..., share_from=..., shortcuts=...)"
+     "\n--\n\n"
      "-> None. Force how the next children are made: spawn 'auto', 'clone', 'vfork' or 'fork'; "
      "reap 'auto', 'pidfd' (never ask for a status that somebody else took) or 'thread' (no "
-     "pidfd); gate the number that may be between clone and exec; shortcuts False does "
+     "pidfd); gate the number that may be between clone and exec; share_from the descriptor "
+     "from which on children do not copy the table of them; shortcuts False does "
      "without what is there for speed alone. For tests."},
     {NULL, NULL, 0, NULL},
 };
@@ -241,11 +245,16 @@ static int watch_forks(PyObject *module)
     return done != NULL ? 0 : -1;
 }
 
+/* The descriptor from which on it costs less to hand over what a child is to have than to copy
+ * the table: tests/bench/NOTES.rst. */
+enum { WORTH_SHARING = 1024 };
+
 /* So that a whole test suite can be run on another path. */
 static int configure_from_environment(struct fp_state *state)
 {
     const char *spawn = getenv("FASTPROC_SPAWN"), *reap = getenv("FASTPROC_REAP");
     state->gate = default_gate();
+    state->share_from = WORTH_SHARING;
     state->shortcuts = true;
     if (set_spawn(state, spawn != NULL ? spawn : "auto") < 0)
         return -1;

@@ -25,7 +25,7 @@
     NAME(done)                                                                                     \
     NAME(eof_received)                                                                             \
     NAME(feed_data)                                                                                \
-    NAME(fileno)                                                                                   \
+    NAME(get_debug)                                                                                \
     NAME(getgrnam)                                                                                 \
     NAME(getpwnam)                                                                                 \
     NAME(gr_gid)                                                                                   \
@@ -94,6 +94,8 @@ struct fp_state {
     unsigned fork_generation; /* counts the forks between the module's import and this process */
     COMPAT_SHARED bool shortcuts; /* what is done for speed alone: pulls, roomy pipes, spares */
     COMPAT_SHARED int gate;       /* children that may be between clone and exec, in one loop */
+    COMPAT_SHARED int share_from; /* the descriptor from which on children do not copy the table */
+    COMPAT_SHARED enum { SHARING_UNKNOWN, SHARING_WORKS, SHARING_FAILS } table_sharing;
 };
 
 extern struct PyModuleDef fp_module_def;
@@ -102,6 +104,13 @@ extern struct PyModuleDef fp_module_def;
 static inline struct fp_state *state_of_type(PyTypeObject *type)
 {
     return PyModule_GetState(PyType_GetModuleByDef(type, &fp_module_def));
+}
+
+/* The same for a tp_dealloc, as the collector may have cleared the type before: then NULL. */
+static inline struct fp_state *state_of_dead(PyObject *dead)
+{
+    PyObject *module = ((PyHeapTypeObject *)Py_TYPE(dead))->ht_module;
+    return module != NULL ? PyModule_GetState(module) : NULL;
 }
 
 #define state_of(object) state_of_type(Py_TYPE(object))

@@ -155,12 +155,13 @@ int options_read_flags(const struct options *options, struct launch *launch)
 {
     struct fp_spawn_request *request = &launch->request;
     int process_group;
+    request->umask = -1;
     if (check_preexec(options) < 0 ||
         read_truth(options->_close_fds, true, &request->close_fds) < 0 ||
         read_truth(options->_restore_signals, true, &request->restore_signals) < 0 ||
         read_truth(options->_start_new_session, false, &request->new_session) < 0 ||
         read_int(options->_process_group, -1, &process_group) < 0 ||
-        read_int(options->_umask, -1, &request->umask) < 0 ||
+        (options->_umask != NULL && arguments_int(options->_umask, &request->umask) < 0) ||
         read_int(options->_pipesize, -1, &launch->pipe_size) < 0)
         return -1;
     request->process_group = process_group;
@@ -189,7 +190,7 @@ static int read_one_stdio(PyObject *option, int fd, struct launch *launch)
             return 0;
     } else {
         PyObject *answer = PyObject_CallMethod(option, "fileno", NULL);
-        int result = answer != NULL ? read_int(answer, -1, &number) : -1;
+        int result = answer != NULL ? arguments_int(answer, &number) : -1;
         Py_XDECREF(answer);
         if (result < 0)
             return -1;
@@ -238,9 +239,9 @@ int options_read_pass_fds(const struct options *options, struct launch *launch, 
     }
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *number = PyNumber_Long(PyList_GET_ITEM(list, i));
-        int result = number != NULL ? read_int(number, -1, &numbers[i]) : -1;
+        int result = number != NULL ? arguments_int(number, &numbers[i]) : -1;
         Py_XDECREF(number);
-        if (result == 0 && numbers[i] < 0) {
+        if (result == 0 ? numbers[i] < 0 : PyErr_ExceptionMatches(PyExc_OverflowError)) {
             PyErr_SetString(PyExc_ValueError, "bad value(s) in fds_to_keep");
             result = -1;
         }
@@ -310,12 +311,17 @@ static int read_groups(PyObject *given, const struct name_lookup *lookup,
     if (list == NULL)
         return -1;
     Py_ssize_t count = PyList_GET_SIZE(list);
+    if (count > NGROUPS_MAX) {
+        PyErr_SetString(PyExc_ValueError, "too many extra_groups");
+        Py_DECREF(list);
+        return -1;
+    }
     gid_t *ids = PyMem_New(gid_t, (size_t)count + 1);
     int result = ids != NULL ? 0 : -1;
     if (ids == NULL)
         PyErr_NoMemory();
     for (Py_ssize_t i = 0; i < count && result == 0; i++) {
-        unsigned id;
+        unsigned id = 0;
         result = read_id(PyList_GET_ITEM(list, i), lookup,
                          "Items in extra_groups must be a string or integer, not %R", &id);
         ids[i] = (gid_t)id;

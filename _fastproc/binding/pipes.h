@@ -63,9 +63,9 @@ WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub,
 int read_pipe_connect(ReadPipeObject *self, int fd);
 int write_pipe_connect(WritePipeObject *self, int fd);
 
-/* Stop and go on reading; nothing happens to a pipe that is closing.  0, or -1 with the pipe
- * paused as before. */
+/* Stop and go on reading; nothing happens to a pipe that is closing. */
 void read_pipe_pause(ReadPipeObject *self);
+/* 0, or -1 with an exception and the pipe paused as before. */
 int read_pipe_resume(ReadPipeObject *self);
 /* For a reader that has run dry: reads what is there already, if the stream has volume and the hub
  * allows.  True if the reader has something new: bytes, EOF or an exception. */

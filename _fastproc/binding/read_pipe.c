@@ -182,8 +182,6 @@ void read_pipe_ready(ReadPipeObject *self, unsigned ready)
         if (!to_reader) /* who may pause, close or be replaced before the next */
             gulps = 0;
         enum fp_flow flow = (to_reader ? read_for_reader : read_for_protocol)(self);
-        if (flow == FP_FLOW_DATA && to_reader && hangup && self->flow.drained && self->slot >= 0)
-            flow = FP_FLOW_EOF; /* nobody was left to write even before it was read */
         if (ended(self, flow) || flow == FP_FLOW_AGAIN)
             return;
         bool wanted = self->reader != NULL && self->reader->waiter != NULL;

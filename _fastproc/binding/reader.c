@@ -77,6 +77,14 @@ static bool is_read_pipe(const ReaderObject *self)
            (COMPAT_HAS_GIL || ((PipeObject *)self->transport)->hub == self->hub);
 }
 
+static void settle_exception(ReaderObject *self)
+{
+    if (self->hub != NULL)
+        hub_settle_exception(self->hub, (PyObject *)self);
+    else
+        hub_report((PyObject *)self);
+}
+
 static void pause_transport(ReaderObject *self)
 {
     if (is_read_pipe(self)) {
@@ -92,7 +100,7 @@ static void pause_transport(ReaderObject *self)
         PyErr_Clear(); /* it cannot be paused, so all of it will be buffered */
         Py_CLEAR(self->transport);
     } else {
-        hub_report((PyObject *)self);
+        settle_exception(self);
     }
     Py_XDECREF(done);
     Py_DECREF(transport);
@@ -136,7 +144,7 @@ static void resume_if_due(ReaderObject *self)
 {
     if (self->paused && fp_buffer_length(&self->buffer) <= self->limit &&
         resume_transport(self) < 0)
-        hub_report((PyObject *)self);
+        settle_exception(self);
 }
 
 /* ---- what comes in ---- */
@@ -166,16 +174,22 @@ bool reader_pull(ReaderObject *self)
            read_pipe_pull((ReadPipeObject *)self->transport);
 }
 
+static int refuse_second(const char *function)
+{
+    PyErr_Format(PyExc_RuntimeError,
+                 "%s() called while another coroutine is already waiting for incoming data",
+                 function);
+    return -1;
+}
+
 int reader_wait(ReaderObject *self, const char *function, PyObject *future, size_t wake_at)
 {
-    if (self->waiter != NULL) {
-        PyErr_Format(PyExc_RuntimeError,
-                     "%s() called while another coroutine is already waiting for incoming data",
-                     function);
-        return -1;
-    }
+    if (self->waiter != NULL)
+        return refuse_second(function);
     if (self->paused && resume_transport(self) < 0) /* else data would never come */
         return -1;
+    if (self->waiter != NULL) /* a transport of its user's may do anything when it is resumed */
+        return refuse_second(function);
     self->wake_at = wake_at;
     self->waiter = Py_NewRef(future);
     return 0;

@@ -45,8 +45,8 @@ void reader_set_exception(ReaderObject *self, PyObject *exception);
 int reader_wait(ReaderObject *self, const char *function, PyObject *future, size_t wake_at);
 /* Instead of waiting: true if bytes, EOF or an exception could be had at once. */
 bool reader_pull(ReaderObject *self);
-/* Undoes that, if `future` still waits; `pause` when nobody is going to wait again. */
-void reader_forget(ReaderObject *self, PyObject *future, bool pause);
+/* Undoes that, if `future` still waits; pauses if nobody is going to wait again and it is due. */
+void reader_forget(ReaderObject *self, PyObject *future, bool nobody_waits);
 
 /* Takes the first `count` bytes, which must be there.  A new bytes object or NULL. */
 PyObject *reader_take(ReaderObject *self, size_t count);

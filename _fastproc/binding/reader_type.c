@@ -51,7 +51,10 @@ static PyObject *reader_feed_data(PyObject *op, PyObject *const *args, Py_ssize_
         PyErr_SetString(PyExc_AssertionError, "feed_data after feed_eof");
         return NULL;
     }
-    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0)
+    PyObject *bytes = PyObject_CheckBuffer(data) ? Py_NewRef(data) : PyBytes_FromObject(data);
+    int result = bytes != NULL ? PyObject_GetBuffer(bytes, &view, PyBUF_SIMPLE) : -1;
+    Py_XDECREF(bytes); /* which the view keeps */
+    if (result < 0)
         return NULL;
     bool fits = fp_buffer_append(&self->buffer, &reader_memory, view.buf, (size_t)view.len);
     bool any = view.len > 0;
@@ -128,7 +131,7 @@ static PyObject *reader_aiter(PyObject *self)
     return Py_NewRef(self);
 }
 
-/* Adds " " and what the format makes; steals nothing.  0 or -1. */
+/* `part` is stolen, and may be NULL with an exception.  0 or -1. */
 static int add_part(PyObject *parts, PyObject *part)
 {
     int result = part != NULL ? PyList_Append(parts, part) : -1;
@@ -136,7 +139,7 @@ static int add_part(PyObject *parts, PyObject *part)
     return result;
 }
 
-/* The same for one that may be replaced while its repr is made, or be NULL. */
+/* Adds what the format makes of an object that may be replaced while its repr is made, or be NULL. */
 static int add_object(PyObject *parts, const char *format, PyObject *object)
 {
     if (object == NULL)

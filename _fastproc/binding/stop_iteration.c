@@ -27,9 +27,9 @@ static PyObject *make(struct fp_state *state)
  * collector needs not know, is kept as well. */
 static PyObject *make_args(struct fp_state *state, PyObject *value)
 {
-    PyObject *args = state->spare_args;
-    if (!PyBytes_CheckExact(value))
+    if (!COMPAT_CAN_KEEP_SPARES || !PyBytes_CheckExact(value))
         return PyTuple_Pack(1, value);
+    PyObject *args = state->spare_args;
     state->spare_args = NULL;
     if (args == NULL && (args = PyTuple_New(1)) != NULL)
         PyObject_GC_UnTrack(args);
@@ -43,7 +43,8 @@ static void keep_args(struct fp_state *state, PyStopIterationObject *stop)
 {
     PyObject *args = stop->args;
     if (!COMPAT_CAN_KEEP_SPARES || state->spare_stops.off || state->spare_args != NULL ||
-        args == NULL || Py_REFCNT(args) != 1 || PyObject_GC_IsTracked(args))
+        args == NULL || !PyTuple_CheckExact(args) || PyTuple_GET_SIZE(args) != 1 ||
+        Py_REFCNT(args) != 1 || PyObject_GC_IsTracked(args))
         return;
     stop->args = NULL;
     PyObject *value = PyTuple_GET_ITEM(args, 0);
@@ -86,12 +87,13 @@ static int stop_clear(PyObject *op)
 static void stop_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
-    struct fp_state *state = PyType_GetModuleState(type);
+    struct fp_state *state = state_of_dead(op);
     PyObject_GC_UnTrack(op);
-    keep_args(state, (PyStopIterationObject *)op);
+    if (state != NULL)
+        keep_args(state, (PyStopIterationObject *)op);
     stop_clear(op);
     ((PyStopIterationObject *)op)->suppress_context = 0;
-    if (spares_keep(&state->spare_stops, op))
+    if (state != NULL && spares_keep(&state->spare_stops, op))
         return;
     PyObject_GC_Del(op);
     Py_DECREF(type);

@@ -43,12 +43,15 @@ static PyObject *convert_list(PyObject *values)
 }
 
 /* b"KEY=VALUE" or NULL. */
-static PyObject *convert_entry(PyObject *pair)
+static PyObject *convert_entry(PyObject *item)
 {
     PyObject *entry = NULL, *key = NULL, *value = NULL;
-    if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
-        PyErr_SetString(PyExc_TypeError, "env.items() must give pairs");
+    PyObject *pair = PySequence_Tuple(item);
+    if (pair == NULL)
         return NULL;
+    if (PyTuple_GET_SIZE(pair) != 2) {
+        PyErr_SetString(PyExc_ValueError, "env.items() must give pairs");
+        goto done;
     }
     key = to_bytes(PyTuple_GET_ITEM(pair, 0));
     if (key == NULL)
@@ -61,6 +64,7 @@ static PyObject *convert_entry(PyObject *pair)
     if (value != NULL)
         entry = PyBytes_FromFormat("%s=%s", PyBytes_AS_STRING(key), PyBytes_AS_STRING(value));
 done:
+    Py_DECREF(pair);
     Py_XDECREF(key);
     Py_XDECREF(value);
     return entry;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * See transport.h.  What happens to a child, in order; the Python face of it is
- * in transport_type.c.
+ * See transport.h.  What happens to a child, in order, but for its start, which is
+ * in start.c; the Python face of it is in transport_type.c.
  *
  * The hub refers to a transport as long as its child is not reaped, so a child
  * does not depend on anybody holding its Process.
@@ -27,7 +27,7 @@ TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct la
         return NULL;
     self->hub = (HubObject *)Py_NewRef((PyObject *)hub);
     self->child.fd = -1;
-    self->slot = -1;
+    self->outcome_slot = self->exit_slot = -1;
     for (int fd = 0; fd < 3; fd++) {
         if (launch->stdio[fd] != STDIO_PIPE)
             continue;
@@ -54,7 +54,7 @@ int transport_set_protocol(TransportObject *self, PyObject *protocol)
     return 0;
 }
 
-static void close_pipes(TransportObject *self)
+void transport_close_pipes(TransportObject *self)
 {
     if (self->launch != NULL)
         for (int fd = 0; fd < 3; fd++)
@@ -67,178 +67,6 @@ static void close_pipes(TransportObject *self)
         else
             read_pipe_close((ReadPipeObject *)self->pipes[fd]);
     }
-}
-
-/* ---- starting ---- */
-
-/* Kills and reaps a child that could not be taken under the hub's wing.  0 or -errno. */
-static int destroy_child(TransportObject *self)
-{
-    struct fp_exit_status status;
-    return fp_exit_destroy(&self->child, &status);
-}
-
-/* A child that was between clone and exec is gone, or (err < 0) could not be made to go: then it
- * may still use its stack, which is better lost than reused. */
-static void end_block(TransportObject *self, int err)
-{
-    fp_fd_close(&self->launch->child.outcome_fd);
-    if (err < 0) {
-        launch_give_up(self->launch);
-        self->launch = NULL;
-    }
-}
-
-/* 0, or -1 with an exception and no child. */
-static int start(TransportObject *self)
-{
-    struct launch *launch = self->launch;
-    if (hub_wake(self->hub) < 0)
-        return -1;
-    if (launch_start(self->hub->state, launch) < 0) {
-        hub_rest(self->hub);
-        return -1;
-    }
-    self->child.pid = launch->child.pid;
-    self->slot =
-        hub_add(self->hub, launch->child.outcome_fd, FP_WANT_READ, HUB_OUTCOME, (PyObject *)self);
-    if (self->slot < 0) {
-        PyObject *raised = compat_take_exception();
-        fp_exit_watch(&self->child, launch->child.pid, fp_fd_take(&launch->child.pidfd),
-                      self->hub->state->exit_mode);
-        end_block(self, destroy_child(self));
-        close_pipes(self);
-        hub_rest(self->hub);
-        compat_raise(raised);
-        return -1;
-    }
-    self->hub->starting++;
-    self->phase = TRANSPORT_STARTING;
-    return 0;
-}
-
-int transport_begin(TransportObject *self)
-{
-    HubObject *hub = self->hub;
-    if (hub->starting < hub->state->gate || self->launch->runs_at_once)
-        return start(self);
-    if (launch_hold_fds(self->launch) < 0)
-        return -1;
-    gate_enqueue(hub, self);
-    self->phase = TRANSPORT_QUEUED;
-    return 0;
-}
-
-/* There is no child any more, and launch->error or launch->failure says why. */
-static void end_failed(TransportObject *self)
-{
-    self->phase = TRANSPORT_FAILED;
-    future_wake(self->hub->state, &self->starter);
-    future_wake_all(self->hub->state, &self->exit_waiters);
-}
-
-/* The raised exception is why there is no child. */
-static void fail(TransportObject *self)
-{
-    if (self->launch != NULL)
-        Py_XSETREF(self->launch->failure, compat_take_exception());
-    else
-        hub_report((PyObject *)self); /* the block had to be given up: see end_block() */
-    end_failed(self);
-}
-
-void transport_start_queued(TransportObject *self)
-{
-    if (start(self) < 0)
-        fail(self);
-}
-
-void transport_raise_failure(TransportObject *self)
-{
-    if (self->launch == NULL)
-        PyErr_SetString(PyExc_RuntimeError, "the child was given up");
-    else if (self->launch->failure != NULL)
-        compat_raise(Py_NewRef(self->launch->failure));
-    else
-        launch_raise_error(self->hub->state, self->launch);
-}
-
-/* ---- the outcome ---- */
-
-static int connect_pipes(TransportObject *self)
-{
-    struct launch *launch = self->launch;
-    for (int fd = 0; fd < 3; fd++) {
-        if (self->pipes[fd] == NULL)
-            continue;
-        int taken = fp_fd_take(&launch->pipe_fds[fd]);
-        int result = fd == 0 ? write_pipe_connect((WritePipeObject *)self->pipes[fd], taken)
-                             : read_pipe_connect((ReadPipeObject *)self->pipes[fd], taken);
-        if (result < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* Has the hub watch for the exit.  0 or -1. */
-static int watch_exit(TransportObject *self)
-{
-    self->slot = hub_add(self->hub, self->child.fd, FP_WANT_READ, HUB_EXIT, (PyObject *)self);
-    return self->slot < 0 ? -1 : 0;
-}
-
-/* 0, or -1 with an exception: the child has to go. */
-static int take_charge(TransportObject *self, int err)
-{
-    if (err < 0)
-        return raise_errno(err);
-    if (watch_exit(self) < 0)
-        return -1;
-    return self->phase == TRANSPORT_RUNNING && !self->abandoned ? connect_pipes(self) : 0;
-}
-
-void transport_outcome_ready(TransportObject *self)
-{
-    struct launch *launch = self->launch;
-    if (fp_spawn_outcome(launch->child.outcome_fd, &launch->error) == FP_OUTCOME_PENDING)
-        return;
-    hub_remove(self->hub, &self->slot, launch->child.outcome_fd);
-    fp_fd_close(&launch->child.outcome_fd);
-    self->hub->starting--;
-
-    bool failed = launch->error.stage != FP_STAGE_NONE;
-    self->phase = failed ? TRANSPORT_FAILING : TRANSPORT_RUNNING;
-    enum fp_exit_mode mode = self->hub->state->exit_mode;
-    if (failed && mode == FP_EXIT_THREAD) { /* it is about to exit: not worth a thread */
-        destroy_child(self);
-        close_pipes(self);
-        end_failed(self);
-        return;
-    }
-    int err =
-        fp_exit_watch(&self->child, launch->child.pid, fp_fd_take(&launch->child.pidfd), mode);
-    if (take_charge(self, err) < 0) {
-        hub_remove(self->hub, &self->slot, self->child.fd);
-        destroy_child(self);
-        PyObject *raised = compat_take_exception();
-        close_pipes(self);
-        compat_raise(raised);
-        fail(self);
-        return;
-    }
-    if (failed) {
-        fp_exit_signal(&self->child, SIGKILL); /* it exits by itself, if it was heard */
-        close_pipes(self);
-        transport_exit_ready(self); /* mostly it has exited by now */
-        return;
-    }
-    if (self->abandoned)
-        fp_exit_signal(&self->child, SIGKILL);
-    self->launch = NULL;
-    launch_free(launch);
-    if (self->protocol != NULL && !self->abandoned)
-        protocol_connection_made(self);
-    future_wake(self->hub->state, &self->starter);
 }
 
 /* ---- the exit ---- */
@@ -275,13 +103,21 @@ void transport_maybe_finish(TransportObject *self)
 void transport_exit_ready(TransportObject *self)
 {
     struct fp_exit_status status;
+    int unused;
+    if (self->phase == TRANSPORT_STARTING) {
+        if (fp_exit_peek(&self->child, &unused) != FP_REAP_RUNNING)
+            transport_settle_early_end(self);
+        return;
+    }
+    if (self->phase == TRANSPORT_RUNNING && self->settled_in == self->hub->turn)
+        return; /* whoever waits for the start has not run yet; it comes again */
     enum fp_reap reap = fp_exit_reap(&self->child, &status);
     if (reap == FP_REAP_RUNNING)
         return;
-    hub_remove(self->hub, &self->slot, self->child.fd);
+    hub_remove(self->hub, &self->exit_slot, self->child.fd);
     fp_fd_close(&self->child.fd);
     if (self->phase == TRANSPORT_FAILING) {
-        end_failed(self);
+        transport_end_failed(self);
         return;
     }
     self->returncode = reap == FP_REAP_LOST ? LOST_RETURNCODE : status.returncode;
@@ -315,7 +151,7 @@ void transport_close(TransportObject *self)
     if (self->phase == TRANSPORT_RUNNING && hub_is_alive(self->hub) &&
         !(self->popen != NULL && popen_view_kills(self->popen)))
         fp_exit_signal(&self->child, SIGKILL); /* gone or setuid: not ours to worry about */
-    close_pipes(self);
+    transport_close_pipes(self);
 }
 
 void transport_abandon(TransportObject *self)
@@ -333,7 +169,7 @@ void transport_abandon(TransportObject *self)
         struct fp_exit child = {.pid = self->launch->child.pid,
                                 .fd = self->launch->child.pidfd,
                                 .is_pidfd = self->launch->child.pidfd >= 0};
-        fp_exit_signal(&child, SIGKILL);
+        fp_exit_signal(self->child.fd >= 0 ? &self->child : &child, SIGKILL);
         break;
     }
     default:
@@ -364,8 +200,7 @@ static void end_child(TransportObject *self)
     bool starting = self->phase == TRANSPORT_STARTING;
     int err = 0;
     if (starting)
-        fp_exit_watch(&self->child, self->launch->child.pid, fp_fd_take(&self->launch->child.pidfd),
-                      self->hub->state->exit_mode);
+        transport_take_pidfd(self);
     else
         reap = fp_exit_reap(&self->child, &status);
     if (reap == FP_REAP_RUNNING) {
@@ -374,10 +209,11 @@ static void end_child(TransportObject *self)
         err = fp_exit_destroy(&self->child, &status);
     }
     if (starting)
-        end_block(self, err);
+        transport_end_block(self, err);
     fp_fd_close(&self->child.fd);
     self->returncode = reap == FP_REAP_LOST ? LOST_RETURNCODE : status.returncode;
-    self->phase = self->phase == TRANSPORT_RUNNING ? TRANSPORT_EXITED : TRANSPORT_FAILED;
+    bool has_exited = self->phase == TRANSPORT_RUNNING && err == 0; /* it may not be ours to kill */
+    self->phase = has_exited ? TRANSPORT_EXITED : TRANSPORT_FAILED;
 }
 
 void transport_loop_closed(TransportObject *self, bool forked_off)
@@ -403,7 +239,9 @@ void transport_loop_closed(TransportObject *self, bool forked_off)
             read_pipe_loop_closed((ReadPipeObject *)self->pipes[fd]);
     }
     launch_free(launch);
-    hub_remove(self->hub, &self->slot, -1); /* the poller is gone: this is for the reference */
+    hub_remove(self->hub, &self->outcome_slot,
+               -1); /* the poller is gone: this is for the references */
+    hub_remove(self->hub, &self->exit_slot, -1);
 }
 
 /* ---- for those who wait ---- */

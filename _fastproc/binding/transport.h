@@ -35,7 +35,9 @@ typedef struct TransportObject {
     PyObject *popen;        /* the view of it (popen_view.h), once somebody has asked */
     PyObject *protocol;     /* of who called subprocess_exec(); NULL of a Process */
     PyObject *context;      /* what the protocol is called in a copy of */
-    int slot;               /* in the hub: the outcome pipe's, later the pidfd's */
+    int outcome_slot;       /* in the hub: the outcome pipe's, */
+    int exit_slot;          /* the pidfd's; -1 while not registered */
+    unsigned settled_in;    /* the turn of the hub in which the outcome was heard */
     int returncode;         /* with TRANSPORT_EXITED */
     enum transport_phase phase;
     bool closing;
@@ -53,7 +55,7 @@ int transport_set_protocol(TransportObject *self, PyObject *protocol);
 /* Starts the child or queues it.  0 or -1. */
 int transport_begin(TransportObject *self);
 
-/* Whether create() has its answer; *failed with the exception to raise set in the latter case. */
+/* Whether create() has its answer: a child that runs, or that it has failed. */
 static inline bool transport_is_settled(const TransportObject *self)
 {
     return self->phase >= TRANSPORT_RUNNING;
@@ -95,6 +97,18 @@ PyObject *transport_wait(TransportObject *self);
 
 /* A new reference: the returncode, or None. */
 PyObject *transport_returncode(TransportObject *self);
+
+/* Between transport.c and start.c. */
+/* From the launch, if that still has it: 0 or -errno. */
+int transport_take_pidfd(TransportObject *self);
+/* A child that was between clone and exec is gone, or (err < 0) could not be made to go: then it
+ * may still use its stack, which is better lost than reused. */
+void transport_end_block(TransportObject *self, int err);
+/* A child that shared the table has ended, before it could say so or before that was read. */
+void transport_settle_early_end(TransportObject *self);
+/* There is no child any more, and launch->error or launch->failure says why. */
+void transport_end_failed(TransportObject *self);
+void transport_close_pipes(TransportObject *self);
 
 /* Called by the hub; may leave an exception, which the hub reports. */
 void transport_outcome_ready(TransportObject *self);

@@ -6,6 +6,7 @@
 
 #include "binding/arguments.h"
 #include "binding/awaitable.h"
+#include "binding/future.h"
 #include "binding/guard.h"
 #include "binding/loop.h"
 
@@ -157,6 +158,12 @@ void wakeup_drop_woken(HubObject *hub)
 
 void wakeup_run_woken(HubObject *hub)
 {
+    /* In debug mode a loop times what it calls and names it, so it has to be the loop that calls. */
+    bool any;
+    GUARD_BEGIN(hub);
+    any = hub->woken != NULL;
+    GUARD_END();
+    bool now = any && !loop_in_debug_mode(hub);
     for (;;) {
         WakeupObject *self;
         struct taken taken = {0};
@@ -164,10 +171,13 @@ void wakeup_run_woken(HubObject *hub)
         self = take_woken(hub);
         if (self != NULL)
             taken = take_callbacks(self);
+        if (now &&
+            hub->woken != NULL) /* the others are not to wait for a task that runs the loop */
+            hub_ask_for_turn(hub);
         GUARD_END();
         if (self == NULL)
             return;
-        if (call_back(self, &taken, true) < 0) /* after an interrupt: nothing runs any more */
+        if (call_back(self, &taken, now) < 0) /* after an interrupt: nothing runs any more */
             hub_settle_exception(hub, (PyObject *)self);
         Py_DECREF(self);
     }
@@ -244,12 +254,22 @@ static PyObject *wakeup_cancel(PyObject *op, PyObject *const *args, Py_ssize_t n
     Py_RETURN_TRUE;
 }
 
+/* Raises CancelledError(message), which stays one argument whatever it is. */
+static void raise_cancelled(struct fp_state *state, PyObject *message)
+{
+    PyObject *error = message != NULL ? PyObject_CallOneArg(state->CancelledError, message)
+                                      : PyObject_CallNoArgs(state->CancelledError);
+    if (error != NULL)
+        PyErr_SetObject(state->CancelledError, error);
+    Py_XDECREF(error);
+}
+
 static PyObject *wakeup_result(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     WakeupObject *self = (WakeupObject *)op;
     struct fp_state *state = self->hub->state;
     if (self->phase == WAKEUP_CANCELLED)
-        PyErr_SetObject(state->CancelledError, self->cancel_message);
+        raise_cancelled(state, self->cancel_message);
     else if (self->phase == WAKEUP_PENDING)
         PyErr_SetString(state->InvalidStateError, "Result is not set.");
     if (PyErr_Occurred())
@@ -413,33 +433,9 @@ static PyType_Spec wakeup_spec = {
     .slots = wakeup_slots,
 };
 
-/* A future with the result None, of no loop.  0 or -1. */
-static int make_done_future(struct fp_state *state)
-{
-    PyObject *namespace = module_import_attribute("types", "SimpleNamespace");
-    PyObject *no_args = PyTuple_New(0), *loop = NULL, *done = NULL;
-    PyObject *attributes = Py_BuildValue("{s:O}", "get_debug", (PyObject *)&PyBool_Type);
-    if (namespace != NULL && no_args != NULL && attributes != NULL)
-        loop = PyObject_Call(namespace, no_args, attributes);
-    PyObject *kwargs = loop != NULL ? Py_BuildValue("{s:O}", "loop", loop) : NULL;
-    PyObject *future_type = module_import_attribute("asyncio", "Future");
-    if (kwargs != NULL && future_type != NULL)
-        state->done_future = PyObject_Call(future_type, no_args, kwargs);
-    if (state->done_future != NULL)
-        done = PyObject_CallMethodOneArg(state->done_future, state->names.set_result, Py_None);
-    Py_XDECREF(namespace);
-    Py_XDECREF(no_args);
-    Py_XDECREF(loop);
-    Py_XDECREF(attributes);
-    Py_XDECREF(kwargs);
-    Py_XDECREF(future_type);
-    Py_XDECREF(done);
-    return done != NULL ? 0 : -1;
-}
-
 int wakeup_init(PyObject *module, struct fp_state *state)
 {
-    if (make_done_future(state) < 0)
+    if (future_make_done(state) < 0)
         return -1;
     return module_add_type(module, &wakeup_spec, NULL, 0, &state->wakeup_type, NULL);
 }

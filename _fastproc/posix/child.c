@@ -9,10 +9,15 @@
  * reset to the default before the mask is restored, for a handler of the
  * parent's would run here, on the parent's memory.
  *
+ * A child that shares the parent's table of descriptors too leaves that before all
+ * else, and writes what it receives into its request (handover.h).
+ *
  * The order is subprocess': descriptors, chdir, umask, signals, session, group,
  * ids, hook, closing, exec.
  */
 #include "posix/child.h"
+
+#include <sys/socket.h>
 
 #include "posix/sys.h"
 
@@ -20,26 +25,83 @@ enum {
     FIRST_EXTRA_FD = 3,
     FAILED_EXIT_CODE = 255, /* never seen by the user: the record below is */
     MOST_TRIES = 1000,      /* to write that */
-    LAST_FD_GUESS = 65536,  /* when there is nothing better than trying them one by one */
+    BUSY_PAUSE_NS = 1000000,
+    BUSY_TRIES = 100,      /* what the others take is a millisecond, or several on a busy machine */
+    LAST_FD_GUESS = 65536, /* when there is nothing better than trying them one by one */
 };
 
 #define CLOSE_RANGE_BY_EXEC (1U << 2) /* CLOSE_RANGE_CLOEXEC, Linux 5.11 */
+#define CLOSE_RANGE_LEAVING (1U << 1) /* CLOSE_RANGE_UNSHARE */
 
 #ifndef NSIG
 #define NSIG 65
 #endif
 
-FP_IN_CHILD static _Noreturn void fail(const struct fp_spawn_request *request, int stage, long err)
+FP_IN_CHILD static _Noreturn void fail(struct fp_spawn_request *request, int stage, long err)
 {
     struct fp_spawn_error record = {.err = (int)-err, .stage = stage};
+    if (request->outcome_fd < 0)
+        request->early_error = record;
     /* Fits a pipe: one piece or nothing.  Nothing only for want of a page of memory, and then the
      * parent would take silence for success. */
-    for (int tries = 0; tries < MOST_TRIES; tries++)
+    for (int tries = 0; tries < MOST_TRIES && request->outcome_fd >= 0; tries++)
         if (sys_write(request->outcome_fd, &record, sizeof record) >= 0)
             break;
     for (;;)
         sys_exit(FAILED_EXIT_CODE);
 }
+
+#if FP_HAVE_RAW_CALLS
+/* Receives what was handed over.  0 or -errno. */
+FP_IN_CHILD static long receive_descriptors(struct fp_spawn_request *request)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(FP_HANDOVER_MOST * sizeof(int))];
+    } control;
+    size_t sent = (1 + 3 + (request->begin_in != NULL)) * sizeof(int);
+    char byte;
+    struct iovec bytes = {&byte, 1};
+    struct msghdr message = {.msg_iov = &bytes,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    long size = sys_recvmsg(request->handover->childs, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (size < 0)
+        return size;
+    if (message.msg_controllen < CMSG_LEN(sent) || control.header.cmsg_len != CMSG_LEN(sent))
+        return -EMFILE; /* that is why some are left out */
+    const int *received = (const int *)(const void *)CMSG_DATA(&control.header);
+    long outcome_fd = received[0];
+    if (outcome_fd < FIRST_EXTRA_FD)
+        outcome_fd =
+            sys_dup_above(outcome_fd, FIRST_EXTRA_FD); /* the other goes when stdio comes */
+    for (int fd = 0; fd < 3; fd++)
+        request->stdio[fd] = received[1 + fd];
+    if (request->begin_in != NULL) {
+        request->received_directory = received[1 + 3];
+        request->begin_in = &request->received_directory;
+    }
+    request->outcome_fd = (int)outcome_fd;
+    return outcome_fd < 0 ? outcome_fd : 0;
+}
+
+/* Of the parent's table it keeps what comes before the socket, and the socket. */
+FP_IN_CHILD static long leave_table(struct fp_spawn_request *request)
+{
+    long result =
+        sys_close_range((unsigned)request->handover->childs + 1, ~0U, CLOSE_RANGE_LEAVING);
+    return result < 0 ? result : receive_descriptors(request);
+}
+
+FP_IN_CHILD _Noreturn void fp_child_try_to_leave(void *unused)
+{
+    (void)unused;
+    long result = sys_close_range(~0U, ~0U, CLOSE_RANGE_LEAVING);
+    for (;;)
+        sys_exit(result < 0);
+}
+#endif
 
 /* Puts stdio[] on 0, 1 and 2, in any permutation of those. */
 FP_IN_CHILD static long place_stdio(const struct fp_spawn_request *request)
@@ -83,7 +145,6 @@ FP_IN_CHILD static void reset_signals(const struct fp_spawn_request *request)
         sys_sigaction(SIGXFSZ, &to_default, NULL);
 #endif
     }
-    sys_set_mask(&request->caller_mask);
 }
 
 FP_IN_CHILD static bool is_kept(const struct fp_spawn_request *request, int fd)
@@ -192,12 +253,26 @@ FP_IN_CHILD static long change_identity(const struct fp_spawn_request *request)
     return result;
 }
 
+/* A program that was written a moment ago cannot be run while a child that was started meanwhile has
+ * not exec'd, for that has a copy of the descriptor.  Returns the error. */
+FP_IN_CHILD static long exec_one(const struct fp_spawn_request *request, const char *path)
+{
+    const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
+    long err = sys_execve(path, request->argv, request->envp);
+    for (int tries = 0; err == -ETXTBSY && request->others_are_starting && tries < BUSY_TRIES;
+         tries++) {
+        sys_sleep(&pause);
+        err = sys_execve(path, request->argv, request->envp);
+    }
+    return err;
+}
+
 /* Tries each candidate; returns the error to report. */
 FP_IN_CHILD static long exec_first(const struct fp_spawn_request *request)
 {
     long telling = 0, last = -ENOENT;
     for (char *const *path = request->paths; *path != NULL; path++) {
-        last = sys_execve(*path, request->argv, request->envp);
+        last = exec_one(request, *path);
         if (last != -ENOENT && last != -ENOTDIR && telling == 0)
             telling = last;
     }
@@ -206,7 +281,12 @@ FP_IN_CHILD static long exec_first(const struct fp_spawn_request *request)
 
 FP_IN_CHILD _Noreturn void fp_child_main(struct fp_spawn_request *request)
 {
-    long result = place_stdio(request);
+    long result = 0;
+#if FP_HAVE_RAW_CALLS
+    if (request->shares_table && (result = leave_table(request)) < 0)
+        fail(request, FP_STAGE_SETUP, result);
+#endif
+    result = place_stdio(request);
     if (result < 0)
         fail(request, FP_STAGE_SETUP, result);
     if (request->begin_in != NULL && (result = sys_fchdir(*request->begin_in)) < 0)
@@ -216,6 +296,8 @@ FP_IN_CHILD _Noreturn void fp_child_main(struct fp_spawn_request *request)
     if (request->umask >= 0)
         sys_umask(request->umask);
     reset_signals(request);
+    if (request->hooks != NULL) /* which may set another */
+        sys_set_mask(&request->caller_mask);
     if ((result = change_identity(request)) < 0)
         fail(request, FP_STAGE_SETUP, result);
     if (request->hooks != NULL && request->hooks->preexec != NULL &&
@@ -225,5 +307,8 @@ FP_IN_CHILD _Noreturn void fp_child_main(struct fp_spawn_request *request)
         close_others(request);
     if ((result = keep_passed(request)) < 0)
         fail(request, FP_STAGE_SETUP, result);
+    if (request->hooks ==
+        NULL) /* not before: what kills a child that shares memory may kill the parent */
+        sys_set_mask(&request->caller_mask);
     fail(request, FP_STAGE_EXEC, exec_first(request));
 }

@@ -309,8 +309,13 @@ int fp_exit_destroy(struct fp_exit *child, struct fp_exit_status *status)
             do
                 ready = poll(&ended, 1, PATIENCE_MS);
             while (ready < 0 && errno == EINTR);
-        if (ready < 0)
-            wait_for(P_PID, child->pid, &info, WEXITED | WNOWAIT, NULL);
+        const struct timespec pause = {.tv_nsec = 1000000};
+        for (int left = PATIENCE_MS; ready < 0 && left > 0; left--) {
+            if (wait_for(P_PID, child->pid, &info, WEXITED | WNOWAIT | WNOHANG, NULL) < 0 ||
+                info.si_pid != 0)
+                break;
+            nanosleep(&pause, NULL);
+        }
         reap = fp_exit_reap(child, status);
         if (reap == FP_REAP_RUNNING)
             err = -ETIMEDOUT;

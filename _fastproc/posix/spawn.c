@@ -6,6 +6,9 @@
  * its own stack in the parent's memory, and nobody waits for it.  What that
  * demands of the child is written in child.c.
  *
+ * A child that is handed its descriptors (handover.h) shares the table of them as
+ * well, until it has left it.
+ *
  * Ids are changed only in a child with memory of its own: the kernel marks the
  * memory of a process that changes them as not dumpable, which would hit the
  * parent, and memory shared across users is an attack.
@@ -52,6 +55,11 @@ static void restore_signals(const sigset_t *before)
 }
 
 #if FP_HAVE_RAW_CALLS
+static bool needs_own_memory(const struct fp_spawn_request *request)
+{
+    return request->set_groups || request->set_gid || request->set_uid;
+}
+
 FP_IN_CHILD static void run_child(void *request)
 {
     fp_child_main(request);
@@ -98,23 +106,18 @@ static long clone_child(struct fp_spawn_request *request, uint64_t flags, int *p
 }
 #endif
 
-/* A real fork, with the interpreter's hooks where the caller has some.  A pid or -errno. */
+/* A real fork; the child's hook is called in it, others by who calls this.  A pid or -errno. */
 static long fork_child(struct fp_spawn_request *request)
 {
     const struct fp_fork_hooks *hooks = request->hooks;
     request->reset_handlers = hooks == NULL;
-    if (hooks != NULL)
-        hooks->before(hooks->context);
     pid_t pid = fork();
     if (pid == 0) {
         if (hooks != NULL)
             hooks->in_child(hooks->context);
         fp_child_main(request);
     }
-    int err = errno;
-    if (hooks != NULL)
-        hooks->in_parent(hooks->context);
-    return pid < 0 ? -err : pid;
+    return pid < 0 ? -errno : pid;
 }
 
 static bool is_refusal(long err)
@@ -127,10 +130,9 @@ static long start(struct fp_spawn_request *request, enum fp_spawn_method *method
 {
 #if FP_HAVE_RAW_CALLS
     long pid = -ENOSYS;
-    bool own_memory = request->set_groups || request->set_gid || request->set_uid;
     if (request->hooks != NULL)
         return fork_child(request);
-    if (own_memory) {
+    if (needs_own_memory(request)) {
         pid = clone_child(request, 0, pidfd);
         return is_refusal(pid) ? fork_child(request) : pid;
     }
@@ -157,6 +159,65 @@ static long start(struct fp_spawn_request *request, enum fp_spawn_method *method
 #endif
 }
 
+#if FP_HAVE_RAW_CALLS
+/* Sends what the child is to have, if it can do without a copy of the table: the outcome pipe's end,
+ * what becomes 0, 1 and 2, and the directory to begin in. */
+static bool hand_over(const struct fp_spawn_request *request, enum fp_spawn_method method)
+{
+    int fds[FP_HANDOVER_MOST] = {request->outcome_fd}, count = 1;
+    if (request->handover == NULL || method != FP_SPAWN_CLONE || request->hooks != NULL ||
+        needs_own_memory(request) || !request->close_fds || request->pass_fd_count > 0)
+        return false;
+    for (int fd = 0; fd < 3; fd++) {
+        int from = request->stdio[fd];
+        if (from < -1 || from == request->outcome_fd)
+            return false; /* an error, for place_stdio() to find */
+        fds[count++] = from >= 0 ? from : fd;
+    }
+    if (request->begin_in != NULL)
+        fds[count++] = *request->begin_in;
+    return fp_handover_send(request->handover, fds, count) == 0;
+}
+
+/* A pid; or -errno, with everything as it was before. */
+static long start_sharing(struct fp_spawn_request *request, int *pidfd)
+{
+    int outcome_fd = fp_fd_take(&request->outcome_fd);
+    request->shares_table = true;
+    request->early_error = (struct fp_spawn_error){0};
+    long pid = clone_child(request, CLONE_VM | CLONE_FILES, pidfd);
+    if (pid < 0) {
+        fp_handover_take_back(request->handover);
+        request->shares_table = false;
+        request->outcome_fd = outcome_fd;
+    }
+    return pid;
+}
+
+bool fp_spawn_can_share_table(void)
+{
+    enum { NO_SIGNAL = 0 }; /* at its end: so nobody who waits for any child finds it */
+    _Alignas(16) unsigned char stack[FP_SPAWN_STACK];
+    sigset_t before;
+    int status = 0;
+    block_signals(&before);
+    long pid = sys_clone_to(SYS_clone, CLONE_VM | CLONE_VFORK | CLONE_FILES | NO_SIGNAL,
+                            (long)(stack + sizeof stack), 0, fp_child_try_to_leave, NULL);
+    restore_signals(&before);
+    pid_t ended = -1;
+    if (pid > 0)
+        do
+            ended = waitpid((pid_t)pid, &status, __WALL);
+        while (ended < 0 && errno == EINTR);
+    return ended > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+#else
+bool fp_spawn_can_share_table(void)
+{
+    return false;
+}
+#endif
+
 int fp_spawn_start(struct fp_spawn_request *request, enum fp_spawn_method *method,
                    struct fp_spawned *child)
 {
@@ -166,10 +227,23 @@ int fp_spawn_start(struct fp_spawn_request *request, enum fp_spawn_method *metho
     if (err < 0)
         return err;
     request->outcome_fd = ends[1];
+    request->shares_table = false;
 
+    /* The hooks may start threads, which are not to have all signals blocked for ever. */
+    const struct fp_fork_hooks *hooks = request->hooks;
+    if (hooks != NULL)
+        hooks->before(hooks->context);
+    long pid = -ENOSYS;
     block_signals(&request->caller_mask);
-    long pid = start(request, method, &child->pidfd);
+#if FP_HAVE_RAW_CALLS
+    if (hand_over(request, *method))
+        pid = start_sharing(request, &child->pidfd);
+#endif
+    if (!request->shares_table)
+        pid = start(request, method, &child->pidfd);
     restore_signals(&request->caller_mask);
+    if (hooks != NULL)
+        hooks->in_parent(hooks->context);
     if (pid < 0) {
         err = (int)pid;
         child->pidfd = -1;

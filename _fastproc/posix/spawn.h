@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "posix/handover.h"
+
 enum fp_spawn_method {
     FP_SPAWN_CLONE, /* shares memory, parent runs on: the cheapest, independent of memory size */
     FP_SPAWN_VFORK, /* shares memory, parent thread suspended until exec */
@@ -56,11 +58,14 @@ struct fp_spawn_request {
     const gid_t *groups;
     size_t group_count;
     const struct fp_fork_hooks *hooks; /* not NULL: real fork */
+    const struct fp_handover
+        *handover; /* not NULL: to be used instead of a copied table, if it can be */
     uid_t uid;
     gid_t gid;
     pid_t process_group; /* -1: the parent's */
     int umask;           /* -1: the parent's */
     bool close_fds;
+    bool others_are_starting; /* and may hold the program open for writing, as the parent did */
     bool restore_signals;
     bool new_session;
     bool set_groups, set_gid, set_uid;
@@ -69,9 +74,14 @@ struct fp_spawn_request {
     size_t stack_size;    /* FP_SPAWN_STACK or more */
 
     /* Filled in by fp_spawn_start(). */
-    int outcome_fd; /* the child's end of the outcome pipe */
+    int outcome_fd; /* the child's end of the outcome pipe; -1 until it has received it */
     sigset_t caller_mask;
     bool reset_handlers; /* the child has to do what CLONE_CLEAR_SIGHAND does */
+    bool shares_table;   /* the handover is in use until the child has exec'd or exited */
+    /* By a child that shares the table: what it has received, as also outcome_fd and stdio, or what
+     * kept it from that.  Of its end before then the outcome pipe tells nothing. */
+    int received_directory;
+    struct fp_spawn_error early_error;
 };
 
 /* The child's deepest frame is a directory buffer of 1 KiB. */
@@ -96,6 +106,9 @@ enum fp_spawn_outcome {
 /* Reads what the child says.  Keep one *error for all calls, zeroed before the first.  If it cannot
  * be read that is an error too, and the child, which may be anywhere, has to be killed. */
 enum fp_spawn_outcome fp_spawn_outcome(int outcome_fd, struct fp_spawn_error *error);
+
+/* Whether a child may begin in its parent's table of descriptors here, and leave it.  Asks a child. */
+bool fp_spawn_can_share_table(void);
 
 /* The best method this build and its surroundings allow, before anything was tried. */
 enum fp_spawn_method fp_spawn_best_method(void);

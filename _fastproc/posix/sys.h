@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #if defined(__linux__) && ((defined(__x86_64__) && !defined(__ILP32__)) || defined(__aarch64__))
@@ -163,6 +164,8 @@ enum { SYS_SIGSET_SIZE = 8 };
 #define sys_open_directory(path) SYS4(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_DIRECTORY, 0)
 #define sys_getdents(fd, to, size) SYS3(getdents64, fd, to, size)
 #define sys_close_range(low, high, flags) SYS3(close_range, low, high, flags)
+#define sys_sleep(time) SYS2(nanosleep, time, NULL)
+#define sys_recvmsg(fd, message, flags) SYS3(recvmsg, fd, message, flags)
 #define sys_set_mask(mask) SYS4(rt_sigprocmask, SIG_SETMASK, mask, NULL, SYS_SIGSET_SIZE)
 #define sys_sigaction(signum, set, old) SYS4(rt_sigaction, signum, set, old, SYS_SIGSET_SIZE)
 
@@ -193,6 +196,7 @@ struct sys_sigaction {
 #define sys_setreuid(uid) sys_result(setreuid(uid, uid))
 #define sys_execve(path, argv, envp) sys_result(execve(path, argv, envp))
 #define sys_set_mask(mask) sys_result(sigprocmask(SIG_SETMASK, mask, NULL))
+#define sys_sleep(time) nanosleep(time, NULL)
 
 static inline long sys_sigaction(int signum, const struct sys_sigaction *set,
                                  struct sys_sigaction *old)

@@ -41,7 +41,6 @@ enum fp_flow fp_inflow_read(struct fp_inflow *inflow, struct fp_buffer *buffer,
     }
     inflow->bulk = size >= BIG_GULP;
     inflow->full = (size_t)size >= GULP;
-    inflow->drained = (size_t)size < room;
     if (direct) {
         fp_buffer_commit(buffer, (size_t)size);
     } else if (!fp_buffer_append(buffer, memory, to, (size_t)size)) {

@@ -19,11 +19,10 @@ enum fp_flow {
 };
 
 struct fp_inflow {
-    int fd;       /* not owned */
-    int err;      /* positive errno of the last FP_FLOW_ERROR */
-    bool bulk;    /* the last gulp was large */
-    bool full;    /* it was as large as a gulp can be: there may be more at once */
-    bool drained; /* it left room: there was no more */
+    int fd;    /* not owned */
+    int err;   /* positive errno of the last FP_FLOW_ERROR */
+    bool bulk; /* the last gulp was large */
+    bool full; /* it was as large as a gulp can be: there may be more at once */
 };
 
 struct fp_scratch {

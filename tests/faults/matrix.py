@@ -121,7 +121,8 @@ class Row:
         assert Path(self.core.__file__).is_relative_to(package), self.core.__file__
         self.support = support
         self.scenario = scenarios.SCENARIOS[name]
-        self.configuration = {"spawn": "auto", "reap": "auto", "gate": 2} | scenarios.PATHS[path]
+        plain = {"spawn": "auto", "reap": "auto", "gate": 2, "share_from": 1024}
+        self.configuration = plain | scenarios.PATHS[path]
         self.seam = Seam(self.core.__file__)
         self.seam.refuse(self.configuration.pop("refuse", {}))
         if mode == "python":
@@ -350,6 +351,7 @@ def main():
     parser.add_argument("--from", dest="first", type=int, default=0)
     options = parser.parse_args()
     faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     row = Row(
         Path(options.package).resolve(), options.scenario, options.path, options.loop, options.mode
     )

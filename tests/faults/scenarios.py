@@ -23,6 +23,8 @@ PATHS = {
     "clone": {},
     "vfork": {"spawn": "vfork"},
     "fork": {"spawn": "fork"},
+    "shared": {"share_from": 0},
+    "no-leaving": {"share_from": 0, "refuse": {"close_range": errno.ENOSYS}},
     "pidfd": {"reap": "pidfd"},
     "thread": {"reap": "thread"},
     "no-clone3": {"refuse": {"clone3": errno.EPERM}},

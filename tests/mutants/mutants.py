@@ -104,8 +104,8 @@ mutant(
 mutant(
     "mask_of_the_parent_not_restored",
     "posix/spawn.c",
-    "    restore_signals(&request->caller_mask);\n    if (pid < 0)",
-    "    (void)restore_signals;\n    if (pid < 0)",
+    "    restore_signals(&request->caller_mask);\n    if (hooks",
+    "    (void)restore_signals;\n    if (hooks",
     "the parent hears no signals any more",
     "native spawn_leaves_mask",
 )
@@ -221,8 +221,8 @@ mutant(
 mutant(
     "mask_of_the_child_not_restored",
     "posix/child.c",
-    "    sys_set_mask(&request->caller_mask);",
-    "    {}",
+    "        sys_set_mask(&request->caller_mask);\n    fail(",
+    "        {}\n    fail(",
     "the child hears no signals",
     "test_create.py mask",
 )
@@ -440,14 +440,6 @@ mutant(
     "native inflow_with_nothing",
 )
 mutant(
-    "inflow_seems_drained",
-    "stream/inflow.c",
-    "inflow->drained = (size_t)size < room;",
-    "inflow->drained = (size_t)size <= room;",
-    "what is left in the pipe of an ended child is lost",
-    "test_reader.py has_left",
-)
-mutant(
     "inflow_without_memory",
     "stream/inflow.c",
     "            inflow->err = ENOMEM;\n            return FP_FLOW_ERROR;\n        }\n        room",
@@ -532,7 +524,7 @@ mutant(
 )
 mutant(
     "interrupt_told_twice",
-    "binding/hub.c",
+    "binding/hub_loop.c",
     "    PyObject *interrupt = hub->interrupt;\n    hub->interrupt = NULL;",
     "    PyObject *interrupt = Py_XNewRef(hub->interrupt);",
     "a KeyboardInterrupt comes again in every turn",
@@ -540,15 +532,15 @@ mutant(
 )
 mutant(
     "token_of_a_loop_that_failed",
-    "binding/hub_type.c",
-    "    unregister_token(hub, loop, hub->poller.fd); /* what was",
+    "binding/hub_loop.c",
+    "    unregister_token(hub, loop, poller.fd); /* what was",
     "    /* what was",
     "a loop that was interrupted when it began to watch keeps on",
     "test_signals.py handler_that_raises",
 )
 mutant(
     "rest_leaves_the_poller_open",
-    "binding/hub_type.c",
+    "binding/hub_loop.c",
     "        fp_poller_close(&poller);\n",
     "",
     "a descriptor is lost whenever nothing is left to watch",
@@ -603,7 +595,7 @@ mutant(
 
 mutant(
     "gate_never_released",
-    "binding/transport.c",
+    "binding/start.c",
     "    self->hub->starting--;",
     "    {}",
     "after a few children none is started any more",
@@ -628,8 +620,8 @@ mutant(
 mutant(
     "directory_left_open",
     "binding/launch.c",
-    "    fp_fd_close(&launch->directory);\n",
-    "",
+    "        close(launch->directory);",
+    "        {}",
     "a descriptor is lost for each child that waited",
     "test_hostile.py queued_child or burst",
 )
@@ -725,8 +717,8 @@ mutant(
 mutant(
     "negative_pass_fds",
     "binding/options.c",
-    "if (result == 0 && numbers[i] < 0) {",
-    "if (result == 0 && numbers[i] < -1) {",
+    "if (result == 0 ? numbers[i] < 0 :",
+    "if (result == 0 ? numbers[i] < -1 :",
     "pass_fds=[-1] is taken",
     "test_bad_input.py pass_fds",
 )
@@ -760,8 +752,8 @@ mutant(
 mutant(
     "pidfd_of_the_dead_left_open",
     "binding/transport.c",
-    "    hub_remove(self->hub, &self->slot, self->child.fd);\n    fp_fd_close(&self->child.fd);",
-    "    hub_remove(self->hub, &self->slot, self->child.fd);",
+    "    hub_remove(self->hub, &self->exit_slot, self->child.fd);\n    fp_fd_close(&self->child.fd);",
+    "    hub_remove(self->hub, &self->exit_slot, self->child.fd);",
     "each child costs a descriptor",
     "test_scale.py nothing_is_open",
 )
@@ -863,9 +855,9 @@ mutant(
 mutant(
     "hangup_is_the_end_of_the_data",
     "binding/read_pipe.c",
-    "to_reader && hangup && self->flow.drained && self->slot >= 0)",
-    "to_reader && hangup && self->slot >= 0)",
-    "what an ended child has left in its pipe is lost",
+    "    int gulps = hangup ? GULPS_AT_HANGUP : GULPS_FOR_A_WAITER;",
+    "    int gulps = hangup ? 1 : GULPS_FOR_A_WAITER;\n    if (hangup && self->flow.full)\n        return;",
+    "what an ended child has left in its pipe is read late or never",
     "test_reader.py has_left",
 )
 mutant(
@@ -1117,4 +1109,146 @@ mutant(
     "",
     "the type and its module are never freed",
     "test_shortcuts.py keeps_no_type",
+)
+
+# ---- descriptors that are handed over ----
+
+mutant(
+    "table_not_left",
+    "posix/child.c",
+    "    long result =\n        sys_close_range((unsigned)request->handover->childs + 1, ~0U, CLOSE_RANGE_LEAVING);",
+    "    long result = 0;",
+    "what a child closes is closed in its parent",
+    "native handover",
+)
+mutant(
+    "handed_over_in_the_wrong_order",
+    "posix/child.c",
+    "request->stdio[fd] = received[1 + fd];",
+    "request->stdio[fd] = received[3 - fd];",
+    "a child reads from its stderr",
+    "native handover",
+)
+mutant(
+    "directory_not_handed_over",
+    "posix/child.c",
+    "        request->begin_in = &request->received_directory;",
+    "        {}",
+    "a child that waited cannot start where many descriptors are open",
+    "test_hostile.py queued_child and shared",
+)
+mutant(
+    "not_received_is_not_told",
+    "posix/child.c",
+    "        request->early_error = record;",
+    "        {}",
+    "a child that could not start is taken for one that has",
+    "faults",
+)
+mutant(
+    "handover_never_returned",
+    "binding/handovers.c",
+    "        place->lent = false;",
+    "        {}",
+    "after eight children each has the whole table copied",
+    "test_handover.py one_socket",
+)
+mutant(
+    "handovers_left_open",
+    "binding/hub_loop.c",
+    "        handovers_close(hub);\n        unregister_token(hub, loop, poller.fd);",
+    "        unregister_token(hub, loop, poller.fd);",
+    "two descriptors are left by a loop that had many children",
+    "test_handover.py one_socket",
+)
+mutant(
+    "early_end_not_heard",
+    "binding/start.c",
+    "    return err < 0 ? raise_errno(err) : watch_exit(self);",
+    "    return err < 0 ? raise_errno(err) : 0;",
+    "create waits for ever for a child that was killed before it had its descriptors",
+    "test_handover.py killed",
+)
+mutant(
+    "exit_in_the_turn_of_the_start",
+    "binding/transport.c",
+    "    if (self->phase == TRANSPORT_RUNNING && self->settled_in == self->hub->turn)\n        return;",
+    "    if (false)\n        return;",
+    "a child may be reaped before who has started it knows of it",
+    "test_process.py nobody_has_reaped_yet",
+)
+
+# ---- what reviewers have found ----
+
+mutant(
+    "busy_program_given_up_at_once",
+    "posix/child.c",
+    "err == -ETXTBSY && request->others_are_starting",
+    "false",
+    "a program that was just written cannot be run beside other children",
+    "test_create.py just_written",
+)
+mutant(
+    "waits_for_a_program_that_stays_busy",
+    "binding/start.c",
+    "    launch->request.others_are_starting = self->hub->starting > 0;",
+    "    launch->request.others_are_starting = false;",
+    "the same",
+    "test_create.py just_written",
+)
+mutant(
+    "hooks_with_signals_blocked",
+    "posix/spawn.c",
+    "    if (hooks != NULL)\n        hooks->before(hooks->context);\n    long pid = -ENOSYS;\n    block_signals(&request->caller_mask);",
+    "    long pid = -ENOSYS;\n    block_signals(&request->caller_mask);\n    if (hooks != NULL)\n        hooks->before(hooks->context);",
+    "a thread that a fork hook starts never hears a signal",
+    "test_create.py fork_hooks",
+)
+mutant(
+    "others_wait_for_a_nested_loop",
+    "binding/wakeup.c",
+    "            hub_ask_for_turn(hub);",
+    "            {}",
+    "a task that runs the loop itself waits for others for ever",
+    "test_hostile.py runs_the_loop",
+)
+mutant(
+    "debug_mode_blames_the_hub",
+    "binding/wakeup.c",
+    "    bool now = any && !loop_in_debug_mode(hub);",
+    "    bool now = any;",
+    "debug mode does not name a slow task",
+    "test_hostile.py debug_mode",
+)
+mutant(
+    "interrupt_that_no_turn_raises",
+    "binding/hub_loop.c",
+    "!hub->in_turn && hub_is_alive(hub) && !ask_for_turn(hub)",
+    "false",
+    "a Ctrl-C during close() is lost",
+    "test_signals.py outside_a_turn",
+)
+mutant(
+    "names_of_any_type",
+    "binding/create_calls.c",
+    "call->kwargs != NULL && names_are_strings(call->kwargs) ? 0 : -1",
+    "call->kwargs != NULL ? 0 : -1",
+    "a keyword that is no string crashes",
+    "test_bad_input.py keyword",
+)
+mutant(
+    "kept_arguments_of_any_length",
+    "binding/stop_iteration.c",
+    "PyTuple_GET_SIZE(args) != 1",
+    "false",
+    "a result has the arguments of another",
+    "test_shortcuts.py iterator_protocol",
+)
+mutant(
+    "cancel_message_unpacked",
+    "binding/wakeup.c",
+    "PyObject_CallOneArg(state->CancelledError, message)",
+    "PyObject_Call(state->CancelledError, PyTuple_Check(message) ? message : state->context_keyword, NULL)",
+    "a tuple given to cancel() becomes several arguments",
+    "test_cancel.py message",
 )

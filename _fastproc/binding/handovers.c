@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See handovers.h.
+ *
+ * A child takes along what is below its socket, so the sockets are opened before
+ * the table has grown, and kept while the hub watches anything.
+ */
+#include "binding/handovers.h"
+
+enum { SOON = 64 }; /* the descriptor from which on a socket is opened, for who will need one */
+
+/* Whether children can do without a copy here.  Asked once, of a child. */
+static bool can_share(struct fp_state *state)
+{
+    if (state->table_sharing == SHARING_UNKNOWN)
+        state->table_sharing = fp_spawn_can_share_table() ? SHARING_WORKS : SHARING_FAILS;
+    return state->table_sharing == SHARING_WORKS;
+}
+
+const struct fp_handover *handovers_borrow(HubObject *hub)
+{
+    struct fp_state *state = hub->state;
+    int from = state->share_from < SOON ? state->share_from : SOON;
+    if (hub->latest_fd < from || state->spawn_method != FP_SPAWN_CLONE ||
+        state->exit_mode == FP_EXIT_THREAD || !can_share(state))
+        return NULL;
+    for (int i = 0; i < HUB_HANDOVERS; i++) {
+        struct hub_handover *place = &hub->handovers[i];
+        if (place->lent)
+            continue;
+        if (!place->open && fp_handover_open(&place->pair) < 0)
+            return NULL;
+        place->open = true;
+        if (hub->latest_fd < state->share_from)
+            return NULL;
+        place->lent = true;
+        return &place->pair;
+    }
+    return NULL;
+}
+
+static void close_place(struct hub_handover *place)
+{
+    if (place->open)
+        fp_handover_close(&place->pair);
+    place->open = false;
+}
+
+void handovers_return(HubObject *hub, const struct fp_handover **handover)
+{
+    for (int i = 0; *handover != NULL && i < HUB_HANDOVERS; i++) {
+        struct hub_handover *place = &hub->handovers[i];
+        if (*handover != &place->pair)
+            continue;
+        if (place->open && !hub_is_forked_off(hub) && fp_handover_take_back(&place->pair) < 0)
+            close_place(place); /* with what is in it */
+        place->lent = false;
+    }
+    *handover = NULL;
+}
+
+void handovers_close(HubObject *hub)
+{
+    for (int i = 0; i < HUB_HANDOVERS; i++)
+        close_place(&hub->handovers[i]);
+}

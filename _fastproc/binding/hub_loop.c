@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a hub joins its loop and leaves it, and asks it for a turn.
+ */
+#include "binding/errors.h"
+#include "binding/guard.h"
+#include "binding/handovers.h"
+#include "binding/hub.h"
+#include "binding/loop.h"
+#include "binding/wakeup.h"
+
+/* ---- joining ---- */
+
+/* What the loop has now, or NULL.  Runs add_reader in an empty context, for the loop keeps the context
+ * of whoever happened to start the first child. */
+static TokenObject *register_token(HubObject *hub, PyObject *loop, int poller_fd)
+{
+    struct fp_state *state = hub->state;
+    TokenObject *token = PyObject_GC_New(TokenObject, (PyTypeObject *)state->token_type);
+    if (token == NULL)
+        return NULL;
+    token->hub = (HubObject *)Py_NewRef((PyObject *)hub);
+    PyObject_GC_Track(token);
+    PyObject *context = PyContext_New();
+    PyObject *fd = PyLong_FromLong(poller_fd);
+    if (context != NULL && fd != NULL && PyContext_Enter(context) == 0) {
+        Py_XDECREF(PyObject_CallMethodObjArgs(loop, state->names.add_reader, fd, token, NULL));
+        PyObject *raised = compat_take_exception();
+        if (PyContext_Exit(context) < 0 && raised != NULL)
+            PyErr_Clear();
+        if (raised != NULL)
+            compat_raise(raised);
+    }
+    Py_XDECREF(context);
+    Py_XDECREF(fd);
+    if (PyErr_Occurred())
+        Py_CLEAR(token);
+    return token;
+}
+
+/* Has the loop forget the poller.  Whatever is raised stays raised: if that is by a signal's handler
+ * in the midst of it, the loop may have forgotten half, so it is asked twice. */
+static void unregister_token(HubObject *hub, PyObject *loop, int poller_fd)
+{
+    PyObject *name = hub->state->names.remove_reader;
+    PyObject *raised = compat_take_exception();
+    PyObject *fd = PyLong_FromLong(poller_fd);
+    PyObject *done = fd != NULL ? PyObject_CallMethodOneArg(loop, name, fd) : NULL;
+    if (done == NULL) {
+        PyObject *first = compat_take_exception();
+        done = fd != NULL ? PyObject_CallMethodOneArg(loop, name, fd) : NULL;
+        PyErr_Clear();
+        compat_raise(first);
+    }
+    Py_XDECREF(done);
+    Py_XDECREF(fd);
+    if (raised != NULL)
+        compat_raise(raised);
+}
+
+/* Turns whatever says "this loop has no readers" into one clear sentence. */
+static void explain_no_readers(PyObject *loop)
+{
+    if (PyErr_ExceptionMatches(PyExc_NotImplementedError) ||
+        PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_NotImplementedError,
+                     "_fastproc needs an event loop with add_reader(), which %.200s does not have",
+                     Py_TYPE(loop)->tp_name);
+    }
+}
+
+/* 0, or -1 with an exception and nothing left open.  The loop's add_reader may come here again. */
+static int begin_watching(HubObject *hub, PyObject *loop)
+{
+    struct fp_poller poller;
+    int err = fp_poller_open(&poller);
+    if (err < 0)
+        return raise_errno(err);
+    TokenObject *token = register_token(hub, loop, poller.fd);
+    if (token != NULL && hub->token == NULL) {
+        hub->token = token;
+        hub->poller = poller;
+        Py_DECREF(token);
+        return 0;
+    }
+    if (token == NULL)
+        explain_no_readers(loop);
+    unregister_token(hub, loop, poller.fd); /* what was raised may have come after the fact */
+    fp_poller_close(&poller);
+    Py_XDECREF(token);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* ---- leaving ---- */
+
+int hub_wake(HubObject *hub)
+{
+    if (hub->token != NULL)
+        return 0;
+    PyObject *loop = hub_loop(hub);
+    int result = loop != NULL ? begin_watching(hub, loop) : -1;
+    Py_XDECREF(loop);
+    return result;
+}
+
+static bool has_nothing_to_watch(const HubObject *hub)
+{
+    return hub->slots_used == 0 && hub->queue == NULL && !hub->dispatching && hub->token != NULL &&
+           hub_is_alive(hub);
+}
+
+void hub_rest(HubObject *hub)
+{
+    if (!has_nothing_to_watch(hub))
+        return;
+    PyObject *raised = compat_take_exception();
+    PyObject *loop = hub_loop(hub);
+    if (loop != NULL) {
+        hub->token = NULL;                     /* so that its end is not the hub's */
+        struct fp_poller poller = hub->poller; /* whoever is called may wake the hub again */
+        hub->poller.fd = -1;
+        handovers_close(hub);
+        unregister_token(hub, loop, poller.fd);
+        fp_poller_close(&poller);
+    }
+    if (loop_is_over(hub))
+        PyErr_Clear(); /* it says so by an exception */
+    if (raised != NULL)
+        compat_raise(raised);
+    Py_XDECREF(loop);
+}
+
+/* In a turn of the loop that was asked for. */
+static PyObject *rest(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    HubObject *hub = (HubObject *)op;
+    PyObject *interrupt;
+    GUARD_BEGIN(hub);
+    hub->turn_asked = false;
+    GUARD_END();
+    wakeup_run_woken(hub); /* whom a turn could not call yet, as the first of them runs this one */
+    GUARD_BEGIN(hub);
+    hub_rest(hub);
+    interrupt = hub->in_turn ? NULL : hub_take_interrupt(hub);
+    GUARD_END();
+    if (interrupt != NULL) {
+        PyErr_Clear();
+        compat_raise(interrupt);
+    }
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
+static PyMethodDef rest_method = {"rest", rest, METH_NOARGS, NULL};
+
+/* Has the loop call rest().  False if that cannot be, with the exception that was raised, if any. */
+static bool ask_for_turn(HubObject *hub)
+{
+    if (hub->turn_asked)
+        return true;
+    PyObject *context = PyContext_New();
+    PyObject *callback = PyCFunction_NewEx(&rest_method, (PyObject *)hub, NULL);
+    if (context != NULL && callback != NULL)
+        hub->turn_asked = loop_call_soon(hub, context, callback, NULL, 0) == 0;
+    Py_XDECREF(context);
+    Py_XDECREF(callback);
+    return hub->turn_asked;
+}
+
+void hub_ask_for_turn(HubObject *hub)
+{
+    PyObject *raised = compat_take_exception();
+    if (!ask_for_turn(hub) && !loop_is_over(hub)) /* a signal's handler has raised in there */
+        hub_settle_exception(hub, (PyObject *)hub);
+    PyErr_Clear(); /* then it goes on as it is */
+    compat_raise(raised);
+}
+
+void hub_ask_for_rest(HubObject *hub)
+{
+    if (has_nothing_to_watch(hub))
+        hub_ask_for_turn(hub);
+}
+
+PyObject *hub_take_interrupt(HubObject *hub)
+{
+    PyObject *interrupt = hub->interrupt;
+    hub->interrupt = NULL;
+    return interrupt;
+}
+
+void hub_keep_interrupt(HubObject *hub)
+{
+    Py_XSETREF(hub->interrupt, compat_take_exception());
+    for (int tries = 0; tries < 2 && !hub->in_turn && hub_is_alive(hub) && !ask_for_turn(hub);
+         tries++)
+        PyErr_Clear(); /* more of the same: one is enough */
+}

@@ -1,0 +1,172 @@
+"""Children where many descriptors are open: they are handed theirs instead of a copy of the table.
+
+The path fastproc-shared of every other test starts all children so; this is about when it is done,
+and about what a table that is shared for a moment could do to the parent.
+"""
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import socket
+import stat
+
+import pytest
+from support import (
+    LINUX,
+    Holdings,
+    children,
+    finish,
+    iterate,
+    kill_and_wait,
+    output_of,
+    pipe,
+    until,
+)
+
+pytestmark = pytest.mark.skipif(not LINUX, reason="looks into /proc")
+MANY = 1100  # the default is to begin at 1,024
+
+
+@pytest.fixture
+def shared(aio):
+    """A function that has all children started so."""
+    aio.oracle_differs("copies the table")
+    return lambda: aio.core.configure(share_from=0)
+
+
+@pytest.fixture
+def many_descriptors():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.ExitStack() as stack:
+        for _ in range(MANY):
+            stack.callback(os.close, os.open("/dev/null", os.O_RDONLY))
+        yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def datagram_sockets():
+    """How many there are, which only handovers are here."""
+    found = 0
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                found += is_datagram(fd)
+    return found
+
+
+def is_datagram(fd):
+    with socket.socket(fileno=os.dup(fd)) as sock:
+        return sock.type == socket.SOCK_DGRAM
+
+
+def test_one_socket_serves_one_child_after_another(aio, many_descriptors):
+    """Two ends; more only for children that start at once; none when the last child has ended."""
+    aio.oracle_differs("copies the table")
+
+    async def main():
+        before = Holdings()
+        living = await aio.create_subprocess_exec("sleep", "60")  # so that the hub does not rest
+        for _ in range(20):
+            script = "ls /proc/$$/fd"
+            out = await output_of(aio, "/bin/sh", "-c", script)
+            assert out.split() == [b"0", b"1", b"2"]
+            assert datagram_sockets() == 2
+        await asyncio.gather(*(output_of(aio, "true") for _ in range(50)))
+        assert 2 <= datagram_sockets() <= 16
+        await kill_and_wait(living)
+        await until(lambda: not before.news())
+
+    aio.run(main)
+
+
+def test_few_descriptors_are_copied(aio):
+    aio.oracle_differs("always copies")
+
+    async def main():
+        living = await aio.create_subprocess_exec("sleep", "60")
+        await output_of(aio, "true")
+        assert datagram_sockets() == 0
+        await kill_and_wait(living)
+
+    aio.run(main)
+
+
+def test_descriptors_that_are_replaced_right_after_the_call(aio, shared):
+    """The child has what they were at the call, as if they had been copied."""
+
+    async def main():
+        shared()
+        null = os.open("/dev/null", os.O_WRONLY)
+        for _ in range(100):
+            with pipe() as (reading, writing):
+                creating = aio.create_subprocess_exec("echo", "right", stdout=writing)
+                task = asyncio.ensure_future(creating)
+                await asyncio.sleep(0)
+                os.dup2(null, writing.fileno())
+                assert await finish(await task) == 0
+                assert reading.read(100) == b"right\n"
+        os.close(null)
+
+    aio.run(main)
+
+
+def test_killed_at_any_moment_before_the_exec(aio, shared):
+    """By somebody else: create comes back, and the child's status is what it was ended by."""
+
+    async def main():
+        shared()
+        early = 0
+        for times in range(150):
+            task = asyncio.ensure_future(aio.create_subprocess_exec("sleep", "60", stdin=aio.PIPE))
+            await asyncio.sleep(0)
+            (pid,) = children()
+            for _ in range(times * 10):
+                pass
+            early += not task.done()
+            os.kill(pid, signal.SIGKILL)
+            proc = await asyncio.wait_for(task, 10)
+            assert await asyncio.wait_for(proc.wait(), 10) == -signal.SIGKILL
+            await finish(proc)
+        assert early > 100
+
+    aio.run(main)
+
+
+def test_cancelled_and_dropped_while_the_table_is_shared(aio, shared):
+    async def main():
+        shared()
+        before = Holdings()
+        for steps in range(200):
+            creating = aio.create_subprocess_exec("sleep", "60", stdout=aio.PIPE, stderr=aio.PIPE)
+            task = asyncio.ensure_future(creating)
+            await iterate(steps % 3 + 1)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await kill_and_wait(await task)
+        await until(lambda: not before.news() and not children())
+
+    aio.run(main)
+
+
+@pytest.mark.may_warn("subprocess .* is still running")
+def test_loop_closed_while_tables_are_shared(aio, shared):
+    shared()
+    before = Holdings()
+    for _ in range(20):
+        loop = aio.new_loop()
+        creating = [aio.create_subprocess_exec("sleep", "60", stdin=aio.PIPE) for _ in range(3)]
+
+        async def begin(creating=creating):
+            for coro in creating:
+                coro.send(None)
+
+        loop.run_until_complete(begin())
+        loop.close()
+        for coro in creating:
+            coro.close()
+    assert not children()
+    if not aio.on_uvloop:  # which closes some of its own in its destructor
+        assert not before.news()

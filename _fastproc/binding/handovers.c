@@ -9,11 +9,14 @@
 
 enum { SOON = 64 }; /* the descriptor from which on a socket is opened, for who will need one */
 
-/* Whether children can do without a copy here.  Asked once, of a child. */
+/* Whether children can do without a copy here.  Asked of a child, until it answers. */
 static bool can_share(struct fp_state *state)
 {
-    if (state->table_sharing == SHARING_UNKNOWN)
-        state->table_sharing = fp_spawn_can_share_table() ? SHARING_WORKS : SHARING_FAILS;
+    if (state->table_sharing == SHARING_UNKNOWN) {
+        int answer = fp_spawn_can_share_table();
+        if (answer >= 0)
+            state->table_sharing = answer ? SHARING_WORKS : SHARING_FAILS;
+    }
     return state->table_sharing == SHARING_WORKS;
 }
 

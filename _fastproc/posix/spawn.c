@@ -194,7 +194,7 @@ static long start_sharing(struct fp_spawn_request *request, int *pidfd)
     return pid;
 }
 
-bool fp_spawn_can_share_table(void)
+int fp_spawn_can_share_table(void)
 {
     enum { NO_SIGNAL = 0 }; /* at its end: so nobody who waits for any child finds it */
     _Alignas(16) unsigned char stack[FP_SPAWN_STACK];
@@ -204,17 +204,18 @@ bool fp_spawn_can_share_table(void)
     long pid = sys_clone_to(SYS_clone, CLONE_VM | CLONE_VFORK | CLONE_FILES | NO_SIGNAL,
                             (long)(stack + sizeof stack), 0, fp_child_try_to_leave, NULL);
     restore_signals(&before);
-    pid_t ended = -1;
-    if (pid > 0)
-        do
-            ended = waitpid((pid_t)pid, &status, __WALL);
-        while (ended < 0 && errno == EINTR);
+    if (pid < 0)
+        return is_refusal(pid) ? 0 : (int)pid;
+    pid_t ended;
+    do
+        ended = waitpid((pid_t)pid, &status, __WALL);
+    while (ended < 0 && errno == EINTR);
     return ended > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 #else
-bool fp_spawn_can_share_table(void)
+int fp_spawn_can_share_table(void)
 {
-    return false;
+    return 0;
 }
 #endif
 

@@ -107,8 +107,9 @@ enum fp_spawn_outcome {
  * be read that is an error too, and the child, which may be anywhere, has to be killed. */
 enum fp_spawn_outcome fp_spawn_outcome(int outcome_fd, struct fp_spawn_error *error);
 
-/* Whether a child may begin in its parent's table of descriptors here, and leave it.  Asks a child. */
-bool fp_spawn_can_share_table(void);
+/* Whether a child may begin in its parent's table of descriptors here, and leave it: 1 or 0.  Asks a
+ * child; -errno if it could not have one now. */
+int fp_spawn_can_share_table(void);
 
 /* The best method this build and its surroundings allow, before anything was tried. */
 enum fp_spawn_method fp_spawn_best_method(void);

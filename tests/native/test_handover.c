@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,7 +57,7 @@ static void take_report(void)
 
 static bool can_share(void)
 {
-    return fp_spawn_best_method() == FP_SPAWN_CLONE && fp_spawn_can_share_table();
+    return fp_spawn_best_method() == FP_SPAWN_CLONE && fp_spawn_can_share_table() == 1;
 }
 
 TEST(handover_keeps_open_what_was_sent_until_it_is_taken_back)
@@ -96,10 +97,12 @@ TEST(spawn_asks_a_child_whether_it_can_leave_the_table_and_leaves_none)
     if (fp_spawn_best_method() != FP_SPAWN_CLONE)
         return;
     int status;
-    CHECK(fp_spawn_can_share_table());
+    CHECK(fp_spawn_can_share_table() == 1);
     CHECK(waitpid(-1, &status, __WALL) == -1 && errno == ECHILD);
     CHECK(refuse_call(SYS_close_range, ENOSYS));
-    CHECK(!fp_spawn_can_share_table());
+    CHECK(fp_spawn_can_share_table() == 0);
+    CHECK(refuse_call_if(SYS_clone, 0, CLONE_VFORK, CLONE_VFORK, EAGAIN));
+    CHECK(fp_spawn_can_share_table() == -EAGAIN);
 }
 
 TEST(spawn_by_handover_gives_what_was_open_at_the_call)

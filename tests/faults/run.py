@@ -161,8 +161,11 @@ def print_table(rows, places):
         everything += total
         print(f"{name:26}" + "".join(f"{total[column]:9}" for column in columns))
     print(f"{'all':26}" + "".join(f"{everything[column]:9}" for column in columns))
+    points = sum(everything[kind] for kind in columns[:3])
     print(
-        f"{len(set(places.values()))} places in the C code that call what can fail were made to see it"
+        f"{points} faults at {len(set(places.values()))} places in the C code that call what can fail:"
+        f" {everything['raised']} were raised, {everything['correct']} made no difference,"
+        f" {everything['broken']} broke something"
     )
 
 

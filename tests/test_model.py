@@ -21,7 +21,9 @@ SEED = int(os.environ.get("FASTPROC_MODEL_SEED", time.time_ns() % 1_000_000 if D
 COUNT = DEEP or 250
 SECONDS = float(os.environ.get("FASTPROC_MODEL_SECONDS", "inf" if DEEP else 30))
 # FASTPROC_MODEL_PATHS=1 also tries the other ways of starting and reaping a child.
-OTHERS = ("vfork", "fork", "pidfd", "thread") if os.environ.get("FASTPROC_MODEL_PATHS") else ()
+OTHERS = (
+    ("vfork", "fork", "shared", "pidfd", "thread") if os.environ.get("FASTPROC_MODEL_PATHS") else ()
+)
 
 ORACLE = Aio("asyncio", "stdlib")
 
@@ -43,9 +45,17 @@ def puppets():
     puppets.close()
 
 
+def depends_on_the_loop(program):
+    """Whether it goes on before the loop has heard of an exit: uvloop then hears of it first, the
+    standard library's loop first runs what was to be run."""
+    return any(step[0] == "exit" and "quiet" in step for step in program[1])
+
+
 def compare(puppets, program):
     expected = play(ORACLE, puppets, program)
     for aio in subjects():
+        if aio.on_uvloop and depends_on_the_loop(program):
+            continue
         aio.configure()
         try:
             shown = play(aio, puppets, program)

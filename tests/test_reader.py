@@ -831,7 +831,13 @@ def test_all_that_an_ended_child_has_left_in_packets(aio, method):
     aio.uvloop_differs("its pipes are sockets")
 
     async def main():
-        command = "dd", "if=/dev/zero", "bs=1000", "count=10", "oflag=direct", "status=none"
+        code = """if True:
+            import fcntl, os
+            fcntl.fcntl(1, fcntl.F_SETFL, fcntl.fcntl(1, fcntl.F_GETFL) | os.O_DIRECT)
+            for _ in range(10):
+                os.write(1, bytes(1000))
+        """
+        command = sys.executable, "-I", "-S", "-c", code
         proc = await aio.create_subprocess_exec(*command, stdout=aio.PIPE)
         until_blocking(lambda: exited(proc.pid))
         if method == "communicate":

@@ -754,10 +754,30 @@ def test_fork_hooks_of_the_parent_run_with_its_signals(aio, hook):
     assert out.stdout == b"0\n"
 
 
+@linux
+def test_stdin_of_the_parent_that_is_close_on_exec(aio):
+    """Is closed in a child that inherits it, as with subprocess; one that had to wait included."""
+    aio.uvloop_differs("leaves it open")
+    aio.script(
+        """
+        os.close(0)
+        assert os.open("/etc/passwd", os.O_RDONLY | os.O_CLOEXEC) == 0
+        command = ["/bin/sh", "-c", "test -e /proc/$$/fd/0"]
+        assert subprocess.run(command).returncode == 1
+
+        async def main():
+            procs = [aio.create_subprocess_exec(*command) for _ in range(30)]
+            for proc in await asyncio.gather(*procs):
+                assert await proc.wait() == 1
+
+        aio.run(main)
+        """
+    )
+
+
 # Failures of exec
 
 
-@pytest.mark.every_path
 def test_program_that_was_just_written_beside_others_that_start(aio, tmp_path):
     """They have the descriptor by which it was written until they have exec'd."""
     aio.uvloop_differs("does not wait")

@@ -15,14 +15,17 @@ import stat
 import pytest
 from support import (
     LINUX,
+    REFUSE,
     Holdings,
     children,
+    exited,
     finish,
     iterate,
     kill_and_wait,
     output_of,
     pipe,
     until,
+    until_blocking,
 )
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="looks into /proc")
@@ -113,6 +116,23 @@ def test_descriptors_that_are_replaced_right_after_the_call(aio, shared):
     aio.run(main)
 
 
+def test_child_that_has_already_exited_when_the_loop_hears_of_its_start(aio, shared):
+    """It is not reaped before who has started it could do something with it."""
+
+    async def main():
+        shared()
+        for _ in range(20):
+            task = asyncio.ensure_future(aio.create_subprocess_exec("true"))
+            await asyncio.sleep(0)
+            until_blocking(lambda: all(map(exited, children())))
+            proc = await task
+            assert proc.returncode is None
+            proc.kill()
+            assert await proc.wait() == 0
+
+    aio.run(main)
+
+
 def test_killed_at_any_moment_before_the_exec(aio, shared):
     """By somebody else: create comes back, and the child's status is what it was ended by."""
 
@@ -170,3 +190,61 @@ def test_loop_closed_while_tables_are_shared(aio, shared):
     assert not children()
     if not aio.on_uvloop:  # which closes some of its own in its destructor
         assert not before.news()
+
+
+def test_no_room_for_what_is_handed_over(aio):
+    """Not even in a child's own table: copied, or an OSError of the call, but no child that never ran."""
+    aio.oracle_differs("copies the table")
+    aio.script(
+        """
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1100, 1100))
+
+        async def main():
+            many = [os.open("/dev/null", os.O_RDONLY) for _ in range(1060)]
+            living = await aio.create_subprocess_exec("sleep", "60")
+            for free in [*range(5, 12), 5, 6]:
+                try:
+                    while True:
+                        many.append(os.open("/dev/null", os.O_RDONLY))
+                except OSError:
+                    pass
+                for _ in range(free):
+                    os.close(many.pop())
+                try:
+                    proc = await aio.create_subprocess_exec("sh", "-c", "exit 7")
+                except OSError as error:
+                    assert error.errno in (24, 105), error
+                else:
+                    assert await proc.wait() == 7
+            await kill_and_wait(living)
+
+        aio.run(main)
+        """
+    )
+
+
+def test_child_that_cannot_receive_is_an_oserror_and_the_next_ones_copy(aio):
+    """A sandbox that has no recvmsg(), say, though a child could leave the table there."""
+    aio.oracle_differs("copies the table")
+    if os.uname().machine != "x86_64":
+        pytest.skip("the number is x86-64's")
+    aio.script(
+        REFUSE
+        + """
+async def main():
+    aio.core.configure(share_from=0)
+    assert await output_of(aio, "echo", "shared") == b"shared\\n"
+    refuse(1, 47)
+    try:
+        await aio.create_subprocess_exec("true", stdout=aio.PIPE)
+    except PermissionError:
+        pass
+    else:
+        sys.exit("it started")
+    assert await output_of(aio, "echo", "copied") == b"copied\\n"
+    await iterate(3)
+    assert not children()
+aio.run(main)
+"""
+    )

@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from support import TIMEOUT, Holdings, driven, iterate, until
+from support import REFUSE, TIMEOUT, Holdings, driven, iterate, until
 
 import _fastproc
 
@@ -408,22 +408,6 @@ def test_transport_that_collects_its_reader_when_paused():
 
 # A kernel that says no
 
-REFUSE = """
-import ctypes, struct
-libc = ctypes.CDLL(None, use_errno=True)
-
-def refuse(errno, *calls):
-    "From now on these system calls fail so, in this process and its children."
-    load, equal, give = 0x20, 0x15, 0x06
-    code = [struct.pack("HBBI", load, 0, 0, 0)]
-    for call in calls:
-        code.append(struct.pack("HBBI", equal, 0, 1, call))
-        code.append(struct.pack("HBBI", give, 0, 0, 0x00050000 | errno))
-    code.append(struct.pack("HBBI", give, 0, 0, 0x7FFF0000))
-    program = ctypes.create_string_buffer(b"".join(code))
-    filter = struct.pack("HP", len(code), ctypes.addressof(program))
-    assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, filter, 0, 0) == 0
-"""
 CALLS = {  # on x86-64
     "pipe2": [293],
     "clone": [435, 56],

@@ -8,11 +8,13 @@ import os
 import signal
 import subprocess
 import weakref
+from pathlib import Path
 
 import pytest
 from support import (
     busy_pollers,
     children,
+    driven,
     exited,
     finish,
     iterate,
@@ -618,6 +620,43 @@ def test_stale_event_of_a_pipe_closed_meanwhile_reaches_no_other(aio):
             assert await finish(proc) == 0
 
     dead = live = None
+    aio.run(main)
+
+
+def test_stale_event_of_a_closed_stdin_reaches_no_child_that_has_just_started(aio):
+    """Whose stdin has its place in the hub by then, in the same turn."""
+    aio.oracle_differs("has a registration of its own for each pipe")
+
+    async def main():
+        dead = await aio.create_subprocess_exec("sleep", "60", stdin=aio.PIPE)
+        stdin = dead._transport.get_pipe_transport(0)
+        protocol = Recorder(resume_writing=lambda self: stdin.abort())
+        transport, _ = await start(aio, "exec cat >/dev/null", protocol=protocol)
+        transport.send_signal(signal.SIGSTOP)
+        until_blocking(lambda: state(transport.get_pid()) == "T")
+        into = transport.get_pipe_transport(0)
+        into.set_write_buffer_limits(high=1000)
+        into.write(bytes((1 << 16) + 5000))
+        assert "pause_writing" in protocol.names()
+        await until(lambda: not busy_pollers())
+        # What the hub hears of in its next turn, in this order
+        transport.send_signal(signal.SIGCONT)
+        until_blocking(busy_pollers)  # there is room again
+        before = children()
+        create = aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        waiting = create.send(None)
+        (pid,) = children().keys() - before.keys()
+        until_blocking(lambda: Path(f"/proc/{pid}/comm").read_text() == "cat\n")
+        os.kill(dead.pid, signal.SIGKILL)
+        until_blocking(lambda: exited(dead.pid))
+        live = await driven(create, waiting)
+        assert "resume_writing" in protocol.names() and stdin.is_closing()
+        assert await live.communicate(b"data") == (b"data", None)
+        into.close()
+        await end(transport, protocol)
+        for proc in dead, live:
+            await finish(proc)
+
     aio.run(main)
 
 

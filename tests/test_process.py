@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+import weakref
 
 import pytest
 from support import (
@@ -519,6 +520,28 @@ def test_children_of_popen_and_asyncio_beside_ours(aio):
 def test_loop_after_loop(aio):
     for n in range(5):
         assert aio.run(shell_output(aio, f"echo {n}")) == b"%d\n" % n
+
+
+def test_many_loops_at_once_leave_nothing_in_a_table(aio):
+    def references():
+        gc.collect()
+        return sum(type(o) is weakref.ref and o() is None for o in gc.get_objects())
+
+    def use_loops():
+        loops = [aio.new_loop() for _ in range(30)]
+        for loop in loops:
+            assert loop.run_until_complete(shell_output(aio, "echo x")) == b"x\n"
+        for loop in loops:
+            loop.close()
+
+    use_loops()
+    before = references()
+    use_loops()
+    kept = [aio.new_loop() for _ in range(30)]  # so that others have other addresses
+    use_loops()
+    assert references() < before + 15
+    for loop in kept:
+        loop.close()
 
 
 def test_loop_at_the_address_of_another_whose_child_is_kept(aio):

@@ -179,6 +179,8 @@ int launch_hold_fds(struct launch *launch)
             (launch->stdio[fd] != STDIO_FD || launch->given_fds[fd] < 0))
             continue;
         int held = launch->stdio[fd] == STDIO_FD ? launch->given_fds[fd] : fd;
+        if (held == fd && launch->stdio[fd] == STDIO_INHERIT && (fcntl(fd, F_GETFD) & FD_CLOEXEC))
+            continue; /* which the child is not to have; nor one that is closed */
         copies[fd] = fcntl(held, F_DUPFD_CLOEXEC, 3);
         if (copies[fd] < 0 && (errno != EBADF || launch->stdio[fd] == STDIO_FD))
             err = -errno; /* one that is closed in the parent is closed in the child */

@@ -172,6 +172,10 @@ static int take_charge(TransportObject *self, int err)
 static void settle_outcome(TransportObject *self)
 {
     struct launch *launch = self->launch;
+    if (launch->request.early_error.stage != FP_STAGE_NONE) {
+        launch->error = launch->request.early_error;
+        self->hub->state->table_sharing = SHARING_FAILS; /* lest all children fail here */
+    }
     hub_remove(self->hub, &self->outcome_slot, launch->child.outcome_fd);
     fp_fd_close(&launch->child.outcome_fd);
     handovers_return(self->hub, &launch->request.handover);
@@ -223,7 +227,5 @@ void transport_settle_early_end(TransportObject *self)
 {
     struct launch *launch = self->launch;
     fp_spawn_outcome(launch->child.outcome_fd, &launch->error);
-    if (launch->request.early_error.stage != FP_STAGE_NONE)
-        launch->error = launch->request.early_error;
     settle_outcome(self);
 }

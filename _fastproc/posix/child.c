@@ -86,11 +86,14 @@ FP_IN_CHILD static long receive_descriptors(struct fp_spawn_request *request)
     return outcome_fd < 0 ? outcome_fd : 0;
 }
 
-/* Of the parent's table it keeps what comes before the socket, and the socket. */
+/* Takes along what comes before the socket, as that can be had only together, and closes it: the ends
+ * of another child's pipes may be among it. */
 FP_IN_CHILD static long leave_table(struct fp_spawn_request *request)
 {
-    long result =
-        sys_close_range((unsigned)request->handover->childs + 1, ~0U, CLOSE_RANGE_LEAVING);
+    unsigned socket = (unsigned)request->handover->childs;
+    long result = sys_close_range(socket + 1, ~0U, CLOSE_RANGE_LEAVING);
+    if (result >= 0 && socket > FIRST_EXTRA_FD)
+        result = sys_close_range(FIRST_EXTRA_FD, socket - 1, 0);
     return result < 0 ? result : receive_descriptors(request);
 }
 
@@ -255,12 +258,12 @@ FP_IN_CHILD static long change_identity(const struct fp_spawn_request *request)
 
 /* A program that was written a moment ago cannot be run while a child that was started meanwhile has
  * not exec'd, for that has a copy of the descriptor.  Returns the error. */
-FP_IN_CHILD static long exec_one(const struct fp_spawn_request *request, const char *path)
+FP_IN_CHILD static long exec_one(const struct fp_spawn_request *request, const char *path,
+                                 int *tries)
 {
     const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
     long err = sys_execve(path, request->argv, request->envp);
-    for (int tries = 0; err == -ETXTBSY && request->others_are_starting && tries < BUSY_TRIES;
-         tries++) {
+    while (err == -ETXTBSY && request->others_are_starting && (*tries)-- > 0) {
         sys_sleep(&pause);
         err = sys_execve(path, request->argv, request->envp);
     }
@@ -271,8 +274,9 @@ FP_IN_CHILD static long exec_one(const struct fp_spawn_request *request, const c
 FP_IN_CHILD static long exec_first(const struct fp_spawn_request *request)
 {
     long telling = 0, last = -ENOENT;
+    int tries = BUSY_TRIES;
     for (char *const *path = request->paths; *path != NULL; path++) {
-        last = exec_one(request, *path);
+        last = exec_one(request, *path, &tries);
         if (last != -ENOENT && last != -ENOTDIR && telling == 0)
             telling = last;
     }

@@ -16,6 +16,7 @@
 #include "posix/spawn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,8 @@ static bool hand_over(const struct fp_spawn_request *request, enum fp_spawn_meth
         int from = request->stdio[fd];
         if (from < -1 || from == request->outcome_fd)
             return false; /* an error, for place_stdio() to find */
+        if (from < 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC))
+            return false; /* or closed: the child is not to have it at all */
         fds[count++] = from >= 0 ? from : fd;
     }
     if (request->begin_in != NULL)

@@ -79,7 +79,8 @@ struct fp_spawn_request {
     bool reset_handlers; /* the child has to do what CLONE_CLEAR_SIGHAND does */
     bool shares_table;   /* the handover is in use until the child has exec'd or exited */
     /* By a child that shares the table: what it has received, as also outcome_fd and stdio, or what
-     * kept it from that.  Of its end before then the outcome pipe tells nothing. */
+     * kept it from that.  Of that the outcome pipe tells nothing, nor of its end before it has
+     * received, unless what it did not receive is taken back. */
     int received_directory;
     struct fp_spawn_error early_error;
 };

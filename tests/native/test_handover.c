@@ -11,11 +11,13 @@
 #include "support.h"
 #include "trial.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -245,4 +247,49 @@ TEST(spawn_by_handover_killed_at_any_moment)
         trial_tear_down(&trial);
         fp_handover_close(&handover);
     }
+}
+
+/* What a process has open. */
+static int count_descriptors_of(pid_t pid)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *directory = opendir(path);
+    int count = 0;
+    if (directory == NULL)
+        return -1;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+/* Looked at while it waits for a program that is open for writing. */
+TEST(spawn_by_handover_takes_along_nothing_else)
+{
+    if (!can_share())
+        return;
+    int kept[20], as_expected = 0;
+    char program[] = "/tmp/fp-busy-XXXXXX";
+    int busy = mkstemp(program);
+    CHECK(busy >= 0 && fchmod(busy, 0700) == 0);
+    for (int i = 0; i < 20; i++)
+        kept[i] = fcntl(0, F_DUPFD_CLOEXEC, 3);
+    set_up();
+    trial.paths[0] = program;
+    trial.request.others_are_starting = true;
+    CHECK(trial_start(&trial) == 0 && trial.request.shares_table);
+    while (fp_spawn_outcome(trial.child.outcome_fd, &trial.error) == FP_OUTCOME_PENDING) {
+        /* 0, 1 and 2, the socket, and what it has received: those and the outcome pipe */
+        as_expected += count_descriptors_of(trial.child.pid) == 8;
+    }
+    CHECK(trial.error.stage == FP_STAGE_EXEC && trial.error.err == ETXTBSY);
+    CHECK(as_expected >= 5);
+    CHECK(WEXITSTATUS(trial_finish(&trial)) == 255);
+    trial_tear_down(&trial);
+    fp_handover_close(&handover);
+    for (int i = 0; i < 20; i++)
+        close(kept[i]);
+    close(busy);
+    unlink(program);
 }

@@ -91,7 +91,7 @@ def fuzz(names, seconds, folder):
     if command is None:
         print("no clang with libFuzzer", file=sys.stderr)
         return NOT_HERE
-    worst = 0
+    worst, counts = 0, []
     for name in names:
         program = build(name, command, folder)
         found = folder / name
@@ -101,10 +101,12 @@ def fuzz(names, seconds, folder):
         line += [folder for folder in [HERE / "corpus" / name] if folder.is_dir()]
         done = subprocess.run(line, stderr=subprocess.PIPE, text=True, errors="replace")
         executions = re.findall(r"number_of_executed_units: *(\d+)", done.stderr)
-        print(f"{name}: {executions[-1] if executions else 'no'} executions", flush=True)
+        counts.append(f"{name} {executions[-1] if executions else 'no'}")
+        print(counts[-1], flush=True)
         if done.returncode != 0:
             print(done.stderr[-20000:], file=sys.stderr)
             worst = 1
+    print(f"fuzz: executions of {', '.join(counts)}")
     return worst
 
 

@@ -409,7 +409,8 @@ def test_descriptor_to_pass_beyond_an_int(aio, refused):
 
 def test_too_many_groups(aio, refused):
     aio.uvloop_differs("no extra_groups=")
-    refused(ValueError, "too many extra_groups", extra_groups=range(65537))
+    message = "too many extra_groups" if aio.is_fastproc else None  # asyncio's words vary
+    refused(ValueError, message, extra_groups=range(65537))
 
 
 def test_environment_of_pairs_that_are_no_tuples(aio):

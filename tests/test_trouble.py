@@ -741,3 +741,23 @@ def test_loop_in_debug_mode(aio):
             await aio.create_subprocess_exec("/nowhere")
 
     aio.run(main)
+
+
+@linux
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+def test_child_that_cannot_be_killed_when_its_loop_closes(aio):
+    """It runs on, and nobody is told that it has ended."""
+    aio.oracle_differs("leaves them all", when=not aio.is_fastproc)
+    aio.script(
+        """
+        loop = aio.new_loop()
+        proc = loop.run_until_complete(aio.create_subprocess_exec("sleep", "60"))
+        os.setresuid(65534, 65534, 0)  # may signal no process of root's
+        warnings.simplefilter("ignore")
+        loop.close()
+        assert proc.returncode is None and not exited(proc.pid)
+        os.setresuid(0, 0, 0)
+        os.kill(proc.pid, signal.SIGKILL)
+        assert os.waitpid(proc.pid, 0)[0] == proc.pid
+        """
+    )

@@ -273,6 +273,8 @@ class Row:
     def clean_up(self):
         """So that what is wrong with one is not held against the next."""
         self.end_children()
+        # Who has waited for them in a thread closes a descriptor then.
+        self.support.until_blocking(lambda: len(self.support.threads()) == 1)
         gc.collect()
         self.start_from_here()
 

@@ -159,7 +159,7 @@ def test_cancelled_and_dropped_while_the_table_is_shared(aio, shared):
     async def main():
         shared()
         before = Holdings()
-        for steps in range(200):
+        for steps in range(90):
             creating = aio.create_subprocess_exec("sleep", "60", stdout=aio.PIPE, stderr=aio.PIPE)
             task = asyncio.ensure_future(creating)
             await iterate(steps % 3 + 1)

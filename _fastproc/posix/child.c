@@ -69,6 +69,7 @@ FP_IN_CHILD static long receive_descriptors(struct fp_spawn_request *request)
     long size = sys_recvmsg(request->handover->childs, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (size < 0)
         return size;
+    /* The kernel has written it.  NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
     if (message.msg_controllen < CMSG_LEN(sent) || control.header.cmsg_len != CMSG_LEN(sent))
         return -EMFILE; /* that is why some are left out */
     const int *received = (const int *)(const void *)CMSG_DATA(&control.header);

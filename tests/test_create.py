@@ -808,9 +808,9 @@ def test_program_that_stays_open_for_writing(aio, tmp_path):
             file.flush()
             creating = [aio.create_subprocess_exec(what) for what in ("true", path, "true")]
             first, error, last = await asyncio.gather(*creating, return_exceptions=True)
-            assert isinstance(error, OSError) and error.errno == errno.ETXTBSY
-            assert error.filename == str(path)
             assert [await first.wait(), await last.wait()] == [0, 0]
+            assert isinstance(error, OSError) and error.errno == errno.ETXTBSY
+            assert os.fspath(error.filename) == str(path)
 
     aio.uvloop_differs("names no file")
     aio.run(main)

@@ -217,6 +217,7 @@ def test_what_outlives_its_loop_is_harmless(aio):
         loop.close()
         del loop
         gc.collect()
+        assert proc.returncode == -signal.SIGKILL
         assert repr(proc) and repr(proc.stdin) and repr(proc.stdout)
         use_after_the_end(proc)
         for coro in [*coros, *started]:

@@ -248,3 +248,13 @@ async def main():
 aio.run(main)
 """
     )
+
+
+@pytest.mark.may_warn("subprocess .* is still running")
+def test_child_is_killed_with_its_loop_before_its_input_ends(aio, shared):
+    shared()
+    for _ in range(40):
+        loop = aio.new_loop()
+        proc = loop.run_until_complete(aio.create_subprocess_exec("cat", stdin=aio.PIPE))
+        loop.close()
+        assert proc.returncode == -signal.SIGKILL

@@ -99,6 +99,38 @@ HubObject *hub_of_loop(struct fp_state *state, PyObject *loop)
 
 /* ---- the end ---- */
 
+static void tell_owner(PyObject *owner, enum hub_role role, bool forked_off)
+{
+    switch (role) {
+    case HUB_OUTCOME:
+    case HUB_EXIT:
+        transport_loop_closed((TransportObject *)owner, forked_off);
+        break;
+    case HUB_READ:
+        read_pipe_loop_closed((ReadPipeObject *)owner);
+        break;
+    case HUB_WRITE:
+        write_pipe_loop_closed((WritePipeObject *)owner);
+        break;
+    case HUB_FREE:
+        break;
+    }
+}
+
+/* Tells children, or pipes, that there is no loop any more. */
+static void tell_owners(HubObject *hub, bool children, bool forked_off)
+{
+    for (int slot = 0; slot < hub->slot_count; slot++) {
+        enum hub_role role = hub->slots[slot].role;
+        if (hub->slots[slot].owner == NULL || (role == HUB_OUTCOME || role == HUB_EXIT) != children)
+            continue;
+        PyObject *owner = Py_NewRef(hub->slots[slot].owner);
+        tell_owner(owner, role, forked_off);
+        hub_report(owner);
+        Py_DECREF(owner);
+    }
+}
+
 /* The loop is closed or gone.  Children that still live are killed, everything is closed. */
 static void shut_down(HubObject *hub)
 {
@@ -118,27 +150,8 @@ static void shut_down(HubObject *hub)
         transport_loop_closed(transport, forked_off);
         Py_DECREF(transport);
     }
-    for (int slot = 0; slot < hub->slot_count; slot++) {
-        if (hub->slots[slot].owner == NULL)
-            continue;
-        PyObject *owner = Py_NewRef(hub->slots[slot].owner);
-        switch (hub->slots[slot].role) {
-        case HUB_OUTCOME:
-        case HUB_EXIT:
-            transport_loop_closed((TransportObject *)owner, forked_off);
-            break;
-        case HUB_READ:
-            read_pipe_loop_closed((ReadPipeObject *)owner);
-            break;
-        case HUB_WRITE:
-            write_pipe_loop_closed((WritePipeObject *)owner);
-            break;
-        case HUB_FREE:
-            break;
-        }
-        hub_report(owner);
-        Py_DECREF(owner);
-    }
+    tell_owners(hub, true, forked_off); /* first, lest a child ends by itself when its input does */
+    tell_owners(hub, false, forked_off);
     if (!hub->dispatching)
         wakeup_drop_woken(hub);
     handovers_close(hub);

@@ -550,8 +550,8 @@ mutant(
 mutant(
     "loop_closed_pipe_skipped",
     "binding/hub_type.c",
-    "            read_pipe_loop_closed((ReadPipeObject *)owner);",
-    "            {}",
+    "        read_pipe_loop_closed((ReadPipeObject *)owner);",
+    "        {}",
     "a pipe of an ended child outlives its loop",
     "test_trouble.py outlives_its_child",
 )
@@ -1281,4 +1281,12 @@ mutant(
     "false)",
     "the same of a child that had to wait",
     "test_create.py close_on_exec",
+)
+mutant(
+    "pipes_closed_before_the_children_are_killed",
+    "binding/hub_type.c",
+    "    tell_owners(hub, true, forked_off); /* first",
+    "    tell_owners(hub, false, forked_off); /* first",
+    "a child may end by itself when its loop is closed, and nobody is warned",
+    "test_handover.py killed_with_its_loop",
 )

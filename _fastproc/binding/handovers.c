@@ -2,8 +2,8 @@
  *
  * See handovers.h.
  *
- * A child takes along what is below its socket, so the sockets are opened before
- * the table has grown, and kept while the hub watches anything.
+ * A child has what is below its socket copied, to close it at once; so the sockets
+ * are opened before the table has grown, and kept while the hub watches anything.
  */
 #include "binding/handovers.h"
 

@@ -10,8 +10,10 @@ go, a C compiler, trio, uvloop) is left out and named.
 """
 
 import argparse
+import contextlib
 import importlib.util
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -55,10 +57,24 @@ def find_contenders(wanted, folder):
     return have, [name for name in wanted if name not in have]
 
 
+@contextlib.contextmanager
+def processors(workload):
+    """This process, and with it what it runs, on those that the workload asks for."""
+    if not workload.one_processor:
+        yield
+        return
+    all_of_them = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(all_of_them)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, all_of_them)
+
+
 def run_once(command, workload, amount):
     """The raw figures of one run."""
     done = subprocess.run(
-        [*command, workload.name, str(amount)],
+        [*command, workload.function, str(amount)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -86,7 +102,8 @@ def measure(workloads, contenders, rounds, quick):
             for name in order:
                 minutes = (time.monotonic() - began) / 60
                 show(f"round {number + 1} of {rounds}, {minutes:.0f} min: {workload.name}, {name}")
-                raw = run_once(contenders[name], workload, amount)
+                with processors(workload):
+                    raw = run_once(contenders[name], workload, amount)
                 for figure in workload.figures:
                     if figure.key not in raw:  # the floor holds no more than it has to
                         continue
@@ -112,6 +129,8 @@ def main():
     parser.add_argument("--output", type=Path, help="a folder for the figures, table and plots")
     options = parser.parse_args()
     workloads = [w for w in WORKLOADS if not options.only or w.name in options.only]
+    if not hasattr(os, "sched_setaffinity"):
+        workloads = [w for w in workloads if not w.one_processor]
     with tempfile.TemporaryDirectory() as folder:
         contenders, missing = find_contenders(options.contenders, Path(folder))
         if missing:

@@ -140,11 +140,13 @@ static void enlarge(ReadPipeObject *self)
 
 static enum fp_flow read_for_reader(ReadPipeObject *self)
 {
+    HubObject *hub = self->base.hub;
     ReaderObject *reader = self->reader;
-    enum fp_flow flow =
-        fp_inflow_read(&self->flow, &reader->buffer, &reader_memory, &self->base.hub->scratch);
+    const struct fp_memory *memory =
+        hub->state->shortcuts ? &reader_memory_in_volume : &reader_memory;
+    enum fp_flow flow = fp_inflow_read(&self->flow, &reader->buffer, memory, &hub->scratch);
     if (flow == FP_FLOW_DATA) {
-        if (self->flow.full && !self->sized)
+        if (fp_inflow_is_full(&self->flow) && !self->sized)
             enlarge(self);
         Py_INCREF(reader); /* a transport of its user's may do anything when it is paused */
         reader_fed(reader);
@@ -185,7 +187,7 @@ void read_pipe_ready(ReadPipeObject *self, unsigned ready)
         if (ended(self, flow) || flow == FP_FLOW_AGAIN)
             return;
         bool wanted = self->reader != NULL && self->reader->waiter != NULL;
-        if (!hangup && !(self->flow.full && wanted))
+        if (!hangup && !(fp_inflow_is_full(&self->flow) && wanted))
             return;
     }
 }
@@ -193,8 +195,8 @@ void read_pipe_ready(ReadPipeObject *self, unsigned ready)
 bool read_pipe_pull(ReadPipeObject *self)
 {
     HubObject *hub = self->base.hub;
-    if (!self->flow.bulk || self->slot < 0 || hub->pulls == 0 || !hub_is_alive(hub) ||
-        !feeds_reader(self) || self->reader->waiter != NULL)
+    if (!fp_inflow_is_bulk(&self->flow) || self->slot < 0 || hub->pulls == 0 ||
+        !hub_is_alive(hub) || !feeds_reader(self) || self->reader->waiter != NULL)
         return false;
     hub->pulls--;
     Py_INCREF(self);

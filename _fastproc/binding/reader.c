@@ -7,6 +7,7 @@
 #include "binding/future.h"
 
 #include "binding/pipes.h"
+#include "posix/pages.h"
 
 enum {
     WORTH_GIVING = 4096,      /* from here on a block is handed out rather than copied */
@@ -42,6 +43,7 @@ static void *resize_bytes(void *block, size_t size)
 }
 
 const struct fp_memory reader_memory = {.resize = resize_bytes};
+const struct fp_memory reader_memory_in_volume = {resize_bytes, fp_pages_provide};
 
 ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *transport, size_t limit)
 {

@@ -31,6 +31,8 @@ enum { READER_DEFAULT_LIMIT = 64 * 1024 };
 
 /* The memory of a reader's buffer: the payload of a bytes object. */
 extern const struct fp_memory reader_memory;
+/* The same, provided for what comes next as soon as that is much. */
+extern const struct fp_memory reader_memory_in_volume;
 
 /* limit > 0; `transport` is a new reference, a read pipe. */
 ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *transport, size_t limit);

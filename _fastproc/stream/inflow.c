@@ -9,23 +9,33 @@
 #include "posix/fd.h"
 
 enum {
-    GULP = 64 * 1024,     /* a pipe's capacity: more cannot be there, unless it was enlarged */
-    BIG_GULP = 32 * 1024, /* from here on a copy costs more than a reservation */
+    LARGE = 2 * 1024 * 1024, /* a block from which on what comes into it is announced */
 };
+
+/* A stream that fills its pipe again and again is going to do so with the next gulp as well. */
+static void announce(const struct fp_inflow *inflow, const struct fp_memory *memory,
+                     const struct fp_buffer *buffer)
+{
+    if (memory->expect == NULL || !fp_inflow_is_full(inflow) || buffer->size < LARGE)
+        return;
+    size_t room = fp_buffer_room(buffer);
+    memory->expect(buffer->block + buffer->end, inflow->last < room ? inflow->last : room);
+}
 
 enum fp_flow fp_inflow_read(struct fp_inflow *inflow, struct fp_buffer *buffer,
                             const struct fp_memory *memory, const struct fp_scratch *scratch)
 {
     size_t room = fp_buffer_room(buffer);
     unsigned char *to;
-    bool direct = inflow->bulk || room >= BIG_GULP;
+    bool direct = fp_inflow_is_bulk(inflow) || room >= FP_BIG_GULP;
     if (direct) {
-        to = fp_buffer_reserve(buffer, memory, GULP);
+        to = fp_buffer_reserve(buffer, memory, FP_GULP);
         if (to == NULL) {
             inflow->err = ENOMEM;
             return FP_FLOW_ERROR;
         }
         room = fp_buffer_room(buffer);
+        announce(inflow, memory, buffer);
     } else {
         to = scratch->bytes;
         room = scratch->size;
@@ -39,8 +49,7 @@ enum fp_flow fp_inflow_read(struct fp_inflow *inflow, struct fp_buffer *buffer,
         inflow->err = (int)-size;
         return FP_FLOW_ERROR;
     }
-    inflow->bulk = size >= BIG_GULP;
-    inflow->full = (size_t)size >= GULP;
+    inflow->last = (size_t)size;
     if (direct) {
         fp_buffer_commit(buffer, (size_t)size);
     } else if (!fp_buffer_append(buffer, memory, to, (size_t)size)) {

@@ -19,11 +19,27 @@ enum fp_flow {
 };
 
 struct fp_inflow {
-    int fd;    /* not owned */
-    int err;   /* positive errno of the last FP_FLOW_ERROR */
-    bool bulk; /* the last gulp was large */
-    bool full; /* it was as large as a gulp can be: there may be more at once */
+    int fd;      /* not owned */
+    int err;     /* positive errno of the last FP_FLOW_ERROR */
+    size_t last; /* bytes that the last gulp got */
 };
+
+enum {
+    FP_GULP = 64 * 1024,     /* a pipe's capacity: more cannot be there, unless it was enlarged */
+    FP_BIG_GULP = 32 * 1024, /* from here on a copy costs more than a reservation */
+};
+
+/* The last gulp was large. */
+static inline bool fp_inflow_is_bulk(const struct fp_inflow *inflow)
+{
+    return inflow->last >= FP_BIG_GULP;
+}
+
+/* It was as large as one can be: there may be more at once. */
+static inline bool fp_inflow_is_full(const struct fp_inflow *inflow)
+{
+    return inflow->last >= FP_GULP;
+}
 
 struct fp_scratch {
     unsigned char *bytes;

@@ -251,6 +251,14 @@ async def read_beyond_the_limit(fault):
 
 
 @scenario()
+async def capture_in_volume(fault):
+    """So much that its memory is provided ahead."""
+    proc = await create_subprocess_exec("head", "-c", "3000000", "/dev/zero", stdout=PIPE)
+    out, _ = await proc.communicate()
+    assert len(out) == 3_000_000, len(out)
+
+
+@scenario()
 async def read_while_paused(fault):
     """A reader that is full pauses its pipe, which goes on when somebody reads."""
     proc = await create_subprocess_exec(

@@ -440,6 +440,30 @@ mutant(
     "native inflow_with_nothing",
 )
 mutant(
+    "expects_more_than_there_is_room",
+    "stream/inflow.c",
+    "inflow->last < room ? inflow->last : room",
+    "inflow->last > room ? inflow->last : room",
+    "memory that is not the buffer's is provided",
+    "native inflow_of_volume_announces",
+)
+mutant(
+    "expects_volume_of_any_stream",
+    "stream/inflow.c",
+    " || !fp_inflow_is_full(inflow) || buffer->size < LARGE)",
+    " || buffer->size < LARGE)",
+    "a stream of little gets a system call more for each read",
+    "native inflow_of_volume_announces",
+)
+mutant(
+    "pages_that_begin_before",
+    "posix/pages.c",
+    "((uintptr_t)from + page - 1) / page * page",
+    "(uintptr_t)from / page * page",
+    "a page that is partly somebody else's is provided",
+    "native pages_within",
+)
+mutant(
     "inflow_without_memory",
     "stream/inflow.c",
     "            inflow->err = ENOMEM;\n            return FP_FLOW_ERROR;\n        }\n        room",
@@ -854,7 +878,7 @@ mutant(
     "hangup_is_the_end_of_the_data",
     "binding/read_pipe.c",
     "    int gulps = hangup ? GULPS_AT_HANGUP : GULPS_FOR_A_WAITER;",
-    "    int gulps = hangup ? 1 : GULPS_FOR_A_WAITER;\n    if (hangup && self->flow.full)\n        return;",
+    "    int gulps = hangup ? 1 : GULPS_FOR_A_WAITER;\n    if (hangup && fp_inflow_is_full(&self->flow))\n        return;",
     "what an ended child has left in its pipe is read late or never",
     "test_reader.py has_left",
 )

@@ -135,7 +135,7 @@ static void *guarded_resize(void *block, size_t size)
     return new_block;
 }
 
-const struct fp_memory guarded_memory = {guarded_resize};
+const struct fp_memory guarded_memory = {.resize = guarded_resize};
 
 uint64_t next_random(uint64_t *state)
 {

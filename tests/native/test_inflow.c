@@ -74,7 +74,7 @@ TEST(inflow_of_little_data_takes_little_memory)
     set_up();
     send("hello");
     CHECK(gulp() == FP_FLOW_DATA && holds("hello"));
-    CHECK(guarded_block_size == 5 && scratch_was_used() && !inflow.bulk);
+    CHECK(guarded_block_size == 5 && scratch_was_used() && !fp_inflow_is_bulk(&inflow));
     send(" again");
     CHECK(gulp() == FP_FLOW_DATA && holds("hello again"));
     tear_down();
@@ -127,11 +127,11 @@ TEST(inflow_of_volume_goes_straight_into_the_buffer)
 {
     set_up();
     send_many('a', PIPE);
-    CHECK(gulp() == FP_FLOW_DATA && inflow.bulk);
+    CHECK(gulp() == FP_FLOW_DATA && fp_inflow_is_bulk(&inflow));
     CHECK(fp_buffer_length(&buffer) == PIPE);
     memset(scratch_bytes, 0, SCRATCH);
     send_many('b', PIPE);
-    CHECK(gulp() == FP_FLOW_DATA && inflow.bulk);
+    CHECK(gulp() == FP_FLOW_DATA && fp_inflow_is_bulk(&inflow));
     CHECK(fp_buffer_length(&buffer) == 2 * PIPE && !scratch_was_used());
     CHECK(fp_buffer_bytes(&buffer)[PIPE - 1] == 'a' && fp_buffer_bytes(&buffer)[PIPE] == 'b');
     tear_down();
@@ -141,20 +141,21 @@ TEST(inflow_is_bulk_from_half_a_pipe_on)
 {
     set_up();
     send_many('a', PIPE / 2 - 1);
-    CHECK(gulp() == FP_FLOW_DATA && !inflow.bulk);
+    CHECK(gulp() == FP_FLOW_DATA && !fp_inflow_is_bulk(&inflow));
     fp_buffer_free(&buffer, &guarded_memory);
     send_many('a', PIPE / 2);
-    CHECK(gulp() == FP_FLOW_DATA && inflow.bulk);
+    CHECK(gulp() == FP_FLOW_DATA && fp_inflow_is_bulk(&inflow));
     tear_down();
 }
 
 TEST(inflow_that_has_become_small_is_not_bulk)
 {
     set_up();
-    inflow.bulk = true;
+    inflow.last = FP_BIG_GULP;
     CHECK(gulp() == FP_FLOW_AGAIN);
     send("small");
-    CHECK(gulp() == FP_FLOW_DATA && holds("small") && !inflow.bulk && !scratch_was_used());
+    CHECK(gulp() == FP_FLOW_DATA && holds("small") && !fp_inflow_is_bulk(&inflow) &&
+          !scratch_was_used());
     fp_buffer_free(&buffer, &guarded_memory);
     send("smaller");
     CHECK(gulp() == FP_FLOW_DATA && holds("smaller") && scratch_was_used());
@@ -171,6 +172,50 @@ TEST(inflow_uses_room_that_is_already_there)
     tear_down();
 }
 
+static const unsigned char *expected_from;
+static size_t expected_size;
+static int announcements;
+
+static void note(void *from, size_t size)
+{
+    announcements++;
+    expected_from = from;
+    expected_size = size;
+}
+
+/* A gulp, announced or not, that gets `count` bytes. */
+static void gulp_announced(size_t count, bool announced)
+{
+    const struct fp_memory memory = {guarded_memory.resize, note};
+    int before = announcements;
+    send_many('a', count);
+    CHECK(fp_inflow_read(&inflow, &buffer, &memory, &scratch) == FP_FLOW_DATA);
+    CHECK(announcements == before + announced);
+}
+
+TEST(inflow_of_volume_announces_what_will_come)
+{
+    enum { LARGE = 2 * 1024 * 1024 };
+    set_up();
+    CHECK(fp_buffer_reserve(&buffer, &guarded_memory, LARGE - 1) != NULL);
+    gulp_announced(PIPE, false);
+    gulp_announced(PIPE, false); /* fills the pipe, but the block is small */
+    fp_buffer_free(&buffer, &guarded_memory);
+
+    CHECK(fp_buffer_reserve(&buffer, &guarded_memory, LARGE) != NULL);
+    inflow.last = 0;
+    gulp_announced(PIPE, false); /* did not fill the pipe before */
+    gulp_announced(PIPE / 2, true);
+    CHECK(expected_from == buffer.block + PIPE && expected_size == PIPE);
+    gulp_announced(1, false); /* nor then */
+
+    inflow.last = 4 * PIPE; /* of an enlarged pipe, but there is less room */
+    fp_buffer_commit(&buffer, fp_buffer_room(&buffer) - PIPE);
+    gulp_announced(1, true);
+    CHECK(expected_size == PIPE && expected_from + PIPE == buffer.block + buffer.size);
+    tear_down();
+}
+
 TEST(inflow_tells_what_the_system_says)
 {
     set_up();
@@ -180,7 +225,7 @@ TEST(inflow_tells_what_the_system_says)
     inflow.fd = write_end;
     CHECK(gulp() == FP_FLOW_ERROR && inflow.err == EBADF);
     inflow.fd = open("/", O_RDONLY | O_CLOEXEC);
-    inflow.bulk = true;
+    inflow.last = FP_BIG_GULP;
     CHECK(gulp() == FP_FLOW_ERROR && inflow.err == EISDIR);
     CHECK(holds("kept"));
     fp_fd_close(&inflow.fd);
@@ -202,7 +247,7 @@ TEST(inflow_out_of_memory_after_the_read)
 TEST(inflow_out_of_memory_before_the_read_leaves_the_data_in_the_pipe)
 {
     set_up();
-    inflow.bulk = true;
+    inflow.last = FP_BIG_GULP;
     send("hello");
     guarded_resizes_left = 0;
     CHECK(gulp() == FP_FLOW_ERROR && inflow.err == ENOMEM);

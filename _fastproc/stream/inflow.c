@@ -12,14 +12,14 @@ enum {
     LARGE = 2 * 1024 * 1024, /* a block from which on what comes into it is announced */
 };
 
-/* A stream that fills its pipe again and again is going to do so with the next gulp as well. */
+/* A stream that has volume may well fill its pipe for the next gulp. */
 static void announce(const struct fp_inflow *inflow, const struct fp_memory *memory,
                      const struct fp_buffer *buffer)
 {
-    if (memory->expect == NULL || !fp_inflow_is_full(inflow) || buffer->size < LARGE)
+    if (memory->expect == NULL || !fp_inflow_is_bulk(inflow) || buffer->size < LARGE)
         return;
     size_t room = fp_buffer_room(buffer);
-    memory->expect(buffer->block + buffer->end, inflow->last < room ? inflow->last : room);
+    memory->expect(buffer->block + buffer->end, inflow->largest < room ? inflow->largest : room);
 }
 
 enum fp_flow fp_inflow_read(struct fp_inflow *inflow, struct fp_buffer *buffer,
@@ -50,6 +50,8 @@ enum fp_flow fp_inflow_read(struct fp_inflow *inflow, struct fp_buffer *buffer,
         return FP_FLOW_ERROR;
     }
     inflow->last = (size_t)size;
+    if (inflow->largest < inflow->last)
+        inflow->largest = inflow->last;
     if (direct) {
         fp_buffer_commit(buffer, (size_t)size);
     } else if (!fp_buffer_append(buffer, memory, to, (size_t)size)) {

@@ -19,9 +19,10 @@ enum fp_flow {
 };
 
 struct fp_inflow {
-    int fd;      /* not owned */
-    int err;     /* positive errno of the last FP_FLOW_ERROR */
-    size_t last; /* bytes that the last gulp got */
+    int fd;         /* not owned */
+    int err;        /* positive errno of the last FP_FLOW_ERROR */
+    size_t last;    /* bytes that the last gulp got */
+    size_t largest; /* bytes that any got */
 };
 
 enum {

@@ -442,15 +442,15 @@ mutant(
 mutant(
     "expects_more_than_there_is_room",
     "stream/inflow.c",
-    "inflow->last < room ? inflow->last : room",
-    "inflow->last > room ? inflow->last : room",
+    "inflow->largest < room ? inflow->largest : room",
+    "inflow->largest > room ? inflow->largest : room",
     "memory that is not the buffer's is provided",
     "native inflow_of_volume_announces",
 )
 mutant(
     "expects_volume_of_any_stream",
     "stream/inflow.c",
-    " || !fp_inflow_is_full(inflow) || buffer->size < LARGE)",
+    " || !fp_inflow_is_bulk(inflow) || buffer->size < LARGE)",
     " || buffer->size < LARGE)",
     "a stream of little gets a system call more for each read",
     "native inflow_of_volume_announces",

@@ -199,17 +199,19 @@ TEST(inflow_of_volume_announces_what_will_come)
     set_up();
     CHECK(fp_buffer_reserve(&buffer, &guarded_memory, LARGE - 1) != NULL);
     gulp_announced(PIPE, false);
-    gulp_announced(PIPE, false); /* fills the pipe, but the block is small */
+    gulp_announced(PIPE, false); /* volume, but the block is small */
     fp_buffer_free(&buffer, &guarded_memory);
 
     CHECK(fp_buffer_reserve(&buffer, &guarded_memory, LARGE) != NULL);
-    inflow.last = 0;
-    gulp_announced(PIPE, false); /* did not fill the pipe before */
+    inflow.last = inflow.largest = 0;
+    gulp_announced(PIPE, false); /* had none before */
     gulp_announced(PIPE / 2, true);
     CHECK(expected_from == buffer.block + PIPE && expected_size == PIPE);
-    gulp_announced(1, false); /* nor then */
+    gulp_announced(PIPE / 2 - 1, true);
+    CHECK(expected_from == buffer.block + PIPE + PIPE / 2 && expected_size == PIPE);
+    gulp_announced(1, false); /* has none any more */
 
-    inflow.last = 4 * PIPE; /* of an enlarged pipe, but there is less room */
+    inflow.last = inflow.largest = 4 * PIPE; /* of an enlarged pipe, but there is less room */
     fp_buffer_commit(&buffer, fp_buffer_room(&buffer) - PIPE);
     gulp_announced(1, true);
     CHECK(expected_size == PIPE && expected_from + PIPE == buffer.block + buffer.size);

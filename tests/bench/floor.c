@@ -413,7 +413,10 @@ int main(int argc, char **argv)
         one_after_another(run_true, amount);
         return ballast[MIB] != 1;
     }
-    if (strcmp(workload, "spawn") == 0)
+    if (strcmp(workload, "descriptors") == 0)
+        for (int i = 0; i < 6000; i++)
+            check(dup(0) >= 0, "dup");
+    if (strcmp(workload, "spawn") == 0 || strcmp(workload, "descriptors") == 0)
         one_after_another(run_true, amount);
     else if (strcmp(workload, "pipes") == 0)
         one_after_another(run_echo, amount);

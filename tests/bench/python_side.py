@@ -83,6 +83,15 @@ async def bigparent(api, amount):
     return figures
 
 
+async def descriptors(api, amount):
+    """Of a parent that had 6,000 open before its first child."""
+    opened = [os.dup(0) for _ in range(6000)]
+    figures = await one_after_another(api, amount, run_true)
+    for fd in opened:
+        os.close(fd)
+    return figures
+
+
 async def flight(api, amount):
     async def worker(count):
         for _ in range(count):

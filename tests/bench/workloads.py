@@ -124,6 +124,7 @@ WORKLOADS = (
             Figure("the same beside none: CPU", "µs", "alone", 1e6, False),
         ),
     ),
+    per_child("descriptors", 200, "spawn beside 6,000 open files", "", (*PYTHON, "floor")),
     per_child("bigparent", 200, "spawn from a parent of 1 GiB", "within 10 %", (*PYTHON, "floor")),
     Workload(
         "import",

@@ -56,7 +56,7 @@ class Noise(logging.Handler):
 
     def emit(self, record):
         text = record.getMessage()
-        if text not in rules.UNHEARD:
+        if text not in rules.UNHEARD and not text.startswith(rules.UNHEARD_IN_DEBUG_MODE):
             self.heard.append(text)
 
     def unraisable(self, args):

@@ -19,6 +19,9 @@ Reader = asyncio.StreamReader
 # asyncio logs the fifth write to a pipe that is closed; here it is silent, as the first is.
 UNHEARD = ("pipe closed by peer or os.write(pipe, data) raised exception.",)
 
+# What asyncio logs of a transport that is closed before its child has ended, in debug mode; here silent.
+UNHEARD_IN_DEBUG_MODE = "Close running child process: kill "
+
 # readuntil() takes a tuple on every interpreter; asyncio's from 3.13 on can be compared.
 TUPLES = sys.version_info >= (3, 13)
 

@@ -82,6 +82,21 @@ async def start(aio, script, *args, protocol=None, **kwds):
     return await aio.subprocess_exec(factory, "/bin/sh", "-c", script, "sh", *args, **kwds)
 
 
+async def stopped_with_a_full_pipe(aio, protocol):
+    """A child that reads on when it is continued, and its stdin, to which more was written than it
+    takes. The loop has nothing to hear of."""
+    transport, _ = await start(aio, "exec cat >/dev/null", protocol=protocol)
+    await until(lambda: "pipe_connection_lost" in protocol.names())  # of stdout: the shell is past that
+    transport.send_signal(signal.SIGSTOP)
+    until_blocking(lambda: state(transport.get_pid()) == "T")
+    into = transport.get_pipe_transport(0)
+    into.set_write_buffer_limits(high=1000)
+    into.write(bytes((1 << 16) + 5000))
+    assert "pause_writing" in protocol.names()
+    await until(lambda: not busy_pollers())
+    return transport, into
+
+
 async def end(transport, protocol):
     await protocol.ended
     transport.close()
@@ -598,14 +613,7 @@ def test_stale_event_of_a_pipe_closed_meanwhile_reaches_no_other(aio):
         with pipe() as (hold, release):
             dead = await aio.create_subprocess_exec("cat", stdin=hold, stdout=aio.PIPE)
             protocol = Recorder(resume_writing=close_one_and_open_another)
-            transport, _ = await start(aio, "exec cat >/dev/null", protocol=protocol)
-            transport.send_signal(signal.SIGSTOP)
-            until_blocking(lambda: state(transport.get_pid()) == "T")
-            into = transport.get_pipe_transport(0)
-            into.set_write_buffer_limits(high=1000)
-            into.write(bytes((1 << 16) + 5000))
-            assert "pause_writing" in protocol.names()
-            await until(lambda: not busy_pollers())
+            transport, into = await stopped_with_a_full_pipe(aio, protocol)
             transport.send_signal(signal.SIGCONT)
             until_blocking(busy_pollers)  # there is room again
             release.write(b"unread")
@@ -631,14 +639,7 @@ def test_stale_event_of_a_closed_stdin_reaches_no_child_that_has_just_started(ai
         dead = await aio.create_subprocess_exec("sleep", "60", stdin=aio.PIPE)
         stdin = dead._transport.get_pipe_transport(0)
         protocol = Recorder(resume_writing=lambda self: stdin.abort())
-        transport, _ = await start(aio, "exec cat >/dev/null", protocol=protocol)
-        transport.send_signal(signal.SIGSTOP)
-        until_blocking(lambda: state(transport.get_pid()) == "T")
-        into = transport.get_pipe_transport(0)
-        into.set_write_buffer_limits(high=1000)
-        into.write(bytes((1 << 16) + 5000))
-        assert "pause_writing" in protocol.names()
-        await until(lambda: not busy_pollers())
+        transport, into = await stopped_with_a_full_pipe(aio, protocol)
         # What the hub hears of in its next turn, in this order
         transport.send_signal(signal.SIGCONT)
         until_blocking(busy_pollers)  # there is room again

@@ -86,7 +86,7 @@ async def stopped_with_a_full_pipe(aio, protocol):
     """A child that reads on when it is continued, and its stdin, to which more was written than it
     takes. The loop has nothing to hear of."""
     transport, _ = await start(aio, "exec cat >/dev/null", protocol=protocol)
-    await until(lambda: "pipe_connection_lost" in protocol.names())  # of stdout: the shell is past that
+    await until(lambda: "pipe_connection_lost" in protocol.names())  # by the shell
     transport.send_signal(signal.SIGSTOP)
     until_blocking(lambda: state(transport.get_pid()) == "T")
     into = transport.get_pipe_transport(0)

@@ -346,8 +346,17 @@ def children():
     return {pid: letter for pid, letter in found.items() if letter is not None}
 
 
+def is_the_kernels(thread):
+    """It works for an io_uring, which libuv has, and comes and goes as the kernel likes."""
+    try:
+        return Path(f"/proc/self/task/{thread}/comm").read_text().startswith("iou-")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def threads():
-    return set(os.listdir("/proc/self/task")) if LINUX else set()
+    found = os.listdir("/proc/self/task") if LINUX else []
+    return {thread for thread in found if not is_the_kernels(thread)}
 
 
 def resident():

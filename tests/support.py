@@ -349,7 +349,8 @@ def children():
 def is_the_kernels(thread):
     """It works for an io_uring, which libuv has, and comes and goes as the kernel likes."""
     try:
-        return Path(f"/proc/self/task/{thread}/comm").read_text().startswith("iou-")
+        with open(f"/proc/self/task/{thread}/comm", "rb") as file:
+            return file.read().startswith(b"iou-")
     except (FileNotFoundError, ProcessLookupError):
         return False
 

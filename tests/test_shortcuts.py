@@ -51,13 +51,14 @@ def test_endless_output_leaves_the_loop_to_others(aio, method):
                 await asyncio.sleep(0)
 
         ticking = asyncio.create_task(tick())
+        most = (2 if aio.is_fastproc else 4) << 20  # libuv reads 2 MiB, and more may be there
         read, behind = 0, 0
         while read < 16 << 20:
             before = turns
             size = len(await getattr(proc.stdout, method)(*arguments))
             read += size
             behind = 0 if turns > before else behind + size
-            assert behind <= 4 << 20, "no turn of the loop for so many bytes"
+            assert behind <= most, "no turn of the loop for so many bytes"
         ticking.cancel()
         await end(proc)
 

@@ -3,8 +3,8 @@
  * Fresh memory that is about to be filled.
  *
  * The kernel provides each page of it at the first write, one fault a page, and
- * a read(2) into such memory is interrupted by every one of them: that is most
- * of what it costs to take up a child's output.  Asked for all pages at once
+ * a read(2) into such memory is interrupted by every one of them: two fifths of
+ * what it costs to take up a large output.  Asked for all pages at once
  * (Linux 5.14) the kernel is quicker: tests/bench/NOTES.rst has the figures.
  */
 #ifndef FP_POSIX_PAGES_H

@@ -38,6 +38,7 @@ async def end(proc):
 @pytest.mark.parametrize("method", ["read", "readexactly", "readuntil", "readline"])
 def test_endless_output_leaves_the_loop_to_others(aio, method):
     """However fast the child is: a reader that always finds something still lets the loop turn."""
+    aio.uvloop_differs("reads 2 MiB in a turn, and its reader takes more at times")
 
     async def main():
         proc = await aio.create_subprocess_exec("yes", "x" * 1023, stdout=aio.PIPE)
@@ -51,14 +52,13 @@ def test_endless_output_leaves_the_loop_to_others(aio, method):
                 await asyncio.sleep(0)
 
         ticking = asyncio.create_task(tick())
-        most = (2 if aio.is_fastproc else 4) << 20  # libuv reads 2 MiB, and more may be there
         read, behind = 0, 0
         while read < 16 << 20:
             before = turns
             size = len(await getattr(proc.stdout, method)(*arguments))
             read += size
             behind = 0 if turns > before else behind + size
-            assert behind <= most, "no turn of the loop for so many bytes"
+            assert behind <= 2 << 20, "no turn of the loop for so many bytes"
         ticking.cancel()
         await end(proc)
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""asyncio's subprocesses, in C: the same names, arguments, results and exceptions."""
+"""asyncio's subprocesses, in C: the same names, arguments, results and exceptions.
+
+PYTEST_DONT_REWRITE: the distribution has a plugin for pytest, which would like to rewrite assertions
+in all of its modules, and warns where the package is imported before pytest starts.
+"""
 
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 

@@ -419,7 +419,9 @@ def test_without_uvloop_its_import_fails_as_ever(tmp_path):
 # The pytest plugin
 
 ENTRY_POINTS = {point.name: point for point in importlib.metadata.entry_points(group="pytest11")}
-BY_HAND = [] if "fastproc" in ENTRY_POINTS else ["-p", "_fastproc.pytest_plugin"]
+BY_HAND = ["-p", "pytest_fastproc"]
+if "fastproc" in ENTRY_POINTS and ENTRY_POINTS["fastproc"].value == "pytest_fastproc":
+    BY_HAND = []
 SUITE = """
     import asyncio
     from asyncio import create_subprocess_exec  # a name of its own, imported early
@@ -436,8 +438,9 @@ SUITE = """
 
 def pytest_run(folder, *options):
     command = [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", *BY_HAND, *options]
-    where = str(Path(_fastproc.__file__).resolve().parent.parent)
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([where, *sys.path]), "PYTEST_ADDOPTS": ""}
+    package = Path(_fastproc.__file__).resolve().parent
+    path = [str(package.parent), str(package / "plugin"), *sys.path]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(path), "PYTEST_ADDOPTS": ""}
     return subprocess.run(
         command, cwd=folder, env=env, capture_output=True, text=True, timeout=TIMEOUT
     )
@@ -459,6 +462,15 @@ def test_the_plugin_is_off_unless_asked_for(tmp_path, name):
     assert len(header) == 1 and _fastproc.__version__ in header[0]
 
 
+@pytest.mark.parametrize("options", [[], ["--fastproc"]])
+def test_the_plugin_imports_the_package_only_when_asked_for(tmp_path, options):
+    (tmp_path / "test_suite.py").write_text(
+        f"import sys\ndef test_it(): assert ('_fastproc' in sys.modules) is {bool(options)}\n"
+    )
+    done = pytest_run(tmp_path, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_plugin_may_be_turned_on_in_the_settings(tmp_path):
     (tmp_path / "test_suite.py").write_text(textwrap.dedent(SUITE))
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --fastproc\n")
@@ -467,4 +479,5 @@ def test_the_plugin_may_be_turned_on_in_the_settings(tmp_path):
 
 @pytest.mark.skipif("fastproc" not in ENTRY_POINTS, reason="_fastproc is not installed with pip")
 def test_the_plugin_is_found_by_its_entry_point():
-    assert ENTRY_POINTS["fastproc"].value == "_fastproc.pytest_plugin"
+    where = ENTRY_POINTS["fastproc"].value
+    assert where == "pytest_fastproc", "installed from an older checkout: pip install -e . again"

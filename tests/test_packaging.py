@@ -88,15 +88,22 @@ def test_wheel_holds_what_is_imported_and_no_more(built):
     with zipfile.ZipFile(built[".whl"]) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     (extension,) = {name for name in names if name.startswith("_fastproc/_core.")}
-    wanted = {name for name in tree({".py", ".pyi", ".typed"}) if name.startswith("_fastproc/")}
+    files = {name for name in tree({".py", ".pyi", ".typed"}) if name.startswith("_fastproc/")}
+    wanted = {name.removeprefix("_fastproc/plugin/") for name in files}
     assert names == wanted | {extension}
 
 
-@needs_source
-def test_wheel_works_without_the_checkout(built, tmp_path):
-    site = tmp_path / "site"
+@pytest.fixture(scope="module")
+def site(built, tmp_path_factory):
+    """A folder into which the wheel is installed."""
+    site = tmp_path_factory.mktemp("site")
     with zipfile.ZipFile(built[".whl"]) as archive:
         archive.extractall(site)
+    return site
+
+
+@needs_source
+def test_wheel_works_without_the_checkout(site, tmp_path):
     code = """if True:
         import asyncio, _fastproc
         async def main():
@@ -105,6 +112,29 @@ def test_wheel_works_without_the_checkout(built, tmp_path):
     """
     done = run(sys.executable, "-c", code, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(site)})
     assert done.stdout.split() == ["0", str(site / "_fastproc" / "__init__.py")], done.stderr
+
+
+@needs_source
+@pytest.mark.parametrize("early", ["-m _fastproc", "-p", "sitecustomize", None])
+def test_pytest_warns_of_nothing_when_the_package_is_imported_before_it(site, tmp_path, early):
+    """It wants to rewrite all modules of a distribution that has a plugin, before they are imported."""
+    suite, beside = tmp_path / "suite", tmp_path / "beside"
+    suite.mkdir()
+    beside.mkdir()
+    (suite / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+    (suite / "test_it.py").write_text("def test_it():\n    import _fastproc\n")
+    (beside / ("sitecustomize.py" if early == "sitecustomize" else "early.py")).write_text(
+        "import _fastproc\n"
+    )
+    run_pytest = {
+        "-m _fastproc": ["-m", "_fastproc", "-m", "pytest"],
+        "-p": ["-m", "pytest", "-p", "early"],
+    }.get(early, ["-m", "pytest"])
+    path = os.pathsep.join(map(str, [site, beside]))
+    environment = os.environ | {"PYTHONPATH": path, "PYTEST_ADDOPTS": "-p no:cacheprovider"}
+    done = run(sys.executable, *run_pytest, cwd=suite, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "warning" not in done.stdout + done.stderr
 
 
 @needs_source

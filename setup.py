@@ -80,6 +80,7 @@ if sanitizers := os.environ.get("FASTPROC_SANITIZE"):
 
 setup(
     cmdclass={"build_ext": BuildExt},
+    options={"egg_info": {"egg_base": "."}},  # not beside the plugin
     ext_modules=[
         Extension(
             "_fastproc._core",

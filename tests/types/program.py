@@ -1,0 +1,124 @@
+"""A program of a user's, for type checkers only: nothing runs it.
+
+assert_type() says what a checker has to find out; a comment "ignore" stands where it has to find a
+mistake (one that is not needed is an error as well).
+"""
+
+import array
+import asyncio
+import mmap
+import os
+import resource
+from pathlib import Path
+from typing import assert_type
+
+import _fastproc
+from _fastproc import DEVNULL, PIPE, STDOUT
+
+
+async def lines(command: str | bytes) -> list[bytes]:
+    proc = await _fastproc.create_subprocess_shell(
+        command, stdout=PIPE, stderr=STDOUT, limit=1 << 20
+    )
+    assert_type(proc, _fastproc.Process)
+    assert_type(proc.pid, int)
+    assert_type(proc.returncode, int | None)
+    assert_type(proc.stdin, _fastproc.StreamWriter | None)
+    assert_type(proc.stdout, _fastproc.StreamReader | None)
+    assert_type(proc.stderr, _fastproc.StreamReader | None)
+    proc.stdout.at_eof()  # type: ignore[union-attr] # pyright: ignore[reportOptionalMemberAccess]
+    assert proc.stdout is not None
+    found = [await proc.stdout.readuntil((b"\r", b"\n"))]
+    found.append(await proc.stdout.readuntil(bytearray(b"\n")))
+    found.append(await proc.stdout.readexactly(7) + await proc.stdout.read())
+    async for line in proc.stdout:
+        assert_type(line, bytes)
+        found.append(line)
+    assert_type(proc.stdout.exception(), Exception | None)
+    assert_type(await proc.wait(), int)
+    usage = proc.resource_usage
+    assert_type(usage, resource.struct_rusage | None)
+    if usage is not None:
+        assert_type(usage.ru_maxrss, int)
+    return found
+
+
+async def collect(program: Path, folder: Path, text: bytes) -> bytes:
+    environment: dict[str, str] = dict(os.environ)
+    with open(os.devnull, "wb") as null:
+        proc = await _fastproc.create_subprocess_exec(
+            program,
+            b"-v",
+            "name",
+            folder / "file",
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=null,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+            pass_fds=[3, 4],
+        )
+    async with asyncio.timeout(10):
+        out, err = await proc.communicate(array.array("i", [1, 2, 3]))
+    assert_type(out, bytes | None)
+    assert_type(err, bytes | None)
+    out.decode()  # type: ignore[union-attr] # pyright: ignore[reportOptionalMemberAccess]
+    await proc.communicate("text")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    await proc.communicate(mmap.mmap(-1, 1))
+    return out or b""
+
+
+async def write(proc: _fastproc.Process) -> None:
+    assert proc.stdin is not None
+    assert_type(proc.stdin, _fastproc.StreamWriter)
+    proc.stdin.write(memoryview(b"x"))
+    proc.stdin.writelines([b"x", bytearray(b"y"), array.array("b", [1])])
+    await proc.stdin.drain()
+    proc.stdin.write("text")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    proc.stdin.close()
+    await proc.stdin.wait_closed()
+
+
+def takes_asyncios(
+    proc: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    proc.terminate()
+
+
+async def together() -> None:
+    """Ours are asyncio's, and what waits is a coroutine."""
+    proc = await _fastproc.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+    assert proc.stdin is not None and proc.stdout is not None
+    takes_asyncios(proc, proc.stdout, proc.stdin)
+    reading = asyncio.create_task(proc.stdout.readline())
+    status, line = await asyncio.gather(proc.wait(), asyncio.wait_for(reading, 1))
+    assert_type(status, int)
+    assert_type(line, bytes)
+    await _fastproc.create_subprocess_exec()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    await _fastproc.create_subprocess_exec("x", text=True)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    await _fastproc.create_subprocess_exec("x", 1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+class Protocol(asyncio.SubprocessProtocol):
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        pass
+
+
+async def low_level() -> None:
+    loop = asyncio.get_running_loop()
+    transport, protocol = await _fastproc.subprocess_exec(Protocol, "true", stdin=None)
+    assert_type(transport, _fastproc.SubprocessTransport)
+    assert_type(protocol, Protocol)
+    assert_type(transport.get_returncode(), int | None)
+    assert_type(transport.get_protocol(), asyncio.BaseProtocol | None)
+    assert_type(transport.get_pipe_transport(1), asyncio.BaseTransport | None)
+    transport.close()
+    await _fastproc.subprocess_shell(lambda: protocol, "true")
+    with _fastproc.installed():
+        await loop.subprocess_exec(Protocol, "true")
+    _fastproc.install()
+    _fastproc.uninstall()
+
+
+asyncio.run(lines(b"ls"))

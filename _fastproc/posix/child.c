@@ -23,8 +23,8 @@
 
 enum {
     FIRST_EXTRA_FD = 3,
-    FAILED_EXIT_CODE = 255, /* never seen by the user: the record below is */
-    MOST_TRIES = 1000,      /* to write that */
+    NOT_EXECED_CODE = 255, /* never seen by the user: the record below is */
+    MOST_TRIES = 1000,     /* to write that */
     BUSY_PAUSE_NS = 1000000,
     BUSY_TRIES = 100,      /* what the others take is a millisecond, or several on a busy machine */
     LAST_FD_GUESS = 65536, /* when there is nothing better than trying them one by one */
@@ -48,7 +48,7 @@ FP_IN_CHILD static _Noreturn void fail(struct fp_spawn_request *request, int sta
         if (sys_write(request->outcome_fd, &record, sizeof record) >= 0)
             break;
     for (;;)
-        sys_exit(FAILED_EXIT_CODE);
+        sys_exit(NOT_EXECED_CODE);
 }
 
 #if FP_HAVE_RAW_CALLS

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "posix/fd.h"
+#include "posix/retry.h"
 
 #ifdef __linux__
 #include <sys/ioctl.h>
@@ -89,9 +90,7 @@ static int wait_for(int by, int id, siginfo_t *info, int options, struct rusage 
 {
     int result;
     info->si_pid = 0;
-    do
-        result = (int)syscall(SYS_waitid, by, id, info, options, usage);
-    while (result < 0 && errno == EINTR);
+    FP_RETRY(result = (int)syscall(SYS_waitid, by, id, info, options, usage));
     return result < 0 ? -errno : 0;
 }
 #else
@@ -112,9 +111,7 @@ static int wait_for(int by, int id, siginfo_t *info, int options, struct rusage 
 {
     int result;
     info->si_pid = 0;
-    do
-        result = waitid((idtype_t)by, (id_t)id, info, options);
-    while (result < 0 && errno == EINTR);
+    FP_RETRY(result = waitid((idtype_t)by, (id_t)id, info, options));
     if (usage != NULL)
         memset(usage, 0, sizeof *usage);
     return result < 0 ? -errno : 0;
@@ -306,9 +303,7 @@ int fp_exit_destroy(struct fp_exit *child, struct fp_exit_status *status)
         siginfo_t info;
         int ready = -1;
         if (child->fd >= 0) /* else the watch could not be set up */
-            do
-                ready = poll(&ended, 1, PATIENCE_MS);
-            while (ready < 0 && errno == EINTR);
+            FP_RETRY(ready = poll(&ended, 1, PATIENCE_MS));
         const struct timespec pause = {.tv_nsec = 1000000};
         for (int left = PATIENCE_MS; ready < 0 && left > 0; left--) {
             if (wait_for(P_PID, child->pid, &info, WEXITED | WNOWAIT | WNOHANG, NULL) < 0 ||

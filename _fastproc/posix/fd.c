@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "posix/retry.h"
+
 void fp_fd_close(int *fd)
 {
     int closing = fp_fd_take(fd);
@@ -94,26 +96,20 @@ int fp_fd_set_pipe_size(int fd, int bytes)
 ssize_t fp_fd_read(int fd, void *to, size_t size)
 {
     ssize_t n;
-    do
-        n = read(fd, to, size);
-    while (n < 0 && errno == EINTR);
+    FP_RETRY(n = read(fd, to, size));
     return n < 0 ? -errno : n;
 }
 
 ssize_t fp_fd_write(int fd, const void *from, size_t size)
 {
     ssize_t n;
-    do
-        n = write(fd, from, size);
-    while (n < 0 && errno == EINTR);
+    FP_RETRY(n = write(fd, from, size));
     return n < 0 ? -errno : n;
 }
 
 ssize_t fp_fd_writev(int fd, const struct iovec *parts, int count)
 {
     ssize_t n;
-    do
-        n = writev(fd, parts, count);
-    while (n < 0 && errno == EINTR);
+    FP_RETRY(n = writev(fd, parts, count));
     return n < 0 ? -errno : n;
 }

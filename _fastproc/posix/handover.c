@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "posix/fd.h"
+#include "posix/retry.h"
 
 #ifdef __linux__
 /* Room for the descriptors of one message. */
@@ -51,9 +52,7 @@ int fp_handover_send(const struct fp_handover *handover, const int *fds, int cou
                                    .msg_controllen = CMSG_SPACE(size)};
     memcpy(CMSG_DATA(&control.header), fds, size);
     ssize_t sent;
-    do
-        sent = sendmsg(handover->ours, &message, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
+    FP_RETRY(sent = sendmsg(handover->ours, &message, MSG_NOSIGNAL));
     return sent < 0 ? -errno : 0;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include "posix/fd.h"
+#include "posix/retry.h"
 
 enum { BATCH = 64 };
 
@@ -46,9 +47,7 @@ int fp_poller_wait(struct fp_poller *poller, struct fp_event *events, int room)
 {
     struct epoll_event native[BATCH];
     int count;
-    do
-        count = epoll_wait(poller->fd, native, room < BATCH ? room : BATCH, 0);
-    while (count < 0 && errno == EINTR);
+    FP_RETRY(count = epoll_wait(poller->fd, native, room < BATCH ? room : BATCH, 0));
     if (count < 0)
         return -errno;
     for (int i = 0; i < count; i++) {

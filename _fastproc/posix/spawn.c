@@ -25,6 +25,7 @@
 
 #include "posix/child.h"
 #include "posix/fd.h"
+#include "posix/retry.h"
 #include "posix/sys.h"
 
 #ifndef CLONE_PIDFD
@@ -210,9 +211,7 @@ int fp_spawn_can_share_table(void)
     if (pid < 0)
         return is_refusal(pid) ? 0 : (int)pid;
     pid_t ended;
-    do
-        ended = waitpid((pid_t)pid, &status, __WALL);
-    while (ended < 0 && errno == EINTR);
+    FP_RETRY(ended = waitpid((pid_t)pid, &status, __WALL));
     return ended > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 #else

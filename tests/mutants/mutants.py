@@ -53,16 +53,16 @@ mutant(
 mutant(
     "read_interrupted",
     "posix/fd.c",
-    "        n = read(fd, to, size);\n    while (n < 0 && errno == EINTR);",
-    "        n = read(fd, to, size);\n    while (0);",
+    "FP_RETRY(n = read(fd, to, size));",
+    "n = read(fd, to, size);",
     "a signal is taken for an error of the pipe",
     "native interruptions",
 )
 mutant(
     "writev_interrupted",
     "posix/fd.c",
-    "        n = writev(fd, parts, count);\n    while (n < 0 && errno == EINTR);",
-    "        n = writev(fd, parts, count);\n    while (0);",
+    "FP_RETRY(n = writev(fd, parts, count));",
+    "n = writev(fd, parts, count);",
     "a signal is taken for an error of the pipe",
     "native interruptions",
 )

@@ -18,7 +18,7 @@ MAY_INCLUDE = {
     "binding": {"posix", "stream", "binding"},
 }
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.glob("*/*.[ch]"))
-LINES = 450
+LINES = 500
 # The loop's methods have one home; module.* holds their interned names.
 LOOP_METHODS = {"add_reader", "remove_reader", "call_soon", "create_future"}
 LOOP_FILES = {"binding/hub.c", "binding/module.c", "binding/module.h"}

@@ -9,10 +9,7 @@
 #include <string.h>
 
 #include "binding/guard.h"
-#include "binding/pipes.h"
-#include "binding/process.h"
 #include "binding/stop_iteration.h"
-#include "binding/wakeup.h"
 
 PyObject *awaitable_new(struct fp_state *state, const struct awaitable_ops *ops, PyObject *owner,
                         PyObject *argument, Py_ssize_t number)
@@ -35,25 +32,11 @@ PyObject *awaitable_new(struct fp_state *state, const struct awaitable_ops *ops,
 }
 
 #if !COMPAT_HAS_GIL
-/* Whose lock a step needs: that of what it is about. */
 static PyObject *guard_of_step(AwaitableObject *self)
 {
-    struct fp_state *state = self->state;
-    PyObject *owner = self->owner;
-    if (owner == NULL)
+    if (self->owner == NULL || self->ops->guard == NULL)
         return (PyObject *)self;
-    if (Py_IS_TYPE(owner, (PyTypeObject *)state->transport_type))
-        return (PyObject *)((TransportObject *)owner)->hub;
-    if (Py_IS_TYPE(owner, (PyTypeObject *)state->process_type))
-        return (PyObject *)((ProcessObject *)owner)->transport->hub;
-    if (Py_IS_TYPE(owner, (PyTypeObject *)state->write_pipe_type))
-        return (PyObject *)((PipeObject *)owner)->hub;
-    if (Py_IS_TYPE(owner, (PyTypeObject *)state->wakeup_type))
-        return (PyObject *)((WakeupObject *)owner)->hub;
-    if (!PyObject_TypeCheck(owner, (PyTypeObject *)state->reader_type))
-        return (PyObject *)self; /* the arguments of a child that there is not yet */
-    HubObject *hub = ((ReaderObject *)owner)->hub;
-    return hub != NULL ? (PyObject *)hub : owner;
+    return self->ops->guard(self);
 }
 #endif
 

@@ -30,6 +30,8 @@ struct awaitable_ops {
     enum step (*thrown)(struct AwaitableObject *self);
     /* Closed or collected before its end, after a first step.  May be NULL. */
     void (*abandoned)(struct AwaitableObject *self);
+    /* Whose lock all these need (guard.h): borrowed.  NULL: that of the awaitable is enough. */
+    PyObject *(*guard)(struct AwaitableObject *self);
 };
 
 enum awaitable_phase {

@@ -153,10 +153,16 @@ static void communicate_forget(AwaitableObject *self)
             reader_forget(output(self, which), self->future, self->phase == AWAITABLE_FINISHED);
 }
 
+static PyObject *communicate_guard(AwaitableObject *self)
+{
+    return (PyObject *)((ProcessObject *)self->owner)->transport->hub;
+}
+
 static const struct awaitable_ops communicate_ops = {
     .name = "Process.communicate",
     .step = communicate_step,
     .forget = communicate_forget,
+    .guard = communicate_guard,
 };
 
 PyObject *process_communicate(PyObject *self, PyObject *const *args, Py_ssize_t nargs,

@@ -191,10 +191,17 @@ static void create_forget(AwaitableObject *self)
         Py_CLEAR(transport->starter);
 }
 
+static PyObject *create_guard(AwaitableObject *self)
+{
+    if (self->number & CHILD_BEGUN)
+        return (PyObject *)((TransportObject *)self->owner)->hub;
+    return (PyObject *)self; /* the arguments of a child that there is not yet */
+}
+
 #define OPS(function)                                                                              \
     {                                                                                              \
         .name = (function), .step = create_step, .forget = create_forget, .thrown = create_thrown, \
-        .abandoned = create_abandoned,                                                             \
+        .abandoned = create_abandoned, .guard = create_guard,                                      \
     }
 
 static const struct awaitable_ops ops[4] = {

@@ -28,6 +28,13 @@ static void forget_reader(AwaitableObject *self)
         reader_forget((ReaderObject *)self->owner, self->future, self->phase == AWAITABLE_FINISHED);
 }
 
+/* A reader that was made by hand has no hub, and a lock of its own. */
+static PyObject *guard_of_reader(AwaitableObject *self)
+{
+    HubObject *hub = ((ReaderObject *)self->owner)->hub;
+    return hub != NULL ? (PyObject *)hub : self->owner;
+}
+
 static enum step raise_exception(const ReaderObject *reader)
 {
     hub_raise_kept(reader->hub, reader->exception);
@@ -64,6 +71,7 @@ static const struct awaitable_ops read_ops = {
     .name = "StreamReader.read",
     .step = read_step,
     .forget = forget_reader,
+    .guard = guard_of_reader,
 };
 
 PyObject *reader_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
@@ -119,6 +127,7 @@ static const struct awaitable_ops readexactly_ops = {
     .name = "StreamReader.readexactly",
     .step = readexactly_step,
     .forget = forget_reader,
+    .guard = guard_of_reader,
 };
 
 PyObject *reader_readexactly(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
@@ -257,6 +266,7 @@ static const struct awaitable_ops readuntil_ops = {
     .name = "StreamReader.readuntil",
     .step = readuntil_step,
     .forget = forget_reader,
+    .guard = guard_of_reader,
 };
 
 PyObject *reader_readuntil(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
@@ -309,6 +319,7 @@ static const struct awaitable_ops readline_ops = {
     .name = "StreamReader.readline",
     .step = readline_step,
     .forget = forget_reader,
+    .guard = guard_of_reader,
 };
 
 PyObject *reader_readline(PyObject *self, PyObject *Py_UNUSED(ignored))
@@ -331,6 +342,7 @@ static const struct awaitable_ops anext_ops = {
     .name = "StreamReader.__anext__",
     .step = anext_step,
     .forget = forget_reader,
+    .guard = guard_of_reader,
 };
 
 PyObject *reader_anext(PyObject *self)

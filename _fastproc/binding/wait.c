@@ -25,10 +25,16 @@ static void wait_forget(AwaitableObject *self)
         waiters_discard(((TransportObject *)self->owner)->exit_waiters, self->future);
 }
 
+static PyObject *wait_guard(AwaitableObject *self)
+{
+    return (PyObject *)((TransportObject *)self->owner)->hub;
+}
+
 static const struct awaitable_ops wait_ops = {
     .name = "Process.wait",
     .step = wait_step,
     .forget = wait_forget,
+    .guard = wait_guard,
 };
 
 PyObject *transport_wait(TransportObject *self)

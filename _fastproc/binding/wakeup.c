@@ -343,7 +343,13 @@ static enum step await_step(AwaitableObject *awaitable, PyObject **result)
     return *result != NULL ? STEP_DONE : STEP_FAILED;
 }
 
-static const struct awaitable_ops await_ops = {.name = "Wakeup.__await__", .step = await_step};
+static PyObject *await_guard(AwaitableObject *awaitable)
+{
+    return (PyObject *)((WakeupObject *)awaitable->owner)->hub;
+}
+
+static const struct awaitable_ops await_ops = {
+    .name = "Wakeup.__await__", .step = await_step, .guard = await_guard};
 
 static PyObject *wakeup_await(PyObject *op)
 {

@@ -23,6 +23,12 @@ static WritePipeObject *pipe_of(PyObject *op)
     return ((WriterObject *)op)->pipe;
 }
 
+/* Of an awaitable that belongs to a pipe. */
+static PyObject *guard_of_pipe(AwaitableObject *self)
+{
+    return (PyObject *)((WritePipeObject *)self->owner)->base.hub;
+}
+
 /* ---- drain ---- */
 
 enum { DRAIN_BEGUN, DRAIN_YIELDED, DRAIN_WAITED }; /* AwaitableObject.number */
@@ -66,6 +72,7 @@ static const struct awaitable_ops drain_ops = {
     .name = "StreamWriter.drain",
     .step = drain_step,
     .forget = drain_forget,
+    .guard = guard_of_pipe,
 };
 
 static PyObject *writer_drain(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -103,6 +110,7 @@ static const struct awaitable_ops wait_closed_ops = {
     .name = "StreamWriter.wait_closed",
     .step = wait_closed_step,
     .forget = wait_closed_forget,
+    .guard = guard_of_pipe,
 };
 
 static PyObject *writer_wait_closed(PyObject *op, PyObject *Py_UNUSED(ignored))

@@ -17,6 +17,12 @@ bool loop_is_over(HubObject *hub);
 
 bool loop_in_debug_mode(HubObject *hub);
 
+/* Has the loop call protocol.name(*args) in its next turn, in a copy of `context`, or of the current
+ * one if that is NULL.  What goes wrong is reported as the transport's.  Does nothing without a
+ * protocol, or once the loop is closed.  Raises nothing. */
+void loop_call_protocol(HubObject *hub, PyObject *context, PyObject *transport, PyObject *protocol,
+                        PyObject *name, PyObject *const *args, size_t nargs);
+
 /* Takes the raised exception, if there is one, to the loop's exception handler, as asyncio does
  * with those of a protocol (borrowed; NULL: no protocol's); KeyboardInterrupt and SystemExit leave
  * the loop's call of the hub.  Raises nothing. */

@@ -7,7 +7,7 @@
  */
 #include "binding/arguments.h"
 #include "binding/guard.h"
-#include "binding/protocol.h"
+#include "binding/pipes.h"
 #include "binding/reader.h"
 
 typedef struct {
@@ -50,36 +50,6 @@ PyObject *pipe_set_protocol(PyObject *op, PyObject *const *args, Py_ssize_t narg
     Py_RETURN_NONE;
 }
 
-PyGetSetDef pipe_getset[] = {
-    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
-PyMemberDef pipe_members[] = {
-    {"__dictoffset__", T_PYSSIZET, offsetof(PipeObject, dict), READONLY, NULL},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(PipeObject, weakrefs), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
-int pipe_traverse(PipeObject *pipe, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE((PyObject *)pipe));
-    Py_VISIT(pipe->extra);
-    Py_VISIT(pipe->hub);
-    Py_VISIT(pipe->child);
-    Py_VISIT(pipe->protocol);
-    Py_VISIT(pipe->dict);
-    return 0;
-}
-
-void pipe_clear(PipeObject *pipe)
-{
-    Py_CLEAR(pipe->extra);
-    Py_CLEAR(pipe->child);
-    Py_CLEAR(pipe->protocol);
-    Py_CLEAR(pipe->dict);
-}
-
 /* ---- what it is told ---- */
 
 static PyObject *pipe_protocol_connection_made(PyObject *Py_UNUSED(op),
@@ -88,54 +58,22 @@ static PyObject *pipe_protocol_connection_made(PyObject *Py_UNUSED(op),
     Py_RETURN_NONE;
 }
 
-static bool is_closed(const PipeObject *pipe)
-{
-    return pipe->number == 0 ? ((const WritePipeObject *)pipe)->lost
-                             : ((const ReadPipeObject *)pipe)->closing;
-}
-
-/* May be called early, by who wraps a pipe's protocol; the pipe keeps its child until it is closed. */
-void pipe_end(PipeObject *pipe, PyObject *exception)
-{
-    TransportObject *child = (TransportObject *)Py_XNewRef((PyObject *)pipe->child);
-    if (is_closed(pipe))
-        Py_CLEAR(pipe->child);
-    if (pipe->disconnected) {
-        Py_XDECREF(child);
-        return;
-    }
-    pipe->disconnected = true;
-    ReaderObject *reader = pipe->number > 0 ? ((ReadPipeObject *)pipe)->reader : NULL;
-    if (reader != NULL)
-        ((ReadPipeObject *)pipe)->reader = NULL;
-    if (child != NULL && child->protocol != NULL)
-        protocol_tell_lost(child, pipe->number, exception);
-    if (reader != NULL && exception != NULL)
-        reader_set_exception(reader, exception);
-    else if (reader != NULL)
-        reader_set_eof(reader);
-    Py_XDECREF(reader);
-    if (child != NULL)
-        transport_maybe_finish(child);
-    Py_XDECREF(child);
-}
-
 static PyObject *pipe_protocol_data_received(PyObject *op, PyObject *data)
 {
     PipeObject *pipe = pipe_of(op);
-    TransportObject *child = (TransportObject *)Py_XNewRef((PyObject *)pipe->child);
+    PyObject *owner = Py_XNewRef(pipe->owner);
     PyObject *reader = pipe->number > 0 ? (PyObject *)((ReadPipeObject *)pipe)->reader : NULL;
     PyObject *result;
     Py_XINCREF(reader);
-    bool to_child = child != NULL && child->protocol != NULL;
-    if (to_child)
-        protocol_tell_data(child, pipe->number, data);
-    if (!to_child && reader != NULL)
+    bool to_owner = owner != NULL && pipe->owner_ops->listens(owner);
+    if (to_owner)
+        pipe->owner_ops->data(owner, pipe->number, data);
+    if (!to_owner && reader != NULL)
         result = PyObject_CallMethodOneArg(reader, pipe->hub->state->names.feed_data, data);
     else
         result = Py_NewRef(Py_None);
     Py_XDECREF(reader);
-    Py_XDECREF(child);
+    Py_XDECREF(owner);
     return result;
 }
 
@@ -152,12 +90,12 @@ static PyObject *pipe_protocol_connection_lost(PyObject *op, PyObject *exception
 
 static PyObject *pipe_protocol_pause_writing(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    return protocol_tell_flow(pipe_of(op)->child, pipe_of(op)->hub->state->names.pause_writing);
+    return pipe_tell_owner_flow(pipe_of(op), true);
 }
 
 static PyObject *pipe_protocol_resume_writing(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    return protocol_tell_flow(pipe_of(op)->child, pipe_of(op)->hub->state->names.resume_writing);
+    return pipe_tell_owner_flow(pipe_of(op), false);
 }
 
 /* ---- the type ---- */
@@ -169,8 +107,8 @@ static PyObject *pipe_protocol_get_pipe(PyObject *op, void *Py_UNUSED(closure))
 
 static PyObject *pipe_protocol_get_proc(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *child = (PyObject *)pipe_of(op)->child;
-    return Py_NewRef(child != NULL ? child : Py_None);
+    PyObject *owner = pipe_of(op)->owner;
+    return Py_NewRef(owner != NULL ? owner : Py_None);
 }
 
 static PyObject *pipe_protocol_get_fd(PyObject *op, void *Py_UNUSED(closure))

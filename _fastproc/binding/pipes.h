@@ -13,8 +13,27 @@
 #include "stream/inflow.h"
 #include "stream/outflow.h"
 
-struct TransportObject;
 struct ReaderObject;
+
+/* Whom a pipe belongs to, a child as a rule, as the pipe sees it.  `number` is what the owner calls the
+ * pipe: 0 is the one that is written.  None of these raises anything, except as said. */
+struct pipe_owner_ops {
+    /* Whether it wants the data of its pipes itself, rather than have readers fed with it. */
+    bool (*listens)(PyObject *owner);
+    /* Called for each read, with a bytes object. */
+    void (*data)(PyObject *owner, int number, PyObject *data);
+    /* Called once, when a pipe has ended and before its reader sees that: with NULL at the end of the
+     * file or after close(), else with what was raised. */
+    void (*end)(PyObject *owner, int number, PyObject *exception);
+    /* ... and after the reader has seen it. */
+    void (*done)(PyObject *owner);
+    /* More is queued than the high-water mark allows; less than the low one.  A new reference, or
+     * NULL with an exception. */
+    PyObject *(*pause_writing)(PyObject *owner);
+    PyObject *(*resume_writing)(PyObject *owner);
+    /* In a copy of which context protocols are called: borrowed, or NULL for the current one. */
+    PyObject *(*context)(PyObject *owner);
+};
 
 /* What both begin with. */
 typedef struct {
@@ -22,10 +41,11 @@ typedef struct {
     PyObject *extra; /* the base's slot */
     HubObject *hub;
     PyObject *dict, *weakrefs;
-    struct TransportObject *child; /* until it was told of the end */
-    PyObject *protocol;            /* as set or asked for (protocol.h), or NULL */
-    int number;                    /* of the descriptor in the child: 0, 1 or 2 */
-    bool disconnected;             /* who listens was told of the end */
+    PyObject *owner; /* until it was told of the end */
+    const struct pipe_owner_ops *owner_ops;
+    PyObject *protocol; /* as set or asked for (pipe_protocol.c), or NULL */
+    int number;         /* 0 is written, 1 and 2 are read */
+    bool disconnected;  /* who listens was told of the end */
 } PipeObject;
 
 typedef struct {
@@ -54,10 +74,10 @@ typedef struct {
 } WritePipeObject;
 
 /* `number` is 1 or 2; `sized` if the caller has asked for a capacity. */
-ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub, struct TransportObject *child,
-                              int number, bool sized);
-WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub,
-                                struct TransportObject *child);
+ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub, PyObject *owner,
+                              const struct pipe_owner_ops *ops, int number, bool sized);
+WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub, PyObject *owner,
+                                const struct pipe_owner_ops *ops);
 
 /* Takes the descriptor, in failure too, and begins.  0 or -1. */
 int read_pipe_connect(ReadPipeObject *self, int fd);
@@ -93,12 +113,27 @@ void write_pipe_ready(WritePipeObject *self, unsigned ready);
 void read_pipe_loop_closed(ReadPipeObject *self);
 void write_pipe_loop_closed(WritePipeObject *self);
 
-/* Tells the child's protocol or the pipe's reader that the pipe has ended, once. */
+/* ---- pipe.c: passing on ---- */
+
+/* Whether the pipe's data goes to a protocol rather than to a reader of ours. */
+bool pipe_has_listener(const PipeObject *pipe);
+void pipe_data_received(PipeObject *pipe, PyObject *data);
+/* Tells the owner or the pipe's reader that the pipe has ended, once. */
 void pipe_end(PipeObject *pipe, PyObject *exception);
+/* Tells the protocol that the pipe was given, if any, of its end; false if it has to be told as
+ * others are (pipe_end). */
+bool pipe_protocol_takes_end(PipeObject *pipe, PyObject *exception, bool at_eof);
+/* These two come at once, because they are about now.  0, or -1 with an exception that no loop may
+ * swallow. */
+int pipe_pause_writing(PipeObject *pipe);
+int pipe_resume_writing(PipeObject *pipe);
+/* The same for the owner alone: a new reference or NULL. */
+PyObject *pipe_tell_owner_flow(PipeObject *pipe, bool pause);
 
 /* Attributes and methods of both types. */
 extern PyGetSetDef pipe_getset[];
 extern PyMemberDef pipe_members[];
+/* pipe_protocol.c */
 PyObject *pipe_get_protocol(PyObject *pipe, PyObject *ignored);
 PyObject *pipe_set_protocol(PyObject *pipe, PyObject *const *args, Py_ssize_t nargs,
                             PyObject *names);

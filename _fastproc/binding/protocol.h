@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The low level: what happens to a child, told to the SubprocessProtocol of who
- * called subprocess_exec(), and to protocols that a pipe was given.
+ * called subprocess_exec().
  *
  * A protocol is called by the loop, never from inside one of our own calls, in
  * the order of the events and in a copy of the context of the create call.  Only
@@ -13,7 +13,6 @@
 #ifndef FP_BINDING_PROTOCOL_H
 #define FP_BINDING_PROTOCOL_H
 
-#include "binding/pipes.h"
 #include "binding/transport.h"
 
 /* The child has exec'd and its pipes are connected. */
@@ -21,16 +20,6 @@ void protocol_connection_made(TransportObject *self);
 void protocol_process_exited(TransportObject *self);
 /* Tells connection_lost if the child is reaped and all its pipes are. */
 void protocol_maybe_finish(TransportObject *self);
-
-/* Whether the pipe's data goes to a protocol rather than to a reader of ours. */
-bool protocol_has_pipe(const PipeObject *pipe);
-void protocol_data_received(PipeObject *pipe, PyObject *data);
-/* Tells the protocol that the pipe was given, if any, of its end; false if it has to be told as
- * others are (pipe_end). */
-bool protocol_takes_end(PipeObject *pipe, PyObject *exception, bool at_eof);
-/* 0, or -1 with an exception that no loop may swallow. */
-int protocol_pause_writing(PipeObject *pipe);
-int protocol_resume_writing(PipeObject *pipe);
 
 /* A pipe's events as its child's protocol hears of them.  No exception: NULL. */
 void protocol_tell_data(TransportObject *child, int number, PyObject *data);

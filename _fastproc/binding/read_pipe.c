@@ -6,7 +6,7 @@
  * child and its reader do, so one that nobody will read again can be collected.
  */
 #include "binding/errors.h"
-#include "binding/protocol.h"
+#include "binding/pipes.h"
 #include "binding/reader.h"
 #include "posix/fd.h"
 
@@ -22,15 +22,16 @@ enum {
     ROOMY_PIPES = 16,
 };
 
-ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub, TransportObject *child,
-                              int number, bool sized)
+ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub, PyObject *owner,
+                              const struct pipe_owner_ops *ops, int number, bool sized)
 {
     PyTypeObject *type = (PyTypeObject *)state->read_pipe_type;
     ReadPipeObject *self = (ReadPipeObject *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
     self->base.hub = (HubObject *)Py_NewRef((PyObject *)hub);
-    self->base.child = (TransportObject *)Py_NewRef((PyObject *)child);
+    self->base.owner = Py_NewRef(owner);
+    self->base.owner_ops = ops;
     self->base.number = number;
     self->sized = sized || !state->shortcuts;
     self->flow.fd = -1;
@@ -74,7 +75,7 @@ void read_pipe_disconnect(ReadPipeObject *self)
 static void lose(ReadPipeObject *self, PyObject *exception, bool at_eof)
 {
     read_pipe_disconnect(self);
-    if (!protocol_takes_end(&self->base, exception, at_eof))
+    if (!pipe_protocol_takes_end(&self->base, exception, at_eof))
         pipe_end(&self->base, exception);
     hub_ask_for_rest(self->base.hub);
 }
@@ -122,7 +123,7 @@ static enum fp_flow read_for_protocol(ReadPipeObject *self)
         self->flow.err = ENOMEM;
         return FP_FLOW_ERROR;
     }
-    protocol_data_received(&self->base, data);
+    pipe_data_received(&self->base, data);
     Py_DECREF(data);
     return FP_FLOW_DATA;
 }
@@ -172,7 +173,7 @@ static bool ended(ReadPipeObject *self, enum fp_flow flow)
 
 static bool feeds_reader(ReadPipeObject *self)
 {
-    return self->reader != NULL && !protocol_has_pipe(&self->base);
+    return self->reader != NULL && !pipe_has_listener(&self->base);
 }
 
 void read_pipe_ready(ReadPipeObject *self, unsigned ready)
@@ -212,7 +213,7 @@ void read_pipe_loop_closed(ReadPipeObject *self)
         return;
     Py_INCREF(self);
     read_pipe_disconnect(self);
-    Py_CLEAR(self->base.child);
+    Py_CLEAR(self->base.owner);
     ReaderObject *reader = self->reader;
     self->reader = NULL;
     if (reader != NULL && !reader->eof) { /* truncated: not an end of file; nobody can be woken */

@@ -12,6 +12,7 @@
 
 #include <signal.h>
 
+#include "binding/pipe_owner.h"
 #include "binding/popen_view.h"
 #include "binding/protocol.h"
 #include "binding/errors.h"
@@ -26,14 +27,15 @@ TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct la
     if (self == NULL)
         return NULL;
     self->hub = (HubObject *)Py_NewRef((PyObject *)hub);
+    PyObject *owner = (PyObject *)self;
     self->child.fd = -1;
     self->outcome_slot = self->exit_slot = -1;
     for (int fd = 0; fd < 3; fd++) {
         if (launch->stdio[fd] != STDIO_PIPE)
             continue;
-        self->pipes[fd] =
-            fd == 0 ? (PyObject *)write_pipe_new(state, hub, self)
-                    : (PyObject *)read_pipe_new(state, hub, self, fd, launch->pipe_size > 0);
+        self->pipes[fd] = fd == 0 ? (PyObject *)write_pipe_new(state, hub, owner, &child_owns_pipe)
+                                  : (PyObject *)read_pipe_new(state, hub, owner, &child_owns_pipe,
+                                                              fd, launch->pipe_size > 0);
         if (self->pipes[fd] == NULL) {
             Py_DECREF(self);
             return NULL;

@@ -7,7 +7,7 @@
  */
 #include "binding/errors.h"
 #include "binding/future.h"
-#include "binding/protocol.h"
+#include "binding/pipes.h"
 #include "posix/fd.h"
 
 static void release_owner(void *owner)
@@ -15,14 +15,16 @@ static void release_owner(void *owner)
     Py_DECREF((PyObject *)owner);
 }
 
-WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub, TransportObject *child)
+WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub, PyObject *owner,
+                                const struct pipe_owner_ops *ops)
 {
     PyTypeObject *type = (PyTypeObject *)state->write_pipe_type;
     WritePipeObject *self = (WritePipeObject *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
     self->base.hub = (HubObject *)Py_NewRef((PyObject *)hub);
-    self->base.child = (TransportObject *)Py_NewRef((PyObject *)child);
+    self->base.owner = Py_NewRef(owner);
+    self->base.owner_ops = ops;
     self->fd = -1;
     self->slot = -1;
     fp_outflow_init(&self->out, release_owner);
@@ -58,7 +60,7 @@ static void lose(WritePipeObject *self, PyObject *exception)
     self->lost_to = Py_XNewRef(exception);
     future_wake_all(self->base.hub->state, &self->drain_waiters);
     future_wake_all(self->base.hub->state, &self->close_waiters);
-    if (!protocol_takes_end(&self->base, exception, false))
+    if (!pipe_protocol_takes_end(&self->base, exception, false))
         pipe_end(&self->base, exception);
     hub_ask_for_rest(self->base.hub);
 }
@@ -86,12 +88,12 @@ int write_pipe_update_flow(WritePipeObject *self)
 {
     if (!self->paused && self->out.pending > self->out.high_water) {
         self->paused = true;
-        return protocol_pause_writing(&self->base);
+        return pipe_pause_writing(&self->base);
     }
     if (self->paused && self->out.pending <= self->out.low_water) {
         self->paused = false;
         future_wake_all(self->base.hub->state, &self->drain_waiters);
-        return protocol_resume_writing(&self->base);
+        return pipe_resume_writing(&self->base);
     }
     return 0;
 }
@@ -217,6 +219,6 @@ void write_pipe_loop_closed(WritePipeObject *self)
         return;
     Py_INCREF(self);
     write_pipe_disconnect(self);
-    Py_CLEAR(self->base.child);
+    Py_CLEAR(self->base.owner);
     Py_DECREF(self);
 }

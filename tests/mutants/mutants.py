@@ -822,15 +822,15 @@ mutant(
 )
 mutant(
     "callbacks_in_another_context",
-    "binding/protocol.c",
-    "child->context != NULL ? PyContext_Copy(child->context) : PyContext_CopyCurrent();\n    if",
+    "binding/loop.c",
+    "context != NULL ? PyContext_Copy(context) : PyContext_CopyCurrent();\n    if",
     "PyContext_CopyCurrent();\n    if",
     "a protocol does not see the context variables of the create call",
     "test_low_level.py copy_of_the_context",
 )
 mutant(
     "end_of_a_pipe_told_twice",
-    "binding/pipe_protocol.c",
+    "binding/pipe.c",
     "    pipe->disconnected = true;\n",
     "",
     "pipe_connection_lost comes twice, connection_lost never",

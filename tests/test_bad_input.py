@@ -1,4 +1,4 @@
-"""CONTRACT.md, "Creating": what is refused, in which words, and that nothing was started."""
+"""What create calls refuse, in which words, and that nothing was started."""
 
 import asyncio
 import os

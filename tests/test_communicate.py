@@ -1,4 +1,4 @@
-"""CONTRACT.md, "Process": communicate()."""
+"""Process.communicate(): what it writes, reads and gives, at any size and in any order."""
 
 import array
 import asyncio

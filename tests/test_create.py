@@ -1,4 +1,4 @@
-"""CONTRACT.md, "Creating": what the child is given."""
+"""What a child is given: program, arguments, environment, descriptors, ids, directory."""
 
 import asyncio
 import ctypes

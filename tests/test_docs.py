@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What help() says: a signature and a docstring for everything public, README's examples that run."""
+"""What users read: signatures and docstrings of everything public, the texts, README's examples."""
 
 import asyncio
 import inspect
 import io
+import os
 import re
+import shutil
+import signal
+import time
 from pathlib import Path
 
 import docutils.core
@@ -89,15 +93,41 @@ def test_function_of_our_own_is_documented(name):
 
 
 ROOT = Path(__file__).parent.parent
-TEXTS = sorted([*ROOT.glob("*.rst"), *ROOT.glob("tests/bench/**/*.rst")])
+FOLDERS = ["", ".github/", "_fastproc/", "tests/", "tests/bench/", "tests/bench/results/"]
+TEXTS = [path for folder in FOLDERS for path in sorted(ROOT.glob(f"{folder}*.rst"))]
 
 
-@pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_text_is_what_docutils_reads_without_a_word(file):
     warnings = io.StringIO()
     settings = {"warning_stream": warnings, "report_level": 2}
     docutils.core.publish_doctree(file.read_text(), settings_overrides=settings)
     assert warnings.getvalue() == ""
+
+
+def test_every_text_is_read():
+    found = {path for path in ROOT.rglob("*.rst") if "site-packages" not in path.parts}
+    assert found == set(TEXTS)
+
+
+def test_readme_is_short():
+    lines = (ROOT / "README.rst").read_text().splitlines()
+    assert len(lines) <= 200
+    assert [line for line in lines if len(line) > 120] == []
+
+
+# Files, tests and folders that a text names.
+NAMED = re.compile(r"``((?:[\w.-]+/)*(?:[\w-]+\.(?:py|pyi|rst|[ch]|md|js|go|svg|toml)|[\w-]+/))``")
+
+
+@pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_files_that_a_text_names_are_there(file):
+    folders = [ROOT, ROOT / "_fastproc", ROOT / "tests", file.parent]
+    if file.parent == ROOT / "_fastproc":  # where a file is found by its name alone
+        folders += [path for path in file.parent.iterdir() if path.is_dir()]
+    named = NAMED.findall(file.read_text())
+    missing = {name for name in named if not any((at / name).exists() for at in folders)}
+    assert missing <= {"program.py", "posix/poller_NAME.c"}
 
 
 def readme_examples():
@@ -106,20 +136,66 @@ def readme_examples():
     return [re.sub(r"^    ", "", block, flags=re.M) for block in blocks]
 
 
-def test_readme_examples_run(capsys):
-    lines, collect, install = readme_examples()
-    lines = lines.replace('"git", "log", "--oneline"', '"printf", "one\\ntwo\\n"')
-    exec(compile(lines, "README.rst", "exec"), {})
+def run_example(source, **replaced):
+    """The namespace that it leaves."""
+    for old, new in replaced.items():
+        assert old in source
+        source = source.replace(old, new)
+    namespace = {}
+    exec(compile(source, "README.rst", "exec"), namespace)
+    return namespace
+
+
+# A grandchild holds the pipes of each command, also after the child has ended.
+def test_readme_example_of_lines_runs(capsys):
+    lines, _, _ = readme_examples()
+    command = '"sh", "-c", "(sleep 0.2; echo two) & echo one"'
+    run_example(lines, **{'"git", "log", "--oneline"': command})
     assert capsys.readouterr().out == "one\ntwo\nexit code 0\n"
 
-    namespace = {"asyncio": asyncio, "_fastproc": _fastproc}
-    exec(compile(collect.replace("timeout(10)", "timeout(0.1)"), "README.rst", "exec"), namespace)
-    assert asyncio.run(namespace["collect"]("cat; echo err >&2", "text")) == (b"text", b"err\n")
-    slow = asyncio.run(namespace["collect"]("echo early; exec sleep 60", "text"))
-    assert slow == (b"early\n", b"")
 
+@pytest.fixture
+def collect():
+    """The example, with 0.5 seconds in the place of ten: its result, and how long it took."""
+    _, source, _ = readme_examples()
+    function = run_example(source, **{"timeout(10)": "timeout(0.5)"})["collect"]
+
+    def collect(command):
+        began = time.monotonic()
+        try:
+            return asyncio.run(function(command, "text")), time.monotonic() - began
+        except TimeoutError as error:
+            return error, time.monotonic() - began
+
+    return collect
+
+
+def test_readme_example_of_a_time_limit_runs(collect):
+    result, _ = collect("(sleep 0.1; echo late) & cat; echo err >&2")
+    assert result == (b"textlate\n", b"err\n")
+
+
+@pytest.mark.parametrize("end", ["exit 3", "exec sleep 60", "wait"])
+def test_readme_example_of_a_time_limit_keeps_it(collect, end):
+    result, took = collect(f"sleep 60 & sleep 60 & echo early; {end}")
+    assert result == (b"early\n", b"")
+    assert 0.5 <= took < 10
+
+
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="needs setsid")
+@pytest.mark.parametrize("end", ["exit 3", "exec sleep 60"])
+def test_readme_example_of_a_time_limit_keeps_it_beside_a_daemon(collect, end, tmp_path):
+    """Which has a session of its own and holds the pipes."""
+    result, took = collect(f"setsid sh -c 'echo $$ >{tmp_path}/pid; exec sleep 60' & {end}")
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert isinstance(result, TimeoutError)
+    assert 1.5 <= took < 10
+
+
+def test_readme_example_of_install_runs():
+    _, _, install = readme_examples()
     create = asyncio.create_subprocess_exec
-    exec(compile(install, "README.rst", "exec"), {})
+    run_example(install)
     assert asyncio.create_subprocess_exec is not create
     _fastproc.uninstall()
     assert asyncio.create_subprocess_exec is create

@@ -17,7 +17,7 @@ import pytest
 import _fastproc
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = {".c", ".h", ".py", ".pyi", ".typed"}
+SOURCES = {".c", ".h", ".py", ".pyi", ".rst", ".typed"}
 SENTENCES = {"win32": "Windows", "darwin": "Linux only", "freebsd14": "Linux only"}
 
 needs_source = pytest.mark.skipif(not (ROOT / "setup.py").exists(), reason="not in a source tree")
@@ -79,6 +79,7 @@ def test_sdist_holds_every_source_and_test(built):
     with tarfile.open(built[".gz"]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     top = {"setup.py", "pyproject.toml", "MANIFEST.in", "README.rst", "LICENSE", "CHANGES.rst"}
+    top |= {f".github/{name}" for name in ("CONTRIBUTING.rst", "SECURITY.md")}
     assert (tree(SOURCES) | top) - names == set()
     assert [name for name in names if name.endswith((".so", ".pyc", ".o"))] == []
 

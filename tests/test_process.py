@@ -1,4 +1,4 @@
-"""CONTRACT.md, "Process": life and death of a child."""
+"""The life and death of a child: pid, wait(), returncode, signals, dropped objects."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""CONTRACT.md, "Streams": StreamReader."""
+"""StreamReader: all of its methods, by hand and on a child's pipe."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""CONTRACT.md, "Streams": StreamWriter."""
+"""StreamWriter: writing, draining, closing, and a child that closes its end."""
 
 import array
 import asyncio

@@ -1,4 +1,4 @@
-"""The workloads: how much of each, in which unit, and what DESIGN asks of it.
+"""The workloads: how much of each, in which unit, and what its goal is.
 
 Every contender measures a workload in a process of its own and prints one line of JSON with raw
 figures: wall and cpu in seconds (user and system time of that process, its children not counted)

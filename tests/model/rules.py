@@ -1,7 +1,7 @@
 """Where asyncio is not the model, each with its reason.
 
 The oracle is the interpreter's own asyncio on the standard library's loop, amended within
-amended(): what the README says to differ is done to asyncio, so that all else can be compared
+amended(): what DIFFERENCES.rst lists is done to asyncio, so that all else can be compared
 exactly and nothing has to be explained away afterwards.
 """
 

@@ -73,7 +73,7 @@ typedef struct HubObject {
     struct WakeupObject *woken, *last_woken; /* to be called when that is done: a list */
     struct TransportObject *queue, *queued;  /* waiting to be started: first and last */
     struct fp_scratch scratch;
-    int pulls;            /* reads out of turn that are left until the next turn (read_pipe_pull) */
+    int pulls;            /* reads out of turn that are left until the next turn (read_pipe.c) */
     int roomy_pipes;      /* whose capacity was raised */
     unsigned long thread; /* that ran the loop last; 0 where there is a GIL */
 } HubObject;

@@ -87,9 +87,9 @@ int write_pipe_connect(WritePipeObject *self, int fd);
 void read_pipe_pause(ReadPipeObject *self);
 /* 0, or -1 with an exception and the pipe paused as before. */
 int read_pipe_resume(ReadPipeObject *self);
-/* For a reader that has run dry: reads what is there already, if the stream has volume and the hub
- * allows.  True if the reader has something new: bytes, EOF or an exception. */
-bool read_pipe_pull(ReadPipeObject *self);
+/* Makes a reader that the pipe feeds, each referring to the other: a new reference or NULL.  `limit`
+ * is the reader's, in bytes. */
+struct ReaderObject *read_pipe_make_reader(ReadPipeObject *self, size_t limit);
 /* Closes at once; the reader sees EOF. */
 void read_pipe_close(ReadPipeObject *self);
 /* Closes the descriptor; tells nobody. */

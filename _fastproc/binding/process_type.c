@@ -7,20 +7,13 @@
 #include "binding/arguments.h"
 #include "binding/guard.h"
 
-/* The reader of the pipe `fd`, each referring to the other: a new reference or NULL. */
-static PyObject *make_reader(struct fp_state *state, TransportObject *transport, int fd,
-                             size_t limit)
+/* The reader of the pipe `fd`, or None: a new reference or NULL. */
+static PyObject *make_reader(TransportObject *transport, int fd, size_t limit)
 {
     ReadPipeObject *pipe = (ReadPipeObject *)transport->pipes[fd];
     if (pipe == NULL)
         Py_RETURN_NONE;
-    ReaderObject *reader = reader_new(state, transport->hub, Py_NewRef((PyObject *)pipe), limit);
-    if (reader == NULL) {
-        Py_DECREF(pipe);
-        return NULL;
-    }
-    Py_XSETREF(pipe->reader, (ReaderObject *)Py_NewRef((PyObject *)reader));
-    return (PyObject *)reader;
+    return (PyObject *)read_pipe_make_reader(pipe, limit);
 }
 
 ProcessObject *process_new(struct fp_state *state, TransportObject *transport, size_t limit)
@@ -32,8 +25,8 @@ ProcessObject *process_new(struct fp_state *state, TransportObject *transport, s
     self->transport = (TransportObject *)Py_NewRef((PyObject *)transport);
     WritePipeObject *input = (WritePipeObject *)transport->pipes[0];
     self->stdin_writer = input != NULL ? (PyObject *)writer_new(state, input) : Py_NewRef(Py_None);
-    self->stdout_reader = make_reader(state, transport, 1, limit);
-    self->stderr_reader = make_reader(state, transport, 2, limit);
+    self->stdout_reader = make_reader(transport, 1, limit);
+    self->stderr_reader = make_reader(transport, 2, limit);
     if (self->stdin_writer == NULL || self->stdout_reader == NULL || self->stderr_reader == NULL) {
         Py_DECREF(self);
         return NULL;

@@ -193,8 +193,10 @@ void read_pipe_ready(ReadPipeObject *self, unsigned ready)
     }
 }
 
-bool read_pipe_pull(ReadPipeObject *self)
+/* If the stream has volume and the hub allows. */
+static bool pull(PyObject *op)
 {
+    ReadPipeObject *self = (ReadPipeObject *)op;
     HubObject *hub = self->base.hub;
     if (!fp_inflow_is_bulk(&self->flow) || self->slot < 0 || hub->pulls == 0 ||
         !hub_is_alive(hub) || !feeds_reader(self) || self->reader->waiter != NULL)
@@ -205,6 +207,40 @@ bool read_pipe_pull(ReadPipeObject *self)
     bool pulled = ended(self, flow) || flow == FP_FLOW_DATA;
     Py_DECREF(self);
     return pulled;
+}
+
+static void pause_for_reader(PyObject *pipe)
+{
+    read_pipe_pause((ReadPipeObject *)pipe);
+}
+
+static int resume_for_reader(PyObject *pipe)
+{
+    return read_pipe_resume((ReadPipeObject *)pipe);
+}
+
+static HubObject *hub_for_reader(PyObject *pipe)
+{
+    return ((PipeObject *)pipe)->hub;
+}
+
+static const struct reader_source_ops source_ops = {
+    .pause = pause_for_reader,
+    .resume = resume_for_reader,
+    .pull = pull,
+    .hub = hub_for_reader,
+};
+
+ReaderObject *read_pipe_make_reader(ReadPipeObject *self, size_t limit)
+{
+    HubObject *hub = self->base.hub;
+    PyObject *pipe = Py_NewRef((PyObject *)self);
+    ReaderObject *reader = reader_new(hub->state, hub, pipe, &source_ops, limit);
+    if (reader == NULL)
+        Py_DECREF(pipe);
+    else
+        Py_XSETREF(self->reader, (ReaderObject *)Py_NewRef((PyObject *)reader));
+    return reader;
 }
 
 void read_pipe_loop_closed(ReadPipeObject *self)

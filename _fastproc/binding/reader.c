@@ -6,7 +6,6 @@
 #include "binding/reader.h"
 #include "binding/future.h"
 
-#include "binding/pipes.h"
 #include "posix/pages.h"
 
 enum {
@@ -45,14 +44,16 @@ static void *resize_bytes(void *block, size_t size)
 const struct fp_memory reader_memory = {.resize = resize_bytes};
 const struct fp_memory reader_memory_in_volume = {resize_bytes, fp_pages_provide};
 
-ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *transport, size_t limit)
+ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *pipe,
+                         const struct reader_source_ops *source, size_t limit)
 {
     PyTypeObject *type = (PyTypeObject *)state->reader_type;
     ReaderObject *self = (ReaderObject *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
     self->hub = (HubObject *)Py_NewRef((PyObject *)hub);
-    self->transport = transport;
+    self->transport = pipe;
+    self->source = source;
     self->limit = limit;
     self->scan_byte = -1;
     return self;
@@ -76,7 +77,7 @@ static bool is_read_pipe(const ReaderObject *self)
 {
     return self->hub != NULL &&
            Py_IS_TYPE(self->transport, (PyTypeObject *)self->hub->state->read_pipe_type) &&
-           (COMPAT_HAS_GIL || ((PipeObject *)self->transport)->hub == self->hub);
+           (COMPAT_HAS_GIL || self->source->hub(self->transport) == self->hub);
 }
 
 static void settle_exception(ReaderObject *self)
@@ -91,7 +92,7 @@ static void pause_transport(ReaderObject *self)
 {
     if (is_read_pipe(self)) {
         self->paused = true;
-        read_pipe_pause((ReadPipeObject *)self->transport);
+        self->source->pause(self->transport);
         return;
     }
     PyObject *transport = Py_NewRef(self->transport);
@@ -112,7 +113,7 @@ static void pause_transport(ReaderObject *self)
 static int resume_transport(ReaderObject *self)
 {
     if (self->transport != NULL && is_read_pipe(self)) {
-        if (read_pipe_resume((ReadPipeObject *)self->transport) < 0)
+        if (self->source->resume(self->transport) < 0)
             return -1;
         self->paused = false;
         return 0;
@@ -172,8 +173,7 @@ void reader_set_exception(ReaderObject *self, PyObject *exception)
 
 bool reader_pull(ReaderObject *self)
 {
-    return self->transport != NULL && is_read_pipe(self) &&
-           read_pipe_pull((ReadPipeObject *)self->transport);
+    return self->transport != NULL && is_read_pipe(self) && self->source->pull(self->transport);
 }
 
 static int refuse_second(const char *function)

@@ -9,6 +9,18 @@
 #include "binding/hub.h"
 #include "stream/buffer.h"
 
+/* What pauses and resumes the pipe that feeds a reader, called directly. */
+struct reader_source_ops {
+    void (*pause)(PyObject *pipe);
+    /* 0, or -1 with an exception and the pipe paused as before. */
+    int (*resume)(PyObject *pipe);
+    /* For a reader that has run dry: reads what is there already.  True if the reader has something
+     * new: bytes, EOF or an exception. */
+    bool (*pull)(PyObject *pipe);
+    /* Borrowed. */
+    HubObject *(*hub)(PyObject *pipe);
+};
+
 typedef struct ReaderObject {
     PyObject_HEAD
     PyObject *base_room; /* 3.11 keeps the weak references here */
@@ -25,6 +37,8 @@ typedef struct ReaderObject {
     int scan_byte;       /* -1: none yet */
     bool eof;
     bool paused;
+
+    const struct reader_source_ops *source; /* with a hub: that of its read pipes */
 } ReaderObject;
 
 enum { READER_DEFAULT_LIMIT = 64 * 1024 };
@@ -34,8 +48,9 @@ extern const struct fp_memory reader_memory;
 /* The same, provided for what comes next as soon as that is much. */
 extern const struct fp_memory reader_memory_in_volume;
 
-/* limit > 0; `transport` is a new reference, a read pipe. */
-ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *transport, size_t limit);
+/* limit > 0; `pipe` is a new reference, a read pipe. */
+ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *pipe,
+                         const struct reader_source_ops *source, size_t limit);
 
 /* Bytes were added to the buffer: wakes the waiter, pauses the transport. */
 void reader_fed(ReaderObject *self);

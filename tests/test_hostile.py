@@ -566,3 +566,48 @@ def test_loop_that_starts_a_child_when_it_is_asked_to_watch_the_first(aio):
 
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(main())
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "reader(aio).set_transport(last)",
+        "reader(aio).set_exception(ended(aio, last))",
+        "setattr(reader(aio), 'last', last)",
+        "setattr(reader(Own), 'last', last)",
+        "ended(aio, last)",
+    ],
+)
+def test_long_chain_of_objects_is_freed_without_a_deep_stack(aio, link):
+    if aio.on_uvloop:
+        pytest.skip("no matter of loops")
+    aio.script(
+        f"""
+        full_of_results = "ended(aio, last)" == {link!r}
+        class Own:
+            class StreamReader(aio.StreamReader):
+                pass
+        def reader(api):
+            made.append(api.StreamReader())
+            return made[-1]
+        def ended(api, context):
+            try:
+                full.read(1).__await__().__next__()
+            except StopIteration as stop:
+                stop.__context__, stop.__traceback__ = context, None
+                made.append(stop)
+                return stop
+        async def main():
+            global made, full
+            full, last = aio.StreamReader(), None
+            length = 500_000 if full_of_results else 200_000
+            full.feed_data(b"x" * length)
+            for _ in range(length):
+                made = []
+                {link}
+                last = made[-1]
+            made = []
+            del last
+        aio.run(main)
+        """,
+    )

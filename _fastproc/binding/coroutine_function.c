@@ -120,9 +120,11 @@ static void coroutine_function_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, coroutine_function_dealloc);
     coroutine_function_clear(op);
     PyObject_GC_Del(op);
     Py_DECREF(type);
+    Py_TRASHCAN_END;
 }
 
 static PyMemberDef coroutine_function_members[] = {

@@ -145,9 +145,11 @@ static void pipe_protocol_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, pipe_protocol_dealloc);
     Py_CLEAR(((PipeProtocolObject *)op)->pipe);
     PyObject_GC_Del(op);
     Py_DECREF(type);
+    Py_TRASHCAN_END;
 }
 
 static PyMethodDef pipe_protocol_methods[] = {

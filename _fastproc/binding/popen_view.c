@@ -66,10 +66,12 @@ static void popen_view_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, popen_view_dealloc);
     popen_view_clear(op);
     Py_CLEAR(((PopenViewObject *)op)->transport);
     PyObject_GC_Del(op);
     Py_DECREF(type);
+    Py_TRASHCAN_END;
 }
 
 static TransportObject *transport_of(PyObject *op)

@@ -227,6 +227,7 @@ static void process_dealloc(PyObject *op)
     ProcessObject *self = (ProcessObject *)op;
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, process_dealloc);
     PyObject_ClearWeakRefs(op);
     process_clear(op);
     Py_CLEAR(self->stdin_writer);
@@ -235,6 +236,7 @@ static void process_dealloc(PyObject *op)
     Py_CLEAR(self->transport);
     type->tp_free(op);
     Py_DECREF(type);
+    Py_TRASHCAN_END;
 }
 
 static PyMethodDef process_methods[] = {

@@ -93,12 +93,14 @@ static void read_pipe_dealloc(PyObject *op)
     ReadPipeObject *self = (ReadPipeObject *)op;
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, read_pipe_dealloc);
     if (self->base.weakrefs != NULL)
         PyObject_ClearWeakRefs(op);
     read_pipe_clear(op);
     Py_CLEAR(self->base.hub);
     type->tp_free(op);
     Py_DECREF(type);
+    Py_TRASHCAN_END;
 }
 
 static PyMethodDef read_pipe_methods[] = {

@@ -310,12 +310,14 @@ static void reader_dealloc(PyObject *op)
     ReaderObject *self = (ReaderObject *)op;
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, reader_dealloc);
     PyObject_ClearWeakRefs(op);
     reader_clear(op);
     fp_buffer_free(&self->buffer, &reader_memory);
     Py_CLEAR(self->hub);
     type->tp_free(op);
     Py_DECREF(type);
+    Py_TRASHCAN_END;
 }
 
 static PyMethodDef reader_methods[] = {

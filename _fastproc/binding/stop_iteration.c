@@ -84,11 +84,11 @@ static int stop_clear(PyObject *op)
     return ((PyTypeObject *)PyExc_StopIteration)->tp_clear(op);
 }
 
-static void stop_dealloc(PyObject *op)
+/* Frees what nothing else refers to, or keeps it for the next. */
+static void bury(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     struct fp_state *state = state_of_dead(op);
-    PyObject_GC_UnTrack(op);
     if (state != NULL)
         keep_args(state, (PyStopIterationObject *)op);
     stop_clear(op);
@@ -97,6 +97,25 @@ static void stop_dealloc(PyObject *op)
         return;
     PyObject_GC_Del(op);
     Py_DECREF(type);
+}
+
+/* Whether it is as it was made, so that no chain of exceptions can hang on it. */
+static bool is_plain(PyStopIterationObject *stop)
+{
+    return stop->context == NULL && stop->cause == NULL && stop->traceback == NULL &&
+           stop->dict == NULL && stop->value != NULL && PyBytes_CheckExact(stop->value);
+}
+
+static void stop_dealloc(PyObject *op)
+{
+    PyObject_GC_UnTrack(op);
+    if (is_plain((PyStopIterationObject *)op)) { /* as `await` leaves it */
+        bury(op);
+        return;
+    }
+    Py_TRASHCAN_BEGIN(op, stop_dealloc);
+    bury(op);
+    Py_TRASHCAN_END;
 }
 
 static PyType_Slot stop_slots[] = {

@@ -197,6 +197,7 @@ static void transport_dealloc(PyObject *op)
     TransportObject *self = (TransportObject *)op;
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, transport_dealloc);
     if (self->weakrefs != NULL)
         PyObject_ClearWeakRefs(op);
     transport_clear(op);
@@ -206,6 +207,7 @@ static void transport_dealloc(PyObject *op)
     Py_CLEAR(self->hub);
     type->tp_free(op);
     Py_DECREF(type);
+    Py_TRASHCAN_END;
 }
 
 static PyMethodDef transport_methods[] = {

@@ -394,10 +394,12 @@ static void wakeup_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, wakeup_dealloc);
     wakeup_clear(op);
     Py_CLEAR(((WakeupObject *)op)->hub);
     PyObject_GC_Del(op);
     Py_DECREF(type);
+    Py_TRASHCAN_END;
 }
 
 static PyMethodDef wakeup_methods[] = {

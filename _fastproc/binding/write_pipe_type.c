@@ -154,12 +154,14 @@ static void write_pipe_dealloc(PyObject *op)
     WritePipeObject *self = (WritePipeObject *)op;
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, write_pipe_dealloc);
     if (self->base.weakrefs != NULL)
         PyObject_ClearWeakRefs(op);
     write_pipe_clear(op);
     Py_CLEAR(self->base.hub);
     type->tp_free(op);
     Py_DECREF(type);
+    Py_TRASHCAN_END;
 }
 
 static PyMethodDef write_pipe_methods[] = {

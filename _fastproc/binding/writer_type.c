@@ -241,9 +241,11 @@ static void protocol_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, protocol_dealloc);
     protocol_clear(op);
     PyObject_GC_Del(op);
     Py_DECREF(type);
+    Py_TRASHCAN_END;
 }
 
 static PyGetSetDef protocol_getset[] = {
@@ -299,11 +301,13 @@ static void writer_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
+    Py_TRASHCAN_BEGIN(op, writer_dealloc);
     PyObject_ClearWeakRefs(op);
     writer_clear(op);
     Py_CLEAR(((WriterObject *)op)->pipe);
     type->tp_free(op);
     Py_DECREF(type);
+    Py_TRASHCAN_END;
 }
 
 static PyMethodDef writer_methods[] = {

@@ -1133,6 +1133,23 @@ mutant(
     "test_shortcuts.py keeps_no_type",
 )
 
+mutant(
+    "chain_of_readers_freed_in_depth",
+    "binding/reader_type.c",
+    "    Py_TRASHCAN_BEGIN(op, reader_dealloc);\n",
+    "    Py_TRASHCAN_BEGIN(op, NULL);\n",
+    "the end of a long chain of readers overflows the stack",
+    "test_hostile.py deep_stack",
+)
+mutant(
+    "chain_of_results_freed_in_depth",
+    "binding/stop_iteration.c",
+    "    Py_TRASHCAN_BEGIN(op, stop_dealloc);\n",
+    "    Py_TRASHCAN_BEGIN(op, NULL);\n",
+    "the end of a long chain of StopIterations overflows the stack",
+    "test_hostile.py deep_stack",
+)
+
 # ---- descriptors that are handed over ----
 
 mutant(

@@ -1,5 +1,6 @@
 """The checkout itself: what lies at its top, and the scripts and settings for those who change it."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -28,6 +29,71 @@ def committed():
 
 def test_the_top_level_stays_small():
     assert {name.partition("/")[0] for name in committed()} <= set(TOP)
+
+
+@pytest.mark.parametrize("name", [path.name for path in CI.glob("*") if path.suffix != ".txt"])
+def test_a_script_is_one_and_needs_nothing_from_outside(name):
+    script = CI / name
+    text = script.read_text()
+    assert os.access(script, os.X_OK)
+    assert text.startswith("#!/usr/bin/env ")
+    assert "/../" not in text
+    if "bash" in text.splitlines()[0]:
+        subprocess.run(["bash", "-n", script], check=True)
+
+
+# The workflow
+
+
+@pytest.fixture(scope="module")
+def jobs():
+    yaml = pytest.importorskip("yaml")
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    return workflow["jobs"]
+
+
+def commands(job):
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+def test_the_workflow_runs_what_readme_says_on_every_version(jobs):
+    readme = (ROOT / "README.rst").read_text()
+    quick_start, tests = commands(jobs["tests"])
+    assert f"\n    {quick_start}\n" in readme and f"\n    {tests}\n" in readme
+    project = (ROOT / "pyproject.toml").read_text()
+    versions = re.findall(r"Python :: (3\.\d+)", project)
+    assert jobs["tests"]["strategy"]["matrix"]["python"] == versions
+
+
+def test_the_workflow_is_made_of_shell_and_scripts_that_are_there(jobs):
+    for name, job in jobs.items():
+        assert job["timeout-minutes"] <= 40, name
+        for command in commands(job):
+            subprocess.run(["bash", "-n"], input=command, text=True, check=True)
+            for script in re.findall(r"\.ci/[\w-]+", command):
+                assert os.access(ROOT / script, os.X_OK), script
+
+
+@pytest.mark.skipif(
+    os.environ.get("FASTPROC_WORKFLOW") != "1", reason="minutes: FASTPROC_WORKFLOW=1 runs it"
+)
+@pytest.mark.parametrize("name", ["tests", "clang", "programs", "format", "package"])
+def test_a_job_of_the_workflow_succeeds(jobs, name, tmp_path):
+    """In a clone, with this Python in the place of python3; tests are collected and not run."""
+    assert name in jobs
+    if name == "clang" and shutil.which("clang") is None:
+        pytest.skip("needs clang")
+    subprocess.run(["git", "clone", "-q", "--no-local", ROOT, tmp_path / "clone"], check=True)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python3").symlink_to(Path(sys.base_prefix, "bin", "python3"))
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PYTEST_ADDOPTS": "--collect-only -q"}
+    environment |= jobs[name].get("env", {})
+    for command in commands(jobs[name]):
+        shell = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", command]
+        done = subprocess.run(shell, cwd=tmp_path / "clone", env=environment, timeout=600)
+        assert done.returncode == 0, command
 
 
 # What a long check has said

@@ -12,6 +12,7 @@ import runpy
 import shutil
 import statistics
 import sys
+import textwrap
 import time
 import types
 from asyncio.subprocess import PIPE
@@ -113,8 +114,6 @@ WORK = (  # how to measure, how much of it, how much of it with --quick
 def show_progress(text):
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-    elif text:
-        print(text, file=sys.stderr, flush=True)
 
 
 async def measure_all(rounds, quick):
@@ -132,25 +131,75 @@ async def measure_all(rounds, quick):
     return table
 
 
+SPAWN = {
+    "clone": "It starts children by clone: a child shares the memory of this process until it runs"
+    " its program, and the event loop goes on meanwhile.",
+    "vfork": "It starts children by vfork: a child shares the memory of this process until it runs"
+    " its program, and the thread of the event loop waits for that.",
+    "fork": "It starts children by fork: a child gets a copy of the memory of this process, which"
+    " takes longer in a large process.",
+}
+
+
+def describe(machine):
+    """Sentences for what _core.machine() says."""
+    yield SPAWN[machine["spawn"]]
+    reap, why = machine["reap"], " because FASTPROC_REAP asks for it"
+    if reap == "auto":
+        reap, why = ("pidfd" if machine["pidfd"] else "thread"), ""
+    yield {
+        "pidfd": f"It learns of exits from pidfds{why}, so a signal never hits a process that was"
+        " given the same pid later.",
+        "thread": f"It waits for each child in a thread{why}.",
+    }[reap]
+    if machine["exit_info"] and reap == "pidfd" and not why:
+        yield "If other code takes the status of a child, the kernel still tells it."
+    else:
+        yield "If other code takes the status of a child, it is reported as 255."
+    yield f"It watches all children of an event loop through one {machine['poller']} descriptor."
+    yield (
+        f"It starts at most {machine['gate']} children at once, and the others wait in line, so that"
+        " the event loop goes on."
+    )
+    yield (
+        f"From {machine['share_from']:,} open descriptors on it hands a child its own instead of"
+        " copying the table of them."
+    )
+
+
 def rounded(figure):
     return f"{figure:.0f}" if figure >= 100 else f"{figure:.3g}"
 
 
+def median_and_spread(figures):
+    """As text: the median, and the median absolute deviation as a part of it."""
+    median = statistics.median(figures)
+    deviation = statistics.median(abs(figure - median) for figure in figures)
+    spread = f"{deviation / median:.0%}" if median else "0%"
+    return f"{rounded(median)} ±{spread}"
+
+
 def compare(quick):
     sys.stdout.reconfigure(errors="replace")  # µ is not in every encoding
-    system = f"{platform.system()} {platform.release()}, {os.cpu_count()} CPUs"
-    print(f"_fastproc {_fastproc.__version__}, Python {platform.python_version()}, {system}")
-    for key, value in _fastproc._core.machine().items():
-        text = {True: "yes", False: "no"}.get(value, value)
-        print(f"  {key.replace('_', ' '):<12}{text}", flush=True)
+    system = f"{platform.system()} {platform.release()}, {platform.machine()}"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    print(f"_fastproc {_fastproc.__version__} on {python}, {system}, {os.cpu_count()} CPUs\n")
+    for sentence in describe(_fastproc._core.machine()):
+        print(textwrap.fill(sentence, 79, subsequent_indent="  "), flush=True)
 
     rounds = 2 if quick else 5
+    print(
+        f"\nReal children, the medians of {rounds} rounds ± the spread (median absolute deviation)."
+    )
+    print("Lower is better.\n", flush=True)
     table = asyncio.run(measure_all(rounds, quick))
-    print(f"\n{f'medians of {rounds} rounds':<36}{'asyncio':>10}{'_fastproc':>11}{'ratio':>8}")
+    print(f"{'':<34}{'asyncio':>13}{'_fastproc':>13}{'asyncio takes':>15}")
     for row, figures in table.items():
-        theirs, ours = (statistics.median(figures[api.__name__]) for api in APIS)
-        ratio = f"{theirs / ours:.1f}x" if ours else "-"
-        print(f"{row:<36}{rounded(theirs):>10}{rounded(ours):>11}{ratio:>8}")
+        asyncios, ours = (figures[api.__name__] for api in APIS)
+        times = "-"
+        if statistics.median(ours):
+            times = f"{statistics.median(asyncios) / statistics.median(ours):.1f} times"
+        print(f"{row:<34}{median_and_spread(asyncios):>13}{median_and_spread(ours):>13}{times:>15}")
 
 
 # Running a program as the interpreter itself would.

@@ -23,8 +23,8 @@ print(__package__, __spec__ and __spec__.name, globals().get("__file__"), type(_
 """
 
 
-def python(*args, cwd=ROOT, **kwds):
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
+def python(*args, cwd=ROOT, environment=(), **kwds):
+    env = os.environ | {"PYTHONPATH": str(ROOT)} | dict(environment)
     command = [sys.executable, *map(str, args)]
     options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 100}
     return subprocess.run(command, cwd=cwd, env=env, **(options | kwds))
@@ -59,20 +59,62 @@ def program(tmp_path):
     return program
 
 
-def test_without_arguments_it_says_what_the_machine_offers_and_compares():
-    done = python("-m", "_fastproc", "--quick")
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize(
+    "forced, sentences",
+    [
+        ({}, []),
+        ({"FASTPROC_SPAWN": "fork"}, ["It starts children by fork: "]),
+        (
+            {"FASTPROC_REAP": "thread"},
+            [
+                "It waits for each child in a thread because FASTPROC_REAP asks for it.",
+                "If other code takes the status of a child, it is reported as 255.",
+            ],
+        ),
+    ],
+    ids=["auto", "fork", "thread"],
+)
+def test_without_arguments_it_says_what_the_machine_offers_and_compares(forced, sentences):
+    done = python("-m", "_fastproc", "--quick", environment=forced)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    said = " ".join(done.stdout.split())
     machine = _fastproc._core.machine()
-    for key in machine:
-        assert re.search(rf"^  {key.replace('_', ' ')} +\S+$", done.stdout, re.MULTILINE)
-    table = done.stdout.partition("medians of 2 rounds")[2].splitlines()
-    assert table[0].split() == ["asyncio", "_fastproc", "ratio"]
+    if not forced:
+        sentences = [f"It starts children by {machine['spawn']}: "]
+        if machine["pidfd"]:
+            sentences.append("It learns of exits from pidfds, so ")
+    sentences += [
+        f"It starts at most {machine['gate']} children at once, and the others wait in line",
+        f"From {machine['share_from']:,} open descriptors on",
+        "Real children, the medians of 2 rounds ± the spread",
+        "Lower is better.",
+    ]
+    assert [sentence for sentence in sentences if sentence not in said] == []
+    table = done.stdout.rpartition("\n\n")[2].splitlines()
+    assert table[0].split() == ["asyncio", "_fastproc", "asyncio", "takes"]
     assert len(table) == 6
     for row in table[1:]:
-        assert re.search(r"(\d\S* +){2}(\d+\.\dx|-)$", row), row
-    assert done.stderr.splitlines() == [
-        f"comparing asyncio and _fastproc, round {number} of 2" for number in (1, 2)
-    ]
+        assert re.search(r"(\d\S* ±\d+% +){2}(\d+\.\d times|-)$", row), row
+
+
+def test_on_a_terminal_it_shows_its_progress():
+    controller, terminal = os.openpty()
+    done = python(
+        "-m",
+        "_fastproc",
+        "--quick",
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+        capture_output=False,
+    )
+    os.close(terminal)
+    with open(controller, "rb", closefd=True, buffering=0) as stream:
+        shown = stream.read(4096).decode()
+    assert done.returncode == 0
+    for number in (1, 2):
+        assert f"comparing asyncio and _fastproc, round {number} of 2" in shown
+    assert shown.endswith("\r\x1b[K")
 
 
 def test_help_and_version():

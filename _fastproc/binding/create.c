@@ -143,6 +143,7 @@ static enum step look_at_child(AwaitableObject *self, PyObject **result)
         transport_raise_failure(transport);
         return STEP_FAILED;
     }
+    transport->given = true;
     *result = Py_NewRef(self->argument);
     return STEP_DONE;
 }

@@ -30,6 +30,19 @@ int loop_call_soon(HubObject *hub, PyObject *context, PyObject *callback, PyObje
     return handle != NULL ? 0 : -1;
 }
 
+PyObject *loop_call_later(HubObject *hub, double seconds, PyObject *callback)
+{
+    PyObject *loop = hub_loop(hub);
+    PyObject *delay = PyFloat_FromDouble(seconds);
+    PyObject *timer = NULL;
+    if (loop != NULL && delay != NULL)
+        timer =
+            PyObject_CallMethodObjArgs(loop, hub->state->names.call_later, delay, callback, NULL);
+    Py_XDECREF(loop);
+    Py_XDECREF(delay);
+    return timer;
+}
+
 /* What the loop says to a question without arguments; `otherwise` when it is gone. */
 static bool ask_loop(HubObject *hub, PyObject *question, bool otherwise)
 {

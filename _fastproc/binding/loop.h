@@ -12,6 +12,9 @@
 int loop_call_soon(HubObject *hub, PyObject *context, PyObject *callback, PyObject *const *args,
                    size_t nargs);
 
+/* Has the loop call callback() after so many seconds.  What cancels that by its cancel(), or NULL. */
+PyObject *loop_call_later(HubObject *hub, double seconds, PyObject *callback);
+
 /* Whether it is closed or gone, or closing, which a hub hears of only at the end of it. */
 bool loop_is_over(HubObject *hub);
 

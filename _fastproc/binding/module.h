@@ -17,7 +17,9 @@
     NAME(_call_connection_lost)                                                                    \
     NAME(add_reader)                                                                               \
     NAME(call_exception_handler)                                                                   \
+    NAME(call_later)                                                                               \
     NAME(call_soon)                                                                                \
+    NAME(cancel)                                                                                   \
     NAME(connection_lost)                                                                          \
     NAME(connection_made)                                                                          \
     NAME(create_future)                                                                            \

@@ -90,6 +90,8 @@ int read_pipe_resume(ReadPipeObject *self);
 /* Makes a reader that the pipe feeds, each referring to the other: a new reference or NULL.  `limit`
  * is the reader's, in bytes. */
 struct ReaderObject *read_pipe_make_reader(ReadPipeObject *self, size_t limit);
+/* Reads what is there, up to a pipe's capacity, and closes. */
+void read_pipe_finish(ReadPipeObject *self);
 /* Closes at once; the reader sees EOF. */
 void read_pipe_close(ReadPipeObject *self);
 /* Closes the descriptor; tells nobody. */

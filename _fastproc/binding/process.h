@@ -24,4 +24,10 @@ ProcessObject *process_new(struct fp_state *state, TransportObject *transport, s
 PyObject *process_communicate(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                               PyObject *names);
 
+/* output.c */
+PyObject *process_next_output(PyObject *self, PyObject *size);
+PyObject *process_set_linger(PyObject *self, PyObject *seconds);
+PyObject *process_get_lingered(PyObject *self, void *closure);
+PyObject *process_close(PyObject *self, PyObject *ignored);
+
 #endif

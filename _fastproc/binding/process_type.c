@@ -5,6 +5,7 @@
 #include "binding/process.h"
 
 #include "binding/arguments.h"
+#include "binding/group.h"
 #include "binding/guard.h"
 
 /* The reader of the pipe `fd`, or None: a new reference or NULL. */
@@ -182,6 +183,12 @@ GUARD_FASTCALL(process_communicate);
 GUARD_FASTCALL(process_send_signal);
 GUARD_METHOD(process_terminate);
 GUARD_METHOD(process_kill);
+GUARD_FASTCALL(process_signal_group);
+GUARD_METHOD(process_hold_group);
+GUARD_METHOD(process_close);
+GUARD_METHOD(process_next_output);
+GUARD_METHOD(process_set_linger);
+GUARD_GETTER(process_get_lingered);
 GUARD_UNARY(process_repr);
 
 static PyGetSetDef process_getset[] = {
@@ -198,6 +205,8 @@ static PyGetSetDef process_getset[] = {
      "A resource.struct_rusage of the child, or None while it is not reaped (or was reaped by "
      "somebody else).  Not in asyncio.",
      NULL},
+    {"_lingered", GUARDED(process_get_lingered), NULL,
+     "Whether an output was ended by _set_linger().", NULL},
     {"_transport", process_get_transport, NULL, "The asyncio.SubprocessTransport.", NULL},
     {"_loop", process_get_loop, NULL, "The event loop.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -259,6 +268,33 @@ static PyMethodDef process_methods[] = {
     {"kill", GUARDED(process_kill), METH_NOARGS,
      "kill($self, /)\n--\n\n"
      "-> None. Send SIGKILL. asyncio.subprocess.Process.kill."},
+    {"signal_group", FASTCALL(GUARDED(process_signal_group)),
+     "signal_group($self, /, signal)\n--\n\n"
+     "Send a signal to the process group that the child leads.\n\n"
+     "A child leads one if it was started with start_new_session=True or\n"
+     "process_group=0, or has called setsid() or setpgid() itself.  The group is\n"
+     "reached after the child has exited, too: always from Linux 6.9 on, before\n"
+     "that until the child is reaped.  Another group that has got its number is\n"
+     "never hit.\n\n"
+     "signal: int; 0 sends nothing and tells whether the group has members,\n"
+     "zombies among them.\n\n"
+     "Returns None.  Raises ValueError if the child does not lead a group,\n"
+     "ProcessLookupError if the group is empty, PermissionError if none of its\n"
+     "members may be signalled.  Not in asyncio."},
+    {"close", GUARDED(process_close), METH_NOARGS,
+     "close($self, /)\n--\n\n"
+     "Close our ends of the pipes, at once.\n\n"
+     "What was written to stdin and has not gone through is dropped; what was read\n"
+     "from stdout and stderr can still be had, followed by their end.  The child is\n"
+     "not signalled, and goes on unless it needs the pipes.\n\n"
+     "Returns None.  Not in asyncio."},
+    {"_hold_group", GUARDED(process_hold_group), METH_O,
+     "From now on signal_group() is to work after the exit, or (False) no longer needs to."},
+    {"_next_output", GUARDED(process_next_output), METH_O,
+     "-> awaitable of (1 | 2, bytes), or None at the end of both streams: the oldest bytes of one "
+     "of them, so many at most."},
+    {"_set_linger", GUARDED(process_set_linger), METH_O,
+     "For how many seconds after the exit the outputs are read while others hold their pipes."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -15,6 +15,7 @@ enum {
      * somebody who waits for more than one. */
     GULPS_AT_HANGUP = 8,
     GULPS_FOR_A_WAITER = 4,
+    GULPS_OF_A_PIPE = 16, /* 1 MiB: the most that an unprivileged user can make it hold */
 
     /* What the pipe of a child that fills it is enlarged to, for how many of a loop's children:
      * all of an unprivileged user's pipes may have 64 MiB together. */
@@ -241,6 +242,18 @@ ReaderObject *read_pipe_make_reader(ReadPipeObject *self, size_t limit)
     else
         Py_XSETREF(self->reader, (ReaderObject *)Py_NewRef((PyObject *)reader));
     return reader;
+}
+
+void read_pipe_finish(ReadPipeObject *self)
+{
+    Py_INCREF(self);
+    for (int gulps = GULPS_OF_A_PIPE; gulps > 0 && !self->closing && self->flow.fd >= 0; gulps--) {
+        enum fp_flow flow = feeds_reader(self) ? read_for_reader(self) : FP_FLOW_AGAIN;
+        if (ended(self, flow) || flow == FP_FLOW_AGAIN)
+            break;
+    }
+    read_pipe_close(self);
+    Py_DECREF(self);
 }
 
 void read_pipe_loop_closed(ReadPipeObject *self)

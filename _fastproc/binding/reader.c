@@ -152,8 +152,17 @@ static void resume_if_due(ReaderObject *self)
 
 /* ---- what comes in ---- */
 
+static void note_arrival(ReaderObject *self)
+{
+    size_t now = self->consumed + fp_buffer_length(&self->buffer);
+    fp_arrivals_add(self->arrivals, self->stream, now - self->noted);
+    self->noted = now;
+}
+
 void reader_fed(ReaderObject *self)
 {
+    if (self->arrivals != NULL)
+        note_arrival(self);
     if (self->waiter != NULL && fp_buffer_length(&self->buffer) >= self->wake_at)
         future_wake(state_of(self), &self->waiter);
     pause_if_due(self);

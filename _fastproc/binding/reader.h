@@ -7,6 +7,7 @@
 
 #include "binding/awaitable.h"
 #include "binding/hub.h"
+#include "stream/arrivals.h"
 #include "stream/buffer.h"
 
 /* What pauses and resumes the pipe that feeds a reader, called directly. */
@@ -25,16 +26,19 @@ typedef struct ReaderObject {
     PyObject_HEAD
     PyObject *base_room; /* 3.11 keeps the weak references here */
     struct fp_buffer buffer;
-    HubObject *hub;      /* of a child's pipe; NULL for a reader made by hand */
-    PyObject *loop;      /* of a reader made by hand */
-    PyObject *transport; /* what is paused and resumed, or NULL */
-    PyObject *exception; /* set_exception() */
-    PyObject *waiter;    /* the future of the one coroutine that waits */
-    size_t limit;        /* bytes */
-    size_t wake_at;      /* buffered bytes that the waiter waits for */
-    size_t scanned;      /* buffered bytes known to hold no scan_byte */
-    size_t consumed;     /* bytes taken out so far, modulo SIZE_MAX + 1 */
-    int scan_byte;       /* -1: none yet */
+    HubObject *hub;               /* of a child's pipe; NULL for a reader made by hand */
+    PyObject *loop;               /* of a reader made by hand */
+    PyObject *transport;          /* what is paused and resumed, or NULL */
+    PyObject *exception;          /* set_exception() */
+    PyObject *waiter;             /* the future of the one coroutine that waits */
+    size_t limit;                 /* bytes */
+    size_t wake_at;               /* buffered bytes that the waiter waits for */
+    size_t scanned;               /* buffered bytes known to hold no scan_byte */
+    size_t consumed;              /* bytes taken out so far, modulo SIZE_MAX + 1 */
+    int scan_byte;                /* -1: none yet */
+    struct fp_arrivals *arrivals; /* shared with another reader (output.c), or NULL */
+    size_t noted;                 /* bytes that are in there: up to this place in the stream */
+    int stream;                   /* what they are noted as */
     bool eof;
     bool paused;
 

@@ -314,6 +314,7 @@ static void reader_dealloc(PyObject *op)
     PyObject_ClearWeakRefs(op);
     reader_clear(op);
     fp_buffer_free(&self->buffer, &reader_memory);
+    fp_arrivals_drop(self->arrivals);
     Py_CLEAR(self->hub);
     type->tp_free(op);
     Py_DECREF(type);

@@ -7,8 +7,10 @@
  * does not depend on anybody holding its Process.
  */
 #include "binding/transport.h"
-#include "binding/gate.h"
 #include "binding/future.h"
+#include "binding/gate.h"
+#include "binding/group.h"
+#include "binding/linger.h"
 
 #include <signal.h>
 
@@ -43,6 +45,8 @@ TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct la
     }
     self->args = Py_NewRef(launch->args);
     self->launch = launch;
+    group_begin(self);
+    self->linger = -1;
     return self;
 }
 
@@ -81,7 +85,7 @@ static void warn_of_lost_status(TransportObject *self)
     Py_XDECREF(done);
 }
 
-static void keep_usage(TransportObject *self, const struct rusage *usage)
+void transport_keep_usage(TransportObject *self, const struct rusage *usage)
 {
     self->usage = PyMem_Malloc(sizeof *usage);
     if (self->usage != NULL)
@@ -113,24 +117,29 @@ void transport_exit_ready(TransportObject *self)
     }
     if (self->phase == TRANSPORT_RUNNING && self->settled_in == self->hub->turn)
         return; /* whoever waits for the start has not run yet; it comes again */
-    enum fp_reap reap = fp_exit_reap(&self->child, &status);
+    bool needs_leader = group_needs_leader(self);
+    if (needs_leader && !self->given)
+        return; /* it comes again, and by then we know whether the group is to be held */
+    enum fp_reap reap =
+        needs_leader ? group_peek(self, &status) : fp_exit_reap(&self->child, &status);
     if (reap == FP_REAP_RUNNING)
         return;
     hub_remove(self->hub, &self->exit_slot, self->child.fd);
-    fp_fd_close(&self->child.fd);
+    group_leader_has_exited(self);
     if (self->phase == TRANSPORT_FAILING) {
         transport_end_failed(self);
         return;
     }
     self->returncode = reap == FP_REAP_LOST ? LOST_RETURNCODE : status.returncode;
     self->phase = TRANSPORT_EXITED;
-    if (reap == FP_REAP_DONE)
-        keep_usage(self, &status.usage);
+    if (reap == FP_REAP_DONE && !self->zombie)
+        transport_keep_usage(self, &status.usage);
     if (self->protocol != NULL)
         protocol_process_exited(self);
     transport_maybe_finish(self);
     if (reap == FP_REAP_LOST)
         warn_of_lost_status(self);
+    linger_begin(self);
     future_wake_all(self->hub->state, &self->exit_waiters);
 }
 
@@ -161,6 +170,7 @@ void transport_abandon(TransportObject *self)
     if (self->abandoned || !hub_is_alive(self->hub)) /* in a forked process: not our child */
         return;
     self->abandoned = true;
+    group_kill(self);
     switch (self->phase) {
     case TRANSPORT_QUEUED:
         self->phase = TRANSPORT_FAILED;
@@ -230,6 +240,7 @@ void transport_loop_closed(TransportObject *self, bool forked_off)
         fp_fd_close(&self->child.fd);
         self->phase = TRANSPORT_FAILED;
     }
+    group_let_go(self);
     struct launch *launch = self->launch;
     self->launch = NULL;
     for (int fd = 0; fd < 3; fd++) {

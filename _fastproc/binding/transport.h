@@ -44,6 +44,14 @@ typedef struct TransportObject {
     bool abandoned; /* create() was cancelled: end the child whatever it has come to */
     bool connected; /* the protocol was told connection_made */
     bool finished;  /* ... and connection_lost */
+    enum { GROUP_NONE, GROUP_UNKNOWN, GROUP_LED } group; /* that the child leads, as far as known */
+    double linger;          /* seconds for which outputs are read on after the exit; < 0: as long
+                               as they are open (linger.h) */
+    PyObject *linger_timer; /* what will end that, or NULL */
+    bool lingered;          /* it has */
+    bool given;             /* create() has returned */
+    bool holds_group;       /* the group is to be reached after the exit, too (group.h), */
+    bool zombie;            /* for which the child was not reaped yet */
 } TransportObject;
 
 /* Takes the launch, on success. */
@@ -97,6 +105,9 @@ PyObject *transport_wait(TransportObject *self);
 
 /* A new reference: the returncode, or None. */
 PyObject *transport_returncode(TransportObject *self);
+
+/* Keeps what the reap has said. */
+void transport_keep_usage(TransportObject *self, const struct rusage *usage);
 
 /* Between transport.c and start.c. */
 /* From the launch, if that still has it: 0 or -errno. */

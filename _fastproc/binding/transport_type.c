@@ -3,6 +3,7 @@
  * The Python face of a transport.
  */
 #include "binding/arguments.h"
+#include "binding/group.h"
 #include "binding/guard.h"
 #include "binding/popen_view.h"
 #include "posix/fd.h"
@@ -159,6 +160,7 @@ static int transport_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->protocol);
     Py_VISIT(self->context);
     Py_VISIT(self->popen);
+    Py_VISIT(self->linger_timer);
     Py_VISIT(self->dict);
     if (self->launch != NULL) {
         Py_VISIT(self->launch->program);
@@ -183,6 +185,7 @@ static int transport_clear(PyObject *op)
     Py_CLEAR(self->protocol);
     Py_CLEAR(self->context);
     Py_CLEAR(self->popen);
+    Py_CLEAR(self->linger_timer);
     Py_CLEAR(self->dict);
     if (self->launch != NULL && self->phase != TRANSPORT_STARTING) {
         struct launch *launch = self->launch;
@@ -202,6 +205,7 @@ static void transport_dealloc(PyObject *op)
         PyObject_ClearWeakRefs(op);
     transport_clear(op);
     launch_free(self->launch);
+    group_let_go(self);
     fp_fd_close(&self->child.fd);
     PyMem_Free(self->usage);
     Py_CLEAR(self->hub);

@@ -7,6 +7,7 @@ in all of its modules, and warns where the package is imported before pytest sta
 
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 
+from . import _stop  # gives Process its methods that are written in Python  # noqa: F401
 from ._core import (
     Process,
     StreamReader,
@@ -18,6 +19,7 @@ from ._core import (
     subprocess_shell,
 )
 from ._install import install, installed, uninstall
+from ._run import CompletedProcess, TimeoutExpired, run, run_shell
 
 __version__ = "0.1.0"
 
@@ -25,14 +27,18 @@ __all__ = (
     "DEVNULL",
     "PIPE",
     "STDOUT",
+    "CompletedProcess",
     "Process",
     "StreamReader",
     "StreamWriter",
     "SubprocessTransport",
+    "TimeoutExpired",
     "create_subprocess_exec",
     "create_subprocess_shell",
     "install",
     "installed",
+    "run",
+    "run_shell",
     "subprocess_exec",
     "subprocess_shell",
     "uninstall",

@@ -7,18 +7,20 @@
 #include "binding/arguments.h"
 #include "binding/awaitable.h"
 #include "binding/future.h"
+#include "binding/linger.h"
 #include "binding/process.h"
 
 #include <string.h>
 
 /* AwaitableObject.argument: a tuple of the input and of the streams as they were at the call, for
  * they may be set to None meanwhile. */
-enum { INPUT, STDIN, STDOUT, STDERR };
+enum { INPUT, STDIN, STDOUT, STDERR, LINGER };
 
 /* AwaitableObject.number */
 enum {
     INPUT_WRITTEN = 1,
     INPUT_DONE = 2,
+    LINGER_SET = 8,
     TURN_GIVEN = 4, /* to a reader that may have been cancelled, and has not noticed yet */
 };
 
@@ -120,6 +122,10 @@ static enum step communicate_step(AwaitableObject *self, PyObject **result)
 {
     ProcessObject *process = (ProcessObject *)self->owner;
     struct missing missing = {.exit = !transport_has_ended(process->transport)};
+    if (part(self, LINGER) != NULL && !(self->number & LINGER_SET)) {
+        self->number |= LINGER_SET;
+        linger_set(process->transport, PyFloat_AS_DOUBLE(part(self, LINGER)));
+    }
     if (feed_input(self, &missing) < 0 || look_at_outputs(self, &missing) < 0)
         return STEP_FAILED;
     if (!(self->number & TURN_GIVEN) && somebody_reads(self)) {
@@ -148,6 +154,8 @@ static void communicate_forget(AwaitableObject *self)
             waiters_discard(input_pipe(self)->drain_waiters, self->future);
         waiters_discard(((ProcessObject *)self->owner)->transport->exit_waiters, self->future);
     }
+    if ((self->number & LINGER_SET) && self->phase == AWAITABLE_FINISHED)
+        linger_set(((ProcessObject *)self->owner)->transport, -1);
     for (int which = 0; which < 2; which++)
         if (output(self, which) != NULL)
             reader_forget(output(self, which), self->future, self->phase == AWAITABLE_FINISHED);
@@ -165,19 +173,53 @@ static const struct awaitable_ops communicate_ops = {
     .guard = communicate_guard,
 };
 
+/* Where the keyword is among the names, or -1. */
+static Py_ssize_t find_linger(PyObject *names)
+{
+    for (Py_ssize_t i = names != NULL ? PyTuple_GET_SIZE(names) - 1 : -1; i >= 0; i--)
+        if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, i), "linger") == 0)
+            return i;
+    return -1;
+}
+
+/* The input: borrowed, or NULL, with an exception if that is not because none was given. */
+static PyObject *read_arguments(PyObject *const *args, Py_ssize_t nargs, PyObject *names,
+                                double *linger)
+{
+    Py_ssize_t at = find_linger(names);
+    *linger = -1;
+    if (at < 0)
+        return arguments_one("communicate", "input", false, args, nargs, names);
+    if (linger_read(args[nargs + at], linger) < 0)
+        return NULL;
+    if (PyTuple_GET_SIZE(names) == 1)
+        return arguments_one("communicate", "input", false, args, nargs, NULL);
+    /* The other one, unless there are too many. */
+    PyObject *name = PyTuple_GET_ITEM(names, 1 - at % 2);
+    if (nargs > 0 || PyTuple_GET_SIZE(names) > 2 ||
+        PyUnicode_CompareWithASCIIString(name, "input") != 0) {
+        PyErr_SetString(PyExc_TypeError, "communicate() takes input and linger");
+        return NULL;
+    }
+    return args[1 - at];
+}
+
 PyObject *process_communicate(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                               PyObject *names)
 {
-    PyObject *input = arguments_one("communicate", "input", false, args, nargs, names);
+    ProcessObject *process = (ProcessObject *)self;
+    double linger;
+    PyObject *input = read_arguments(args, nargs, names, &linger);
     if (input == NULL && PyErr_Occurred())
         return NULL;
-    ProcessObject *process = (ProcessObject *)self;
-    PyObject *parts = PyTuple_Pack(4, input != NULL ? input : Py_None, process->stdin_writer,
-                                   process->stdout_reader, process->stderr_reader);
-    if (parts == NULL)
-        return NULL;
-    PyObject *awaitable =
-        awaitable_new(process->transport->hub->state, &communicate_ops, self, parts, 0);
-    Py_DECREF(parts);
+    PyObject *seconds = linger >= 0 ? PyFloat_FromDouble(linger) : Py_NewRef(Py_None);
+    PyObject *parts = NULL, *awaitable = NULL;
+    if (seconds != NULL)
+        parts = PyTuple_Pack(5, input != NULL ? input : Py_None, process->stdin_writer,
+                             process->stdout_reader, process->stderr_reader, seconds);
+    if (parts != NULL)
+        awaitable = awaitable_new(process->transport->hub->state, &communicate_ops, self, parts, 0);
+    Py_XDECREF(seconds);
+    Py_XDECREF(parts);
     return awaitable;
 }

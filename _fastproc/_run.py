@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: MIT
+"""run() and run_shell(): one command, its whole answer, and nothing left behind."""
+
+import asyncio
+import codecs
+import contextlib
+import io
+import locale
+import subprocess
+import sys
+from signal import SIGTERM
+from subprocess import DEVNULL, PIPE
+from time import monotonic
+
+from ._core import create_subprocess_exec, create_subprocess_shell
+from ._stop import climb, kill_now
+
+CHUNK = 64 * 1024  # bytes: what a pipe holds
+
+
+class TimeoutExpired(subprocess.TimeoutExpired, TimeoutError):
+    """A command took longer than allowed, and was ended: it and its process group.
+
+    Has .cmd, .timeout (seconds) and what was read until then, .output (also .stdout) and .stderr:
+    bytes, or str in text mode, None for what was not captured.
+    """
+
+    def __init__(self, cmd, timeout, output=None, stderr=None):
+        super().__init__(cmd, timeout, output, stderr)
+        self.args = (cmd, timeout)  # for the repr: OSError leaves it empty
+
+    def __reduce__(self):
+        return type(self), (self.cmd, self.timeout, self.output, self.stderr)
+
+
+class CompletedProcess(subprocess.CompletedProcess):
+    """What run() returns: a subprocess.CompletedProcess that knows more.
+
+    args, returncode, stdout and stderr are those of subprocess.CompletedProcess, and so is
+    check_returncode().
+
+    resource_usage: resource.struct_rusage of the child, None if somebody else has reaped it.
+    duration: seconds from the call to the result, float.
+    stdout_bytes, stderr_bytes: how many bytes came, int; more than were kept under max_output.
+    lingering: bool, whether another process still held a pipe when reading was ended.
+    """
+
+    def __repr__(self):
+        return (
+            f"{type(self).__name__}(args={self.args!r}, returncode={self.returncode!r}, "
+            f"duration={self.duration:.3f}, stdout_bytes={self.stdout_bytes}, "
+            f"stderr_bytes={self.stderr_bytes}, lingering={self.lingering})"
+        )
+
+
+async def run(
+    program,
+    *args,
+    input=None,
+    stdin=DEVNULL,
+    stdout=PIPE,
+    stderr=PIPE,
+    timeout=None,
+    grace=2.0,
+    linger=0.5,
+    kill_orphans=False,
+    max_output=None,
+    keep="tail",
+    tee=None,
+    check=False,
+    text=None,
+    encoding=None,
+    errors=None,
+    **popen_keywords,
+):
+    """Run a program to its end and return what it has written.
+
+    The child leads a new session, unless start_new_session or process_group say otherwise.  If
+    anything is raised, the child and its whole process group have been ended before: SIGTERM, up to
+    `grace` seconds, SIGKILL.  Cancelled once more meanwhile, it kills at once.  Processes that have
+    left the group (setsid(), daemons) are not reached.
+
+    program, args: str, bytes or path-like.
+    input: bytes-like, or str in text mode; what the child reads from its stdin.
+    stdin, stdout, stderr: as of subprocess.Popen.
+    timeout: seconds for all of it, int or float; None is no limit.
+    grace: seconds from SIGTERM to SIGKILL; 0 kills at once.
+    linger: seconds for which outputs are read on after the child has exited, if another process
+        still holds their pipes; None is as long as that takes.
+    kill_orphans: end the process group when the child has exited; then nothing lingers.
+    max_output: how many bytes are kept of each output, int; the rest is read and dropped.
+    keep: "tail" or "head", which of them.
+    tee: True to copy the outputs to sys.stdout and sys.stderr as they come, or a function that is
+        called with (1 or 2, bytes).
+    check: raise CalledProcessError if the returncode is not 0.
+    text, encoding, errors: give str, as subprocess.run(), with universal newlines.
+    popen_keywords: the other keywords of create_subprocess_exec().
+
+    Returns a CompletedProcess.  Raises TimeoutExpired, which is a TimeoutError as well,
+    subprocess.CalledProcessError, and OSError if the program cannot be started.  Not in asyncio.
+    """
+    job = Job(
+        [program, *args], input, timeout, grace, linger, kill_orphans, check, text, encoding, errors
+    )
+    if max_output is not None or tee:
+        job.keep_some(max_output, keep, tee)
+    job.add_stdio(stdin, stdout, stderr, popen_keywords)
+    return await job.run(create_subprocess_exec, (program, *args), popen_keywords)
+
+
+async def run_shell(
+    cmd,
+    *,
+    input=None,
+    stdin=DEVNULL,
+    stdout=PIPE,
+    stderr=PIPE,
+    timeout=None,
+    grace=2.0,
+    linger=0.5,
+    kill_orphans=False,
+    max_output=None,
+    keep="tail",
+    tee=None,
+    check=False,
+    text=None,
+    encoding=None,
+    errors=None,
+    **popen_keywords,
+):
+    """Run a command in /bin/sh to its end and return what it has written.
+
+    cmd: str or bytes.  Everything else is that of run().  Not in asyncio.
+    """
+    job = Job(cmd, input, timeout, grace, linger, kill_orphans, check, text, encoding, errors)
+    if max_output is not None or tee:
+        job.keep_some(max_output, keep, tee)
+    job.add_stdio(stdin, stdout, stderr, popen_keywords)
+    return await job.run(create_subprocess_shell, (cmd,), popen_keywords)
+
+
+class Job:
+    """One call of run() or run_shell()."""
+
+    def __init__(
+        self, cmd, input, timeout, grace, linger, kill_orphans, check, text, encoding, errors
+    ):
+        if grace < 0:
+            raise ValueError("grace must not be negative")
+        self.began = monotonic()
+        self.cmd = cmd
+        self.timeout = timeout
+        self.grace = grace
+        self.linger = 0 if kill_orphans else linger
+        self.kill_orphans = kill_orphans
+        self.check = check
+        self.codec = None
+        if text or encoding or errors:
+            self.codec = Codec(encoding, errors)
+            if input is not None:
+                input = self.codec.encode(input)
+        elif isinstance(input, str):
+            raise TypeError("input must be bytes-like, not str, unless in text mode")
+        self.input = input
+        self.process = None
+        self.kept = None
+
+    def keep_some(self, max_output, keep, tee):
+        if keep not in ("head", "tail"):
+            raise ValueError('keep must be "head" or "tail"')
+        if max_output is not None and max_output < 0:
+            raise ValueError("max_output must not be negative")
+        self.kept = [None, Kept(max_output, keep), Kept(max_output, keep)]
+        self.tee = copy_to_our_own if tee is True else tee
+
+    def add_stdio(self, stdin, stdout, stderr, popen_keywords):
+        """To the keywords; and the session."""
+        if self.input is not None:
+            if stdin not in (DEVNULL, PIPE):
+                raise ValueError("stdin and input arguments may not both be used.")
+            stdin = PIPE
+        popen_keywords.update(stdin=stdin, stdout=stdout, stderr=stderr)
+        if "start_new_session" not in popen_keywords and "process_group" not in popen_keywords:
+            popen_keywords["start_new_session"] = True
+
+    async def run(self, create, args, popen_keywords):
+        limit = None
+        try:
+            if self.timeout is None:
+                await self.start_and_read(create, args, popen_keywords)
+            else:
+                limit = asyncio.timeout(self.timeout)
+                async with limit:
+                    await self.start_and_read(create, args, popen_keywords)
+            process = self.process
+            if self.kill_orphans or (self.check and process.returncode):
+                await climb(process, SIGTERM, self.grace)
+            result = self.result()
+            process._hold_group(False)
+            result.resource_usage = process.resource_usage
+            result.duration = monotonic() - self.began
+            return result
+        except GeneratorExit:  # nothing can be waited for
+            if self.process is not None:
+                kill_now(self.process)
+                self.process.close()
+            raise
+        except BaseException as error:
+            trouble = await self.end()
+            if isinstance(error, TimeoutError) and limit is not None and limit.expired():
+                expired = TimeoutExpired(self.cmd, self.timeout, *await self.rest())
+                note(expired, trouble)
+                raise expired from None
+            note(error, trouble)
+            raise
+
+    async def start_and_read(self, create, args, popen_keywords):
+        self.process = process = await create(*args, **popen_keywords)
+        process._hold_group(True)
+        if self.kept is None:
+            self.outputs = await process.communicate(self.input, linger=self.linger)
+        else:
+            await self.read_some()
+
+    async def read_some(self):
+        """As communicate(), with a look at each piece, of which not all are kept."""
+        process, kept, tee = self.process, self.kept, self.tee
+        process._set_linger(self.linger)
+        if process.stdin is not None:
+            if self.input is not None:
+                process.stdin.write(self.input)
+            process.stdin.close()
+        while (piece := await process._next_output(CHUNK)) is not None:
+            stream, data = piece
+            kept[stream].add(data)
+            if tee:
+                tee(stream, data)
+        await process.wait()
+        process._set_linger(None)
+        self.outputs = self.all_kept()
+
+    def all_kept(self):
+        streams = (self.process.stdout, self.process.stderr)
+        return [
+            None if stream is None else bytes(kept.data)
+            for stream, kept in zip(streams, self.kept[1:])
+        ]
+
+    def result(self):
+        process, outputs = self.process, self.outputs
+        sizes = [
+            kept.count if kept is not None else len(output or b"")
+            for kept, output in zip(self.kept[1:] if self.kept else (None, None), outputs)
+        ]
+        if self.codec is not None:
+            outputs = self.decoded(outputs, sizes)
+        returncode = process.returncode
+        if self.check and returncode:
+            raise subprocess.CalledProcessError(returncode, self.cmd, *outputs)
+        result = CompletedProcess(self.cmd, returncode, *outputs)
+        result.stdout_bytes, result.stderr_bytes = sizes
+        result.lingering = process._lingered
+        return result
+
+    def decoded(self, outputs, sizes):
+        return [
+            output
+            if output is None
+            else self.codec.decode(output, size > len(output) and self.kept[1].keep)
+            for output, size in zip(outputs, sizes)
+        ]
+
+    async def end(self):
+        """Nothing of the child is left after this; else the exception that says why."""
+        process = self.process
+        if process is None:  # whose create function has seen to that
+            return None
+        try:
+            await climb(process, SIGTERM, self.grace)
+        except (PermissionError, TimeoutError) as trouble:
+            return trouble
+        finally:
+            process.close()
+
+    async def rest(self):
+        """What was read until now, of pipes that are closed; [None, None] if there was no child."""
+        process = self.process
+        if process is None:
+            return [None, None]
+        if self.kept is None:
+            self.keep_some(None, "tail", None)
+        while (piece := await process._next_output(CHUNK)) is not None:
+            stream, data = piece
+            self.kept[stream].add(data)
+        outputs = self.all_kept()
+        if self.codec is not None:
+            self.codec.errors = "replace"  # they may end anywhere
+            outputs = [output and self.codec.decode(output, False) for output in outputs]
+        return outputs
+
+
+def note(error, trouble):
+    if trouble is not None:
+        error.add_note(f"The child could not be ended: {trouble}")
+
+
+class Kept:
+    """The first or last bytes of a stream, and how many there were."""
+
+    def __init__(self, most, keep):
+        self.most = most
+        self.keep = keep
+        self.data = bytearray()
+        self.count = 0
+
+    def add(self, data):
+        self.count += len(data)
+        if self.most is None:
+            self.data += data
+        elif self.keep == "head":
+            if len(self.data) < self.most:
+                self.data += data[: self.most - len(self.data)]
+        else:
+            self.data += data
+            if len(self.data) > self.most:
+                del self.data[: len(self.data) - self.most]
+
+
+class Codec:
+    """What text mode makes of bytes, as subprocess.run() does."""
+
+    LONGEST = 4  # bytes of a character
+
+    def __init__(self, encoding, errors):
+        self.encoding = encoding or io.text_encoding(None)
+        if self.encoding == "locale":
+            self.encoding = locale.getencoding()
+        codecs.lookup(self.encoding)
+        self.errors = errors or "strict"
+
+    def encode(self, text):
+        if not isinstance(text, str):
+            raise TypeError(f"input must be str in text mode, not {type(text).__name__}")
+        return text.encode(self.encoding, self.errors)
+
+    def decode(self, data, cut):
+        """cut: "tail" if what was before is missing, "head" if what came after."""
+        if cut == "head":
+            text = codecs.getincrementaldecoder(self.encoding)(self.errors).decode(data)
+        else:
+            text = self.decode_from(data, self.LONGEST if cut else 1)
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+    def decode_from(self, data, tries):
+        """Without the rest of a character that was cut."""
+        for start in range(tries):
+            with contextlib.suppress(UnicodeDecodeError):
+                return data[start:].decode(self.encoding, self.errors)
+        return data.decode(self.encoding, self.errors)
+
+
+def copy_to_our_own(stream, data):
+    file = sys.stdout if stream == 1 else sys.stderr
+    buffer = getattr(file, "buffer", None)
+    if buffer is None:
+        file.write(data.decode(errors="replace"))
+    else:
+        file.flush()
+        buffer.write(data)
+    file.flush()

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""The end of a child and of its process group: Process.stop(), `async with process`.
+
+A signal, a time of grace, SIGKILL for what is left.  No kernel reports that a group has become
+empty, so that is looked for again and again, at first after fractions of a millisecond.
+"""
+
+import asyncio
+import contextlib
+import os
+from signal import SIGCONT, SIGKILL, SIGTERM
+from time import monotonic
+
+from ._core import Process
+
+FIRST_PAUSE = 0.0005  # seconds between two looks at the group; each is twice the one before
+LONGEST_PAUSE = 0.1
+WORTH_A_SEARCH = (
+    0.01  # from this pause on zombies are told from the living, which takes milliseconds
+)
+PATIENCE = 5.0  # seconds for what was killed to be gone; some processes are stuck in the kernel
+MOMENT = 0.1  # seconds for a child that has closed its outputs to exit by itself
+
+
+def send(process, signum):
+    """To the group that the child leads, else to the child; nothing if nobody is left."""
+    with contextlib.suppress(ProcessLookupError):
+        try:
+            process.signal_group(signum)
+        except ValueError:  # it leads none
+            process.send_signal(signum)
+
+
+def kill_now(process):
+    """For those who cannot wait: the loop, or its end, takes the zombie."""
+    with contextlib.suppress(PermissionError):
+        send(process, SIGKILL)
+
+
+def is_running(process, search):
+    """Whether anything of the child's group runs, or the child; zombies count unless searched for."""
+    if process.returncode is None:
+        return True
+    try:
+        process.signal_group(0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:  # nobody is left but processes that have become somebody else's
+        return True
+    return not search or has_living_member(process.pid)
+
+
+def has_living_member(group):
+    """Whether a process of the group is no zombie.
+
+    Zombies are members, too, and those whose parent is a container's first process, which often
+    reaps nobody, stay.
+    """
+    try:
+        names = [name for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return True
+    if not names:
+        return True
+    for name in names:
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+            state, _, its_group = file.read().rpartition(b")")[2].split()[:3]
+            if int(its_group) == group and state not in b"ZX":
+                return True
+    return False
+
+
+class Ladder:
+    """The way from the first signal to the end, for all who wait for the same child."""
+
+    def __init__(self, process, signum, grace):
+        self.process = process
+        self.deadline = monotonic() + grace
+        self.killed = False
+        self.climbers = 0
+        self.refusal = None  # the PermissionError of a child that may not be signalled
+        if grace > 0:
+            self.send(signum)
+            self.send(SIGCONT)  # one that is stopped notices no signal before
+        else:
+            self.kill()
+
+    def send(self, signum):
+        try:
+            send(self.process, signum)
+        except PermissionError as error:
+            self.refusal = error
+
+    def kill(self):
+        if not self.killed:
+            self.killed = True
+            self.deadline = monotonic() + PATIENCE
+            self.send(SIGKILL)
+
+    def hasten(self, grace):
+        if not self.killed:
+            self.deadline = min(self.deadline, monotonic() + grace)
+
+    async def climb(self):
+        """Return when nothing is left.  An exception is raised then, too: who is cancelled kills."""
+        cancelled = None
+        pause = FIRST_PAUSE
+        self.process._hold_group(True)
+        self.climbers += 1
+        try:
+            while is_running(self.process, search=pause >= WORTH_A_SEARCH):
+                left = self.deadline - monotonic()
+                if left <= 0:
+                    if self.killed:
+                        break
+                    self.kill()
+                    pause = FIRST_PAUSE
+                    continue
+                try:
+                    await asyncio.sleep(min(pause, left))
+                except asyncio.CancelledError as error:
+                    if self.climbers > 1:  # the others see to the end
+                        raise
+                    self.kill()
+                    cancelled = error
+                    pause = FIRST_PAUSE
+                pause = min(2 * pause, LONGEST_PAUSE)
+        except BaseException:
+            if self.climbers == 1:
+                kill_now(self.process)
+            raise
+        finally:
+            self.climbers -= 1
+            if self.climbers == 0:
+                self.process._hold_group(False)
+        if cancelled is not None:
+            raise cancelled
+        if self.process.returncode is None:
+            raise self.refusal or TimeoutError(f"{self.process!r} does not end after SIGKILL")
+
+
+async def climb(process, signum, grace):
+    """Ends the child and its group, together with whoever is at it already."""
+    ladder = getattr(process, "_ladder", None)
+    if ladder is not None and ladder.climbers > 0:
+        ladder.hasten(grace)
+    else:
+        ladder = process._ladder = Ladder(process, signum, grace)
+    await ladder.climb()
+
+
+async def stop(self, signal=SIGTERM, *, grace=5.0):
+    """End the child, and the process group if it leads one, and wait for that.
+
+    Sends the signal, followed by SIGCONT for those that are stopped, waits until nothing of the
+    group runs any more, and kills what is left after the time of grace.  Calls that overlap share
+    one way down; the shortest grace counts.  Cancelled, a call kills at once and is over when that
+    has had its effect, unless others wait as well.  A process that has left the group, by setsid()
+    say, is not reached.
+
+    signal: int, what is sent first.
+    grace: seconds, int or float; 0 kills at once.
+
+    Returns the returncode: int, at once if the child has exited before.  Raises PermissionError for
+    a child that may not be signalled, TimeoutError for one that outlives SIGKILL by 5 seconds, and
+    ValueError for a negative grace.  Not in asyncio.
+    """
+    if grace < 0:
+        raise ValueError("grace must not be negative")
+    ladder = getattr(self, "_ladder", None)
+    if self.returncode is None or (ladder is not None and ladder.climbers > 0):
+        await climb(self, signal, grace)
+    return self.returncode
+
+
+async def aenter(self):
+    """Return the process."""
+    return self
+
+
+async def aexit(self, exc_type, exc_value, traceback):
+    """Call stop() if the child still runs, then close().
+
+    One whose outputs have ended is given 0.1 seconds to exit by itself.
+    """
+    if exc_type is GeneratorExit:  # nothing can be waited for
+        kill_now(self)
+        self.close()
+        return
+    try:
+        if exc_type is None and outputs_have_ended(self):
+            await exit_within(self, MOMENT)
+        await self.stop()
+    except GeneratorExit:
+        kill_now(self)
+        raise
+    finally:
+        self.close()
+
+
+def outputs_have_ended(process):
+    outputs = [stream for stream in (process.stdout, process.stderr) if stream is not None]
+    return bool(outputs) and all(stream.at_eof() for stream in outputs)
+
+
+async def exit_within(process, seconds):
+    deadline = monotonic() + seconds
+    pause = FIRST_PAUSE
+    try:
+        while process.returncode is None and monotonic() < deadline:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE / 10)
+    except asyncio.CancelledError:
+        await process.stop(grace=0)
+        raise
+
+
+def become_methods():
+    for name, function in {"stop": stop, "__aenter__": aenter, "__aexit__": aexit}.items():
+        function.__name__ = name
+        function.__qualname__ = f"Process.{name}"
+        setattr(Process, name, function)
+
+
+become_methods()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import asyncio
+import subprocess
 from asyncio.subprocess import DEVNULL as DEVNULL
 from asyncio.subprocess import PIPE as PIPE
 from asyncio.subprocess import STDOUT as STDOUT
@@ -7,11 +8,11 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager
 from os import PathLike
 from resource import struct_rusage
-from types import ModuleType
-from typing import Any, Self, TypeAlias, TypeVar, final
+from types import ModuleType, TracebackType
+from typing import Any, Generic, Literal, Self, TypeAlias, TypedDict, TypeVar, final, overload
 
 from _typeshed import FileDescriptorLike
-from typing_extensions import Buffer, disjoint_base
+from typing_extensions import Buffer, Unpack, disjoint_base
 
 _Name: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes]
 _File: TypeAlias = FileDescriptorLike | None
@@ -24,14 +25,18 @@ __all__ = (
     "DEVNULL",
     "PIPE",
     "STDOUT",
+    "CompletedProcess",
     "Process",
     "StreamReader",
     "StreamWriter",
     "SubprocessTransport",
+    "TimeoutExpired",
     "create_subprocess_exec",
     "create_subprocess_shell",
     "install",
     "installed",
+    "run",
+    "run_shell",
     "subprocess_exec",
     "subprocess_shell",
     "uninstall",
@@ -101,11 +106,21 @@ class Process(asyncio.subprocess.Process):
     async def wait(self) -> int: ...
     # None for what is not piped.
     async def communicate(  # type: ignore[override]
-        self, input: Buffer | None = None
+        self, input: Buffer | None = None, *, linger: float | None = None
     ) -> tuple[bytes | None, bytes | None]: ...
     def send_signal(self, signal: int) -> None: ...
     def terminate(self) -> None: ...
     def kill(self) -> None: ...
+    def signal_group(self, signal: int) -> None: ...
+    async def stop(self, signal: int = ..., *, grace: float = 5.0) -> int: ...
+    def close(self) -> None: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
 
 async def create_subprocess_exec(
     program: _Name,
@@ -198,3 +213,516 @@ def subprocess_shell(
 def install() -> None: ...
 def uninstall() -> None: ...
 def installed() -> AbstractContextManager[None]: ...
+
+# What is None for certain, str or bytes for certain, or not known: as a checker can tell from the call.
+_Out = TypeVar("_Out")
+_Err = TypeVar("_Err")
+
+class CompletedProcess(subprocess.CompletedProcess[Any], Generic[_Out, _Err]):
+    stdout: _Out
+    stderr: _Err
+    resource_usage: struct_rusage | None
+    duration: float
+    stdout_bytes: int
+    stderr_bytes: int
+    lingering: bool
+
+class TimeoutExpired(subprocess.TimeoutExpired, TimeoutError): ...
+
+class _Options(TypedDict, total=False):
+    limit: int
+    preexec_fn: Callable[[], Any] | None
+    close_fds: bool
+    pass_fds: Collection[int]
+    cwd: _Name | None
+    env: _Env | None
+    executable: _Name | None
+    restore_signals: bool
+    start_new_session: bool
+    process_group: int | None
+    user: str | int | None
+    group: str | int | None
+    extra_groups: Iterable[str | int] | None
+    umask: int
+    pipesize: int
+
+@overload
+async def run(
+    program: _Name,
+    *args: _Name,
+    input: Buffer | None = None,
+    stdin: _File = -3,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[False] | None = None,
+    encoding: None = None,
+    errors: None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[bytes, bytes]: ...
+@overload
+async def run(
+    program: _Name,
+    *args: _Name,
+    input: Buffer | None = None,
+    stdin: _File = -3,
+    stderr: _File,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[False] | None = None,
+    encoding: None = None,
+    errors: None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[bytes, bytes | None]: ...
+@overload
+async def run(
+    program: _Name,
+    *args: _Name,
+    input: Buffer | None = None,
+    stdin: _File = -3,
+    stdout: _File,
+    stderr: _File = -1,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[False] | None = None,
+    encoding: None = None,
+    errors: None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[bytes | None, bytes | None]: ...
+@overload
+async def run(
+    program: _Name,
+    *args: _Name,
+    input: str | None = None,
+    stdin: _File = -3,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True],
+    encoding: str | None = None,
+    errors: str | None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str, str]: ...
+@overload
+async def run(
+    program: _Name,
+    *args: _Name,
+    input: str | None = None,
+    stdin: _File = -3,
+    stderr: _File,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True],
+    encoding: str | None = None,
+    errors: str | None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str, str | None]: ...
+@overload
+async def run(
+    program: _Name,
+    *args: _Name,
+    input: str | None = None,
+    stdin: _File = -3,
+    stdout: _File,
+    stderr: _File = -1,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True],
+    encoding: str | None = None,
+    errors: str | None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str | None, str | None]: ...
+@overload
+async def run(
+    program: _Name,
+    *args: _Name,
+    input: str | None = None,
+    stdin: _File = -3,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True] | None = None,
+    encoding: str,
+    errors: str | None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str, str]: ...
+@overload
+async def run(
+    program: _Name,
+    *args: _Name,
+    input: str | None = None,
+    stdin: _File = -3,
+    stderr: _File,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True] | None = None,
+    encoding: str,
+    errors: str | None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str, str | None]: ...
+@overload
+async def run(
+    program: _Name,
+    *args: _Name,
+    input: str | None = None,
+    stdin: _File = -3,
+    stdout: _File,
+    stderr: _File = -1,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True] | None = None,
+    encoding: str,
+    errors: str | None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str | None, str | None]: ...
+@overload
+async def run(
+    program: _Name,
+    *args: _Name,
+    input: str | None = None,
+    stdin: _File = -3,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True] | None = None,
+    encoding: None = None,
+    errors: str,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str, str]: ...
+@overload
+async def run(
+    program: _Name,
+    *args: _Name,
+    input: str | None = None,
+    stdin: _File = -3,
+    stderr: _File,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True] | None = None,
+    encoding: None = None,
+    errors: str,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str, str | None]: ...
+@overload
+async def run(
+    program: _Name,
+    *args: _Name,
+    input: str | None = None,
+    stdin: _File = -3,
+    stdout: _File,
+    stderr: _File = -1,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True] | None = None,
+    encoding: None = None,
+    errors: str,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str | None, str | None]: ...
+@overload
+async def run_shell(
+    cmd: str | bytes,
+    *,
+    input: Buffer | None = None,
+    stdin: _File = -3,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[False] | None = None,
+    encoding: None = None,
+    errors: None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[bytes, bytes]: ...
+@overload
+async def run_shell(
+    cmd: str | bytes,
+    *,
+    input: Buffer | None = None,
+    stdin: _File = -3,
+    stderr: _File,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[False] | None = None,
+    encoding: None = None,
+    errors: None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[bytes, bytes | None]: ...
+@overload
+async def run_shell(
+    cmd: str | bytes,
+    *,
+    input: Buffer | None = None,
+    stdin: _File = -3,
+    stdout: _File,
+    stderr: _File = -1,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[False] | None = None,
+    encoding: None = None,
+    errors: None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[bytes | None, bytes | None]: ...
+@overload
+async def run_shell(
+    cmd: str | bytes,
+    *,
+    input: str | None = None,
+    stdin: _File = -3,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True],
+    encoding: str | None = None,
+    errors: str | None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str, str]: ...
+@overload
+async def run_shell(
+    cmd: str | bytes,
+    *,
+    input: str | None = None,
+    stdin: _File = -3,
+    stderr: _File,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True],
+    encoding: str | None = None,
+    errors: str | None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str, str | None]: ...
+@overload
+async def run_shell(
+    cmd: str | bytes,
+    *,
+    input: str | None = None,
+    stdin: _File = -3,
+    stdout: _File,
+    stderr: _File = -1,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True],
+    encoding: str | None = None,
+    errors: str | None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str | None, str | None]: ...
+@overload
+async def run_shell(
+    cmd: str | bytes,
+    *,
+    input: str | None = None,
+    stdin: _File = -3,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True] | None = None,
+    encoding: str,
+    errors: str | None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str, str]: ...
+@overload
+async def run_shell(
+    cmd: str | bytes,
+    *,
+    input: str | None = None,
+    stdin: _File = -3,
+    stderr: _File,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True] | None = None,
+    encoding: str,
+    errors: str | None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str, str | None]: ...
+@overload
+async def run_shell(
+    cmd: str | bytes,
+    *,
+    input: str | None = None,
+    stdin: _File = -3,
+    stdout: _File,
+    stderr: _File = -1,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True] | None = None,
+    encoding: str,
+    errors: str | None = None,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str | None, str | None]: ...
+@overload
+async def run_shell(
+    cmd: str | bytes,
+    *,
+    input: str | None = None,
+    stdin: _File = -3,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True] | None = None,
+    encoding: None = None,
+    errors: str,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str, str]: ...
+@overload
+async def run_shell(
+    cmd: str | bytes,
+    *,
+    input: str | None = None,
+    stdin: _File = -3,
+    stderr: _File,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True] | None = None,
+    encoding: None = None,
+    errors: str,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str, str | None]: ...
+@overload
+async def run_shell(
+    cmd: str | bytes,
+    *,
+    input: str | None = None,
+    stdin: _File = -3,
+    stdout: _File,
+    stderr: _File = -1,
+    timeout: float | None = None,
+    grace: float = 2.0,
+    linger: float | None = 0.5,
+    kill_orphans: bool = False,
+    max_output: int | None = None,
+    keep: Literal["head", "tail"] = "tail",
+    tee: Literal[True] | Callable[[int, bytes], object] | None = None,
+    check: bool = False,
+    text: Literal[True] | None = None,
+    encoding: None = None,
+    errors: str,
+    **popen_keywords: Unpack[_Options],
+) -> CompletedProcess[str | None, str | None]: ...

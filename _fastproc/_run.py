@@ -12,7 +12,7 @@ from signal import SIGTERM
 from subprocess import DEVNULL, PIPE
 from time import monotonic
 
-from ._core import create_subprocess_exec, create_subprocess_shell
+from . import _core
 from ._stop import climb, kill_now
 
 CHUNK = 64 * 1024  # bytes: what a pipe holds
@@ -105,7 +105,7 @@ async def run(
     if max_output is not None or tee:
         job.keep_some(max_output, keep, tee)
     job.add_stdio(stdin, stdout, stderr, popen_keywords)
-    return await job.run(create_subprocess_exec, (program, *args), popen_keywords)
+    return await job.run(_core.create_subprocess_exec, (program, *args), popen_keywords)
 
 
 async def run_shell(
@@ -136,7 +136,7 @@ async def run_shell(
     if max_output is not None or tee:
         job.keep_some(max_output, keep, tee)
     job.add_stdio(stdin, stdout, stderr, popen_keywords)
-    return await job.run(create_subprocess_shell, (cmd,), popen_keywords)
+    return await job.run(_core.create_subprocess_shell, (cmd,), popen_keywords)
 
 
 class Job:

@@ -5,13 +5,14 @@ A signal, a time of grace, SIGKILL for what is left.  No kernel reports that a g
 empty, so that is looked for again and again, at first after fractions of a millisecond.
 """
 
-import asyncio
+import asyncio.subprocess
 import contextlib
+import inspect
 import os
 from signal import SIGCONT, SIGKILL, SIGTERM
 from time import monotonic
 
-from ._core import Process
+from . import _core
 
 FIRST_PAUSE = 0.0005  # seconds between two looks at the group; each is twice the one before
 LONGEST_PAUSE = 0.1
@@ -216,10 +217,16 @@ async def exit_within(process, seconds):
 
 
 def become_methods():
+    """And let communicate() show the parameter that asyncio's does not have."""
+    like_asyncio = inspect.signature(asyncio.subprocess.Process.communicate)
+    linger = inspect.Parameter("linger", inspect.Parameter.KEYWORD_ONLY, default=None)
+    _core.Process.communicate.__signature__ = like_asyncio.replace(
+        parameters=[*like_asyncio.parameters.values(), linger]
+    )
     for name, function in {"stop": stop, "__aenter__": aenter, "__aexit__": aexit}.items():
         function.__name__ = name
         function.__qualname__ = f"Process.{name}"
-        setattr(Process, name, function)
+        setattr(_core.Process, name, function)
 
 
 become_methods()

@@ -28,6 +28,8 @@ METHODS = [
     for name, member in vars(getattr(_fastproc, cls)).items()
     if callable(member) and not name.startswith("_")
 ]
+OURS = [(cls, name) for cls, name in METHODS if not hasattr(CLASSES[cls], name)]
+METHODS = [method for method in METHODS if method not in OURS]
 FUNCTIONS = ["create_subprocess_exec", "create_subprocess_shell"]
 
 
@@ -43,7 +45,9 @@ def parameters(function):
 def test_method_has_the_signature_of_asyncios(cls, name):
     ours = getattr(getattr(_fastproc, cls), name)
     theirs = getattr(CLASSES[cls], name)
-    assert parameters(ours) == parameters(theirs)
+    shared = len(parameters(theirs))
+    assert parameters(ours)[:shared] == parameters(theirs)
+    assert all(kind == inspect.Parameter.KEYWORD_ONLY for _, kind, _ in parameters(ours)[shared:])
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -87,9 +91,34 @@ def test_low_level_function_is_that_of_the_loop(name):
     assert f"asyncio.loop.{name}." in getattr(_fastproc, name).__doc__
 
 
-@pytest.mark.parametrize("name", ["install", "installed", "uninstall"])
+@pytest.mark.parametrize("name", ["install", "installed", "run", "run_shell", "uninstall"])
 def test_function_of_our_own_is_documented(name):
     assert len(getattr(_fastproc, name).__doc__) > 80
+
+
+@pytest.mark.parametrize("cls, name", OURS)
+def test_method_of_our_own_is_documented_and_says_so(cls, name):
+    doc = inspect.getdoc(getattr(getattr(_fastproc, cls), name))
+    summary, _, rest = doc.partition("\n\n")
+    assert len(summary.splitlines()) == 1 and summary.endswith(".")
+    assert "Returns " in rest and rest.endswith("Not in asyncio.")
+    assert max(map(len, doc.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", ["run", "run_shell"])
+def test_help_of_run_tells_every_parameter(name):
+    doc = inspect.getdoc(getattr(_fastproc, name))
+    if name == "run_shell":
+        assert "run()" in doc
+        return
+    for parameter in inspect.signature(getattr(_fastproc, name)).parameters:
+        assert re.search(rf"^[\w, ]*\b{parameter}\b[\w, ]*:", doc, re.MULTILINE), parameter
+
+
+def test_run_shell_takes_the_keywords_of_run():
+    runs = inspect.signature(_fastproc.run).parameters
+    shells = inspect.signature(_fastproc.run_shell).parameters
+    assert list(runs.values())[2:] == list(shells.values())[1:]
 
 
 ROOT = Path(__file__).parent.parent

@@ -7,8 +7,9 @@
 typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall;
-    PyObject *function; /* what is called: a method descriptor or a function of the module */
-    PyObject *looks;    /* asyncio's Python function */
+    PyObject *function;  /* what is called: a method descriptor or a function of the module */
+    PyObject *looks;     /* asyncio's Python function */
+    PyObject *signature; /* an inspect.Signature if that is not the one of `looks`, or NULL */
 } CoroutineFunctionObject;
 
 static PyObject *call(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *names)
@@ -26,6 +27,7 @@ static PyObject *coroutine_function_new(struct fp_state *state, PyObject *functi
     self->vectorcall = call;
     self->function = Py_NewRef(function);
     self->looks = Py_NewRef(looks);
+    self->signature = NULL;
     PyObject_GC_Track(self);
     return (PyObject *)self;
 }
@@ -96,6 +98,22 @@ static PyObject *of_looks(PyObject *op, void *name)
     return PyObject_GetAttrString(((CoroutineFunctionObject *)op)->looks, name);
 }
 
+static PyObject *get_signature(PyObject *op, void *name)
+{
+    PyObject *signature = ((CoroutineFunctionObject *)op)->signature;
+    if (signature != NULL)
+        return Py_NewRef(signature);
+    PyErr_SetString(PyExc_AttributeError, name); /* inspect then asks the others */
+    return NULL;
+}
+
+/* Set once, when the package is imported. */
+static int set_signature(PyObject *op, PyObject *value, void *Py_UNUSED(name))
+{
+    Py_XSETREF(((CoroutineFunctionObject *)op)->signature, Py_XNewRef(value));
+    return 0;
+}
+
 static PyObject *coroutine_function_repr(PyObject *op)
 {
     return PyObject_Repr(((CoroutineFunctionObject *)op)->function);
@@ -106,6 +124,7 @@ static int coroutine_function_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(((CoroutineFunctionObject *)op)->function);
     Py_VISIT(((CoroutineFunctionObject *)op)->looks);
+    Py_VISIT(((CoroutineFunctionObject *)op)->signature);
     return 0;
 }
 
@@ -113,6 +132,7 @@ static int coroutine_function_clear(PyObject *op)
 {
     Py_CLEAR(((CoroutineFunctionObject *)op)->function);
     Py_CLEAR(((CoroutineFunctionObject *)op)->looks);
+    Py_CLEAR(((CoroutineFunctionObject *)op)->signature);
     return 0;
 }
 
@@ -139,10 +159,15 @@ static PyMemberDef coroutine_function_members[] = {
     }
 
 static PyGetSetDef coroutine_function_getset[] = {
-    GETTER("__name__", of_function),     GETTER("__qualname__", of_function),
-    GETTER("__doc__", of_function),      GETTER("__code__", of_looks),
-    GETTER("__defaults__", of_looks),    GETTER("__kwdefaults__", of_looks),
-    GETTER("__annotations__", of_looks), {NULL, NULL, NULL, NULL, NULL},
+    GETTER("__name__", of_function),
+    GETTER("__qualname__", of_function),
+    GETTER("__doc__", of_function),
+    GETTER("__code__", of_looks),
+    GETTER("__defaults__", of_looks),
+    GETTER("__kwdefaults__", of_looks),
+    GETTER("__annotations__", of_looks),
+    {"__signature__", get_signature, set_signature, NULL, "__signature__"},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot coroutine_function_slots[] = {

@@ -254,10 +254,12 @@ static PyMethodDef process_methods[] = {
      "-> awaitable of int. Wait for the child to exit, whether or not its pipes are closed, and "
      "return the returncode. asyncio.subprocess.Process.wait."},
     {"communicate", FASTCALL(GUARDED(process_communicate)),
-     "communicate($self, /, input=None)\n--\n\n"
+     "communicate($self, /, input=None, *, linger=None)\n--\n\n"
      "-> awaitable of (bytes | None, bytes | None). Send a bytes-like input, close stdin, read "
      "stdout and stderr to the end, wait for the exit. If it is cancelled, the next call returns "
-     "what was read so far as well. asyncio.subprocess.Process.communicate."},
+     "what was read so far as well. linger: seconds after the exit for which the outputs are read "
+     "on if another process still holds their pipes, which are closed then; None is as long as "
+     "it takes. asyncio.subprocess.Process.communicate."},
     {"send_signal", FASTCALL(GUARDED(process_send_signal)),
      "send_signal($self, /, signal)\n--\n\n"
      "-> None. ProcessLookupError once the child is reaped. "

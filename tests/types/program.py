@@ -121,4 +121,42 @@ async def low_level() -> None:
     _fastproc.uninstall()
 
 
+async def commands(folder: Path) -> str:
+    done = await _fastproc.run("git", b"log", folder, cwd=folder, timeout=1.5, check=True)
+    assert_type(done, _fastproc.CompletedProcess[bytes, bytes])
+    assert_type(done.stdout, bytes)
+    assert_type(done.returncode, int)
+    assert_type(done.duration, float)
+    text = await _fastproc.run_shell("a | b", text=True, input="x", max_output=1 << 16, keep="head")
+    assert_type(text.stdout, str)
+    assert_type((await _fastproc.run("x", encoding="utf-8")).stderr, str)
+    merged = await _fastproc.run("x", errors="replace", stderr=STDOUT, tee=True)
+    assert_type(merged.stdout, str)
+    assert_type(merged.stderr, str | None)
+    shown = await _fastproc.run(
+        "x", stdout=None, tee=lambda stream, data: print(stream + len(data))
+    )
+    assert_type(shown.stdout, bytes | None)
+    assert_type((await _fastproc.run("x", stdout=DEVNULL, stderr=DEVNULL)).stderr, bytes | None)
+    await _fastproc.run("x", input="text")  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
+    await _fastproc.run("x", keep="both")  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
+    try:
+        done.check_returncode()
+    except TimeoutError as error:
+        assert isinstance(error, _fastproc.TimeoutExpired)
+        assert_type(error.timeout, float)
+    return text.stdout
+
+
+async def server() -> None:
+    proc = await _fastproc.create_subprocess_exec("x", stdout=PIPE, start_new_session=True)
+    async with proc as same:
+        assert_type(same, _fastproc.Process)
+        proc.signal_group(1)
+        out, _ = await proc.communicate(linger=0.5)
+        assert_type(out, bytes | None)
+        assert_type(await proc.stop(2, grace=1), int)
+        proc.close()
+
+
 asyncio.run(lines(b"ls"))

@@ -190,13 +190,16 @@ UVLOOP_FINDER = UvloopFinder()
 
 
 def install():
-    """Have unmodified programs use _fastproc, from now on.
+    """Let programs that use asyncio's names use _fastproc, from now on.
 
-    Replaces create_subprocess_exec and create_subprocess_shell in asyncio and asyncio.subprocess,
-    and subprocess_exec and subprocess_shell of asyncio.SelectorEventLoop and of uvloop.Loop (which
-    may be imported later).  Names that a module has imported from asyncio before stay what they
-    are, and so does a loop that has these methods itself.  Installing twice is installing once.
-    May be called from any thread.
+    It replaces create_subprocess_exec and create_subprocess_shell in
+    asyncio and asyncio.subprocess, and subprocess_exec and
+    subprocess_shell of asyncio.SelectorEventLoop and of uvloop.Loop
+    (which may be imported later).
+
+    Names that a module imported from asyncio before stay what they are,
+    and so does a loop class that defines these methods itself.
+    Installing twice is like installing once.  Any thread may call it.
     """
     with lock:
         holders.add(INSTALL)
@@ -205,7 +208,10 @@ def install():
 
 
 def uninstall():
-    """Put back exactly what was there before install() or installed(); no more if not installed."""
+    """Put back exactly what was there before install() or installed().
+
+    Does nothing if nothing is installed.  Any thread may call it.
+    """
     with lock:
         holders.clear()
         settle()
@@ -213,9 +219,10 @@ def uninstall():
 
 @contextlib.contextmanager
 def installed():
-    """`with installed():` does install(), and at the end uninstall() unless it was installed before.
+    """A context manager that installs, and uninstalls at its end.
 
-    May be nested, and used by several threads: the last to leave takes it away.
+    It may be nested, and used by several threads: the last one to leave
+    puts back what was there, unless install() was called as well.
     """
     holder = object()
     with lock:

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+import textwrap
 from datetime import date
 
 TITLES = {
@@ -45,7 +46,7 @@ def rounded(number):
 
 
 def ratio(row, name, other):
-    """How many times less than another, both directions readable: 2.1 is 2.1 times less."""
+    """How many times more the other contender takes; 2.1 means 2.1 times as much."""
     if name not in row or other not in row:
         return ""
     return f"{median(row[other]) / median(row[name]):.2g}"
@@ -97,7 +98,7 @@ def version_of(*command):
 
 
 def surroundings(rounds):
-    """One sentence: when, where, with what."""
+    """When, where and with what it was measured, in lines that fit a page."""
     versions = [f"CPython {platform.python_version()}"]
     for name in ("uvloop", "trio"):
         if module := sys.modules.get(name) or import_or_none(name):
@@ -107,10 +108,11 @@ def surroundings(rounds):
     if go := version_of("go", "version"):
         versions.append(go.replace("go version ", "").split()[0].replace("go", "Go "))
     system = f"{platform.system()} {platform.release().split('-')[0]}, {platform.machine()}"
-    return (
+    text = (
         f"{date.today()}, {system}, {os.cpu_count()} CPUs, {', '.join(versions)}; "
         f"medians of {rounds} rounds, ± the median absolute deviation."
     )
+    return textwrap.fill(text, 120)
 
 
 def import_or_none(name):
@@ -121,7 +123,7 @@ def import_or_none(name):
 
 
 def plot(path, workloads, contenders, values):
-    """Bars of the CPU time against asyncio's, readable on a light and on a dark ground."""
+    """Bars of the CPU time, asyncio's being 1, readable on a light and on a dark background."""
     import matplotlib
 
     matplotlib.use("svg")

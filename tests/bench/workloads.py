@@ -89,7 +89,7 @@ WORKLOADS = (
         (
             Figure("1,000 exits at once: longest stall", "ms", "stall", 1e3, False),
             Figure("1,000 exits at once: the loop's part", "ms", "work", 1e3, False),
-            Figure("1,000 exits at once: until all are told", "ms", "wall", 1e3, False),
+            Figure("1,000 exits at once: all have resumed", "ms", "wall", 1e3, False),
         ),
     ),
     per_mib("capture", 64, "output by communicate()", "1.15 x floor", (*STREAMS, "node")),

@@ -77,7 +77,7 @@ def test_creating_gives_a_coroutine_too(aio):
     aio.run(main)
 
 
-def test_the_functions_are_coroutine_functions_to_whoever_asks(aio):
+def test_inspect_takes_the_functions_for_coroutine_functions(aio):
     asked = [
         (aio, "create_subprocess_exec create_subprocess_shell"),
         (aio.Process, "wait communicate"),

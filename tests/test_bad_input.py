@@ -368,7 +368,7 @@ def test_refusals_in_a_row_leave_nothing(aio, refused):
     assert not refused.marker.exists()
 
 
-# What asyncio would hear of as well
+# What asyncio would see as well
 
 
 @pytest.mark.parametrize("keyword", [1, b"x", (1, 2), None, object()], ids=repr)

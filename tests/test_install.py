@@ -231,7 +231,7 @@ def test_a_create_function_imported_before_is_served_at_the_loop_level():
         run(main)
 
 
-def test_they_are_coroutine_functions_to_whoever_asks():
+def test_inspect_takes_them_for_coroutine_functions():
     with _fastproc.installed():
         for owner, name in PLACES:
             assert inspect.iscoroutinefunction(getattr(owner, name))

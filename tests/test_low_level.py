@@ -1,4 +1,4 @@
-"""subprocess_exec and subprocess_shell: transports, protocols and in which order they are told."""
+"""subprocess_exec and subprocess_shell: transports, protocols and the order of their callbacks."""
 
 import asyncio
 import contextvars
@@ -33,7 +33,7 @@ CALLBACKS = CALLBACKS.split()
 
 
 class Recorder(asyncio.SubprocessProtocol):
-    """Notes what it is told, and does on top of it what a test has it do."""
+    """Notes its callbacks, and does in them what a test asks for."""
 
     def __init__(self, **actions):
         self.actions = actions
@@ -84,7 +84,7 @@ async def start(aio, script, *args, protocol=None, **kwds):
 
 async def stopped_with_a_full_pipe(aio, protocol):
     """A child that reads on when it is continued, and its stdin, to which more was written than it
-    takes. The loop has nothing to hear of."""
+    takes. There is nothing for the loop to see."""
     transport, _ = await start(aio, "exec cat >/dev/null", protocol=protocol)
     await until(lambda: "pipe_connection_lost" in protocol.names())  # by the shell
     transport.send_signal(signal.SIGSTOP)
@@ -116,7 +116,7 @@ def check_order(protocol, pipes=(0, 1, 2)):
         assert of_fd[-1] == "pipe_connection_lost"
 
 
-# What is told, and when
+# Which callbacks come, and when
 
 
 def test_everything_is_told_in_order(aio):
@@ -640,7 +640,7 @@ def test_stale_event_of_a_closed_stdin_reaches_no_child_that_has_just_started(ai
         stdin = dead._transport.get_pipe_transport(0)
         protocol = Recorder(resume_writing=lambda self: stdin.abort())
         transport, into = await stopped_with_a_full_pipe(aio, protocol)
-        # What the hub hears of in its next turn, in this order
+        # What the hub sees in its next turn, in this order
         transport.send_signal(signal.SIGCONT)
         until_blocking(busy_pollers)  # there is room again
         before = children()
@@ -789,7 +789,7 @@ def test_a_pipe_may_be_given_a_protocol_of_its_own(aio):
         await until(lambda: "process_exited" in protocol.names())
         await iterate(5)
         assert protocol.data() == b"" and protocol.data(2) == b"err\n"
-        assert "connection_lost" not in protocol.names()  # it was never told of the end of 1
+        assert "connection_lost" not in protocol.names()  # the end of 1 was never reported
         before.connection_lost(None)
         await end(transport, protocol)
         check_order(protocol)

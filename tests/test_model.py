@@ -46,7 +46,7 @@ def puppets():
 
 
 def depends_on_the_loop(program):
-    """Whether it goes on before the loop has heard of an exit: uvloop then hears of it first, the
+    """Whether it goes on before the loop has seen an exit: uvloop then sees it first, the
     standard library's loop first runs what was to be run."""
     return any(step[0] == "exit" and "quiet" in step for step in program[1])
 
@@ -111,7 +111,7 @@ def test_random_programs_show_what_they_show_on_asyncio(puppets, number_of_progr
 
 @pytest.fixture
 def number_of_programs(request):
-    """A list with one element for each that was run; how many it were is told at the end."""
+    """A list with one element for each that was run; the end of the run says how many."""
     runs = []
     yield runs
     plugins = request.config.pluginmanager

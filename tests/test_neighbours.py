@@ -19,7 +19,7 @@ PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 @pytest.mark.may_warn("use of fork")
 @pytest.mark.parametrize("status", [0, -signal.SIGKILL])
 def test_a_forked_process_that_lives_on_hides_no_exit(aio, status):
-    """It has copies of all descriptors, those by which a child's exit is told among them."""
+    """It has copies of all descriptors, also of those that report a child's exit."""
     aio.uvloop_differs("does not survive a fork")
 
     async def main():

@@ -232,8 +232,8 @@ def test_burst_keeps_the_loop_live(aio, many_descriptors):
 
 @pytest.mark.every_path
 def test_exits_at_once_leave_the_loop_to_others(aio, many_descriptors):
-    """However many children have exited, the loop is told of a bounded number in each iteration."""
-    aio.oracle_differs("may be told of all in one iteration")
+    """However many children have exited, an iteration of the loop handles a bounded number."""
+    aio.oracle_differs("may handle all in one iteration")
     count, bound = 300, 64
 
     async def main():

@@ -1,4 +1,4 @@
-"""What a child is given and what it is not: descriptors, ids, signals; and what is told of it."""
+"""What a child is given and what it is not: descriptors, ids, signals; and what is revealed."""
 
 import asyncio
 import ctypes
@@ -227,7 +227,7 @@ def test_signals_are_those_that_subprocess_gives(aio, dispositions, hook):
     assert all(len(fields) == len(SIGNALS) for fields in found.values())
 
 
-# What is told
+# What is revealed
 
 
 SECRETS = "argv-s3cret", "env-s3cret"
@@ -267,7 +267,7 @@ def test_arguments_and_environment_are_never_told(aio, caplog):
     async def main():
         loop = asyncio.get_running_loop()
         loop.set_debug(True)
-        loop.slow_callback_duration = 0  # every one of them is told
+        loop.slow_callback_duration = 0  # every one of them is logged
         create = aio.create_subprocess_exec(*command, **PIPES, **kwds)
         tell(create)
         proc = await create

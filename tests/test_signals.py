@@ -344,7 +344,7 @@ def recycle(pid):
 @plainest
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root's rights")
 @pytest.mark.parametrize("kind", ["plain", "preexec"])
-def test_signals_never_hit_whoever_has_the_pid_now(aio, kind):
+def test_signals_never_hit_another_process_that_has_the_pid_now(aio, kind):
     """The child has exited, somebody else has reaped it, and its pid is given to another process."""
     aio.oracle_differs("may kill it")
     aio.script(

@@ -566,7 +566,7 @@ def test_stolen_status(aio, caplog):
 
 @UNKNOWN
 def test_stolen_status_of_a_killed_child(aio):
-    aio.oracle_differs("hangs, or signals whoever has the pid now")
+    aio.oracle_differs("hangs, or signals the process that has the pid now")
 
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE)
@@ -747,7 +747,7 @@ def test_loop_in_debug_mode(aio):
 @linux
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
 def test_child_that_cannot_be_killed_when_its_loop_closes(aio):
-    """It runs on, and nobody is told that it has ended."""
+    """It runs on, and its end is reported to nobody."""
     aio.oracle_differs("leaves them all", when=not aio.is_fastproc)
     aio.script(
         """

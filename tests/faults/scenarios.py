@@ -403,7 +403,7 @@ class Protocol(asyncio.SubprocessProtocol):
         loop.set_exception_handler(self.not_told)
 
     def not_told(self, loop, context):
-        """What the loop is told when a callback fails, or cannot be called."""
+        """What the loop's exception handler gets when a callback fails or cannot be called."""
         if not self.ended.done():
             self.ended.set_exception(context["exception"])
 

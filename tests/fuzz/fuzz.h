@@ -23,7 +23,7 @@ struct input {
 };
 
 uint8_t take_byte(struct input *input);
-/* Up to `most`: mostly small, for that is where the corners are. */
+/* Up to `most`: mostly small, because that is where the corner cases are. */
 size_t take_size(struct input *input, size_t most);
 
 /* The bytes of a stream: the one at a position is always the same, and its neighbours differ. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * stream/inflow against counters: what went into the pipe comes out of it, in order, and nothing
- * else; the end and errors are told when they are there.
+ * else; the end and errors are reported when they are there.
  */
 #include "fuzz.h"
 

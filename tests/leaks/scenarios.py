@@ -291,7 +291,7 @@ async def many_wait_and_some_are_cancelled():
 
 @covers("Process.communicate")
 async def communicate_is_cancelled_and_called_again():
-    held, holding = os.pipe()  # lest all is done before the cancellation
+    held, holding = os.pipe()  # so that not everything is done before the cancellation
     cat = ("/bin/cat", "-", f"/dev/fd/{held}")
     proc = await _fastproc.create_subprocess_exec(*cat, **PIPES, pass_fds=[held])
     os.close(held)

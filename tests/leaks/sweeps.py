@@ -87,7 +87,7 @@ async def bad_values(owner, name):
 
 @contextlib.contextmanager
 def swallowed():
-    """Nobody is told of warnings and unraisable errors in here: they are what is asked for."""
+    """Drops warnings and unraisable errors: they are what these scenarios provoke."""
     loop = asyncio.get_running_loop()
     hook, sys.unraisablehook = sys.unraisablehook, lambda args: None
     loop.set_exception_handler(lambda loop, context: None)

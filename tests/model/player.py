@@ -2,7 +2,7 @@
 
 A step is one call, or one order to the child.  After it the loop runs until nothing is left to be
 done, so what is observed does not depend on how many turns somebody takes.  A "quiet" step lets
-the loop have no turn: the next one finds a child that has done something nobody has heard of yet.
+the loop have no turn: the next one finds a child that has done something the loop has not seen yet.
 What would make no sense, or depend on chance, is skipped: that is decided by what both have shown
 so far, so it is decided alike.
 """
@@ -234,7 +234,7 @@ class Player:
         return self.puppet.answer()
 
     async def order(self, *args, quiet=False, **kwds):
-        """What the loop has not heard of yet it shall hear of together with this."""
+        """What the loop has not seen yet it sees together with this."""
         self.puppet.order(*args, **kwds)
         return await self.answer(quiet or self.after_quiet)
 
@@ -266,7 +266,7 @@ class Player:
         coroutine = operation()
         self.started += 1
         name = f"{kind} {self.started}"
-        if self.after_quiet:  # its first step is before the loop hears of anything, on any loop
+        if self.after_quiet:  # its first step is before the loop sees anything, on any loop
             try:
                 coroutine = go_on(coroutine, coroutine.send(None))
             except StopIteration as stop:
@@ -557,7 +557,7 @@ class Player:
     async def do_close_transport(self):
         if self.flooded is not None:
             self.torn.add(self.flooded)
-        await self.settle()  # asyncio takes the status of a child it has not heard of yet
+        await self.settle()  # asyncio takes the status of a child whose exit it has not seen yet
         noted = self.note(self.transport.close)
         if self.alive:
             self.died()
@@ -649,7 +649,7 @@ class Player:
         self.start("wait", lambda: self.proc.wait())
 
     async def do_race_wait(self, code, turns):
-        """The child exits and who waits is cancelled: the next to wait is told all the same."""
+        """The child exits and the waiter is cancelled: the next waiter gets the status all the same."""
         if not self.obeys:
             return "skipped"
         task = asyncio.get_running_loop().create_task(self.proc.wait())

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The child of the model test: does what it is told over a socket, one order at a time, and says
+ * The child of the model test: carries out orders that come over a socket, one at a time, and says
  * when it is done.  So the test knows what has happened, and never has to guess or to sleep.
  *
  *     puppet PATH      connects to the socket of that name
@@ -77,7 +77,7 @@ static size_t write_all(int fd, const void *from, size_t count)
     return done;
 }
 
-/* All of the bytes are here before the first is passed on, so whoever sent them is not held up. */
+/* All of the bytes are here before the first is passed on, so the sender is not held up. */
 static void write_bytes(const struct order *order, struct answer *answer)
 {
     char *bytes = malloc(order->count + 1);

@@ -16,7 +16,7 @@ RECORDED = [
     # What is behind a limit while a reader that waited for more is cancelled.
     (PIPES | {"limit": 8}, [("readexactly", 1, 200), ("say", 1, b"x" * 20), ("cancel", 0)]),
     (PIPES | {"limit": 8}, [("read", 1, -1), ("say", 1, "a line of 5000"), ("cancel", 0)]),
-    # The child is gone, or has written, and the loop has not heard of it.
+    # The child is gone, or has written, and the loop has not seen it.
     (PIPES, [("read", 1, 0), ("exit", 0, "quiet"), ("drain",)]),
     (PIPES, [("readuntil", 1, b"\n"), ("exit", 0, "quiet"), ("readuntil", 1, b"\n")]),
     (PIPES, [("wait",), ("wait",), ("cancel", 0), ("exit", 7, "quiet"), ("kill",)]),

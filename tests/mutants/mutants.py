@@ -358,7 +358,7 @@ mutant(
     "posix/exit.c",
     "    if (child->reaped || child->pid <= 0)",
     "    if (child->pid <= 0)",
-    "a signal goes to whoever has the pid now",
+    "a signal goes to the process that has the pid now",
     "native exit_signal",
     "test_signals.py pid",
 )
@@ -375,7 +375,7 @@ mutant(
     "posix/exit.c",
     "if (err == 0 && (!by_pid || is_there(child)))",
     "if (err == 0 && (by_pid || !by_pid))",
-    "a pidfd is opened of whoever has the pid now",
+    "a pidfd is opened for the process that has the pid now",
     "test_signals.py anothers",
     "native exit_",
 )
@@ -668,7 +668,7 @@ mutant(
     "binding/launch.c",
     "        filename = launch->cwd;",
     "        filename = launch->program;",
-    "a missing cwd is told as a missing program",
+    "a missing cwd is reported as a missing program",
     "test_create.py failure_is",
 )
 mutant(
@@ -927,7 +927,7 @@ mutant(
     "binding/reader.c",
     "        self->wake_at = self->wake_at > count ? self->wake_at - count : 1;",
     "        {}",
-    "who waits for a line does not hear of the rest",
+    "a reader that waits for a line does not get the rest",
     "test_hostile.py bite",
 )
 mutant(

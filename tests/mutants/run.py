@@ -29,7 +29,7 @@ from mutants import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = "-std=c11 -D_GNU_SOURCE -g -O1 -fPIC -pthread -fvisibility=hidden".split()
-# As in tests/native, for what does not compile there would be "seen" by it.
+# As in tests/native, because a fault that does not compile there would count as seen.
 FLAGS += "-Wall -Wextra -Wno-missing-field-initializers -Werror".split()
 CHILD_FLAGS = ["-fno-stack-protector", "-fno-sanitize=all", "-U_FORTIFY_SOURCE"]
 LINK = ["-shared", "-pthread", "-Wl,-z,now"]
@@ -155,7 +155,7 @@ class Place:
         source = self.folder / "_fastproc" / mutant.file
         text = mutated(mutant, self.folder)
         before = source.read_text()
-        source.write_text(text)  # there, for the native tests compile it themselves
+        source.write_text(text)  # there, because the native tests compile it themselves
         try:
             self.link((source, self.compile(source, self.folder / "mutant.o")))
             for test in mutant.tests:

@@ -225,7 +225,7 @@ TEST(spawn_by_handover_that_cannot_leave_tells_so_and_closes_nothing)
     fp_handover_close(&handover);
 }
 
-/* Wherever it is by then: the parent loses nothing, and hears of the end once it has taken back. */
+/* Wherever it is by then: the parent loses nothing, and sees the end once it has taken back. */
 TEST(spawn_by_handover_killed_at_any_moment)
 {
     if (!can_share())

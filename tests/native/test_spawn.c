@@ -114,7 +114,7 @@ TEST(spawn_below_what_is_no_directory)
     }
 }
 
-/* Two errors say only "not here"; of the others, the first is told. */
+/* Two errors say only "not here"; of the others, the first is reported. */
 static void fails_over(const char *first, const char *second, const char *third, int err)
 {
     trial_set_up(&trial, fp_spawn_best_method());

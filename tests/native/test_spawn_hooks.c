@@ -15,7 +15,7 @@
 static struct trial trial;
 static struct report report;
 
-/* Hooks, which note what runs where in a pipe, for they may be in two processes. */
+/* Hooks that note in a pipe what runs where, because they may be in two processes. */
 static int notes[2];
 static int preexec_result;
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import _fastproc
+
 ROOT = Path(__file__).resolve().parent.parent
 CI = ROOT / ".ci"
 TOP = """
@@ -40,6 +42,18 @@ def test_a_script_is_one_and_needs_nothing_from_outside(name):
     assert "/../" not in text
     if "bash" in text.splitlines()[0]:
         subprocess.run(["bash", "-n", script], check=True)
+
+
+def test_the_hook_of_pre_commit_runs_a_script_that_is_there():
+    yaml = pytest.importorskip("yaml")
+    settings = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    (hook,) = (hook for repo in settings["repos"] for hook in repo["hooks"])
+    assert (ROOT / hook["entry"].split()[0]).exists()
+
+
+def test_changes_begin_with_the_version_that_is_made():
+    versions = re.findall(r"^(\d\S*)(?: \(.*\))?\n---", (ROOT / "CHANGES.rst").read_text(), re.M)
+    assert versions[0] == _fastproc.__version__
 
 
 # The workflow

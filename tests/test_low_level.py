@@ -1238,13 +1238,16 @@ def test_a_loop_closed_with_a_live_child_tells_nothing(aio):
         return transport.get_pid()
 
     pid = aio.run(main)
-    assert pid not in children()
+    assert pid in children()
     assert protocols[0].names() == ["connection_made"]
     pipe = protocols[0].transport.get_pipe_transport(0)
     pipe.write(b"x")
     pipe.close()
     protocols[0].transport.close()
     assert protocols[0].names() == ["connection_made"]
+    del pipe, protocols[:]
+    gc.collect()
+    assert pid not in children()
 
 
 @pytest.mark.may_warn("still running|was destroyed but it is pending|unclosed event|never awaited")

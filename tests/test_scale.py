@@ -96,6 +96,23 @@ def test_nothing_is_open_between_children(aio):
     aio.run(main)
 
 
+def test_a_kept_process_is_small(aio):
+    """Whatever it needed of its loop goes with that."""
+    aio.uvloop_differs("keeps more")
+
+    async def one():
+        proc = await aio.create_subprocess_exec("head", "-c60000", "/dev/zero", stdout=aio.PIPE)
+        assert len((await proc.communicate())[0]) == 60_000
+        return proc
+
+    kept = [aio.run(one) for _ in range(20)]
+    before = resident()
+    kept += [aio.run(one) for _ in range(100)]
+    assert resident() - before < 100 * 20_000
+    kept.clear()
+    gc.collect()
+
+
 @pytest.mark.every_path
 def test_a_paused_pipe_is_read_on_after_everything_else_has_ended(aio):
     aio.oracle_differs("wait() may wait for the pipes")

@@ -1,34 +1,27 @@
-"""Bad surroundings: resources run out, loops die, somebody else reaps, the interpreter ends."""
+"""Bad surroundings: resources run out, somebody else reaps, the interpreter ends."""
 
 import asyncio
 import contextlib
 import errno
-import gc
 import os
 import re
 import signal
 import sys
 import textwrap
 import threading
-import warnings
 
 import pytest
 from support import (
     LINUX,
     Holdings,
-    children,
-    descriptors,
-    exited,
     finish,
     free_descriptors,
     iterate,
     kill_and_wait,
     output_of,
-    pipe,
     running,
     shell_output,
     until,
-    until_blocking,
 )
 
 import _fastproc
@@ -140,203 +133,6 @@ def test_interrupted_by_signals_all_the_time(aio):
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, old)
-
-
-# A loop that is closed
-
-
-def close_with(aio, *args, **kwds):
-    """The pid of a child whose loop was closed and everything forgotten."""
-    loop = aio.new_loop()
-    proc = loop.run_until_complete(aio.create_subprocess_exec(*args, **kwds))
-    pid = proc.pid
-    loop.close()
-    del loop, proc
-    gc.collect()
-    return pid
-
-
-@pytest.mark.parametrize("kwds", [{}, PIPES], ids=["plain", "piped"])
-def test_loop_closed_with_a_live_child(aio, kwds):
-    aio.oracle_differs("it leaves the child")
-    with pytest.warns(ResourceWarning) as caught:
-        pid = close_with(aio, "sleep", "100", **kwds)
-    assert [str(w.message) for w in caught] == [f"subprocess {pid} is still running"]
-    assert not children()
-
-
-def test_loop_closed_with_many_live_children(aio):
-    aio.oracle_differs("it leaves the children")
-
-    async def main():
-        return await asyncio.gather(
-            *(aio.create_subprocess_exec("sleep", "100", **PIPES) for _ in range(20))
-        )
-
-    with pytest.warns(ResourceWarning) as caught:
-        pids = {proc.pid for proc in aio.run(main)}
-        gc.collect()
-    assert {str(w.message) for w in caught} == {
-        f"subprocess {pid} is still running" for pid in pids
-    }
-    assert not children()
-
-
-@pytest.mark.may_warn("^subprocess .* is still running$")
-@pytest.mark.parametrize("kwds", [{}, PIPES], ids=["plain", "piped"])
-def test_loop_closed_with_a_live_child_and_warnings_as_errors(aio, kwds):
-    """No exception comes of it, raised or unraisable; that it is logged then is all right."""
-    aio.oracle_differs("it leaves the child")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        close_with(aio, "sleep", "100", **kwds)
-    assert not children()
-
-
-def test_loop_closed_with_a_child_that_has_exited_unnoticed(aio):
-    aio.oracle_differs("it leaves a zombie, or warns")
-    loop = aio.new_loop()
-    proc = loop.run_until_complete(aio.create_subprocess_exec("true"))
-    pid = proc.pid
-    until_blocking(lambda: exited(pid))
-    with warnings.catch_warnings(record=True):
-        loop.close()
-        del loop, proc
-        gc.collect()
-    assert not children()
-
-
-def test_what_outlives_its_loop_is_harmless(aio):
-    aio.oracle_differs("its destructors want the loop")
-    loop = aio.new_loop()
-    with pytest.warns(ResourceWarning, match="is still running"):
-        proc = loop.run_until_complete(aio.create_subprocess_exec("cat", **PIPES))
-        coros = [proc.wait(), proc.communicate(), proc.stdout.read(), proc.stdin.drain()]
-        started = proc.stdout.readline(), proc.wait()
-        loop.run_until_complete(start(*started))
-        loop.close()
-        del loop
-        gc.collect()
-        assert proc.returncode == -signal.SIGKILL
-        assert repr(proc) and repr(proc.stdin) and repr(proc.stdout)
-        use_after_the_end(proc)
-        for coro in [*coros, *started]:
-            coro.close()
-        del proc, coro, coros, started
-        gc.collect()
-    assert not children()
-
-
-def use_after_the_end(proc):
-    """Whatever it does, it does not crash."""
-    for use in (
-        proc.kill,
-        lambda: proc.stdin.write(b"x"),
-        proc.stdin.close,
-        proc._transport.close,
-        lambda: proc.stdout.feed_data(b"x"),
-    ):
-        with contextlib.suppress(RuntimeError, OSError, AssertionError):
-            use()
-
-
-async def start(*coros):
-    for coro in coros:
-        coro.send(None)
-
-
-@pytest.mark.may_warn("Task was destroyed but it is pending|subprocess .* is still running")
-@pytest.mark.may_warn("coroutine .* was never awaited")
-@pytest.mark.only_paths("fastproc-thread")
-@pytest.mark.parametrize("steps", range(7))
-@pytest.mark.parametrize("what", ["create", "wait", "read", "communicate", "drain"])
-def test_loop_closed_while_something_is_pending(aio, what, steps):
-    aio.oracle_differs("it leaves the child")
-    loop = aio.new_loop()
-
-    async def main():
-        if what == "create":
-            asyncio.create_task(aio.create_subprocess_exec("sleep", "100", **PIPES))
-        else:
-            proc = await aio.create_subprocess_exec("sleep", "100", **PIPES)
-            proc.stdin.write(bytes(1 << 20))
-            coro = {
-                "wait": proc.wait,
-                "read": proc.stdout.read,
-                "communicate": proc.communicate,
-                "drain": proc.stdin.drain,
-            }[what]()
-            asyncio.create_task(coro)
-        await iterate(steps)
-
-    loop.run_until_complete(main())
-    loop.close()
-    del loop
-    gc.collect()
-    assert not children()
-
-
-@linux
-@pytest.mark.may_warn("subprocess .* is still running")
-def test_loop_closed_with_children_that_wait_to_be_started(aio):
-    aio.oracle_differs("starts all at once, and leaves them")
-    before = descriptors()
-    count = 3 + aio.core.machine()["gate"]
-    loop = aio.new_loop()
-    creating = [aio.create_subprocess_exec("sleep", "100", stdin=1) for _ in range(count)]
-    loop.run_until_complete(start(*creating))
-    loop.close()
-    assert not children()
-    if not aio.on_uvloop:  # which closes some of its own in its destructor
-        assert descriptors() == before
-    for coro in creating:
-        coro.close()
-
-
-@linux
-def test_loop_closed_with_a_pipe_that_outlives_its_child(aio):
-    """Held by a grandchild: what was read of it is not all, and nothing stays open."""
-    aio.oracle_differs("leaves it open")
-    with pipe() as (hold, release):
-        fd = hold.fileno()
-        before = descriptors()
-        loop = aio.new_loop()
-
-        async def main():
-            script = f"echo line; read x </dev/fd/{fd} & :"
-            kwds = {"stdout": aio.PIPE, "pass_fds": [fd]}
-            proc = await aio.create_subprocess_exec("/bin/sh", "-c", script, **kwds)
-            assert await proc.stdout.readexactly(2) == b"li"
-            assert await proc.wait() == 0
-            return proc
-
-        proc = loop.run_until_complete(main())
-        loop.close()
-        assert str(proc.stdout.exception()) == "Event loop is closed"
-        if not aio.on_uvloop:
-            assert descriptors() == before
-
-
-@pytest.mark.may_warn("subprocess .* is still running")
-def test_loops_closed_in_a_row(aio):
-    aio.oracle_differs("it leaves the child")
-    for _ in range(20):
-        close_with(aio, "sleep", "100", **PIPES)
-    assert aio.run(shell_output(aio, "echo fine")) == b"fine\n"
-    assert not children()
-
-
-def test_loop_that_stands_still_for_a_while(aio):
-    loop = aio.new_loop()
-    try:
-        create = aio.create_subprocess_exec("/bin/sh", "-c", "echo x; exit 5", stdout=aio.PIPE)
-        proc = loop.run_until_complete(create)
-        until_blocking(lambda: exited(proc.pid))
-        assert loop.run_until_complete(proc.communicate()) == (b"x\n", None)
-        assert proc.returncode == 5
-        assert loop.run_until_complete(proc.wait()) == 5
-    finally:
-        loop.close()
 
 
 # The interpreter ends

@@ -11,8 +11,8 @@
  *
  * While a descriptor is registered the hub holds a reference to its owner, as a
  * loop does for what it reads; so a child whose Process was dropped is still
- * reaped.  When the loop closes, or is collected, the hub goes with it: live
- * children are killed and reaped, with asyncio's ResourceWarning.
+ * reaped.  When the loop closes, or is collected, the hub ends and gives up these
+ * references.  A child lives on as long as the program has one (transport.h).
  */
 #ifndef FP_BINDING_HUB_H
 #define FP_BINDING_HUB_H
@@ -72,9 +72,10 @@ typedef struct HubObject {
     bool dispatching; /* events, inside that */
     struct WakeupObject *woken, *last_woken; /* to be called when that is done: a list */
     struct TransportObject *queue, *queued;  /* waiting to be started: first and last */
-    struct fp_scratch scratch;
+    struct fp_scratch scratch;               /* while it is awake */
     int pulls;            /* reads out of turn that are left until the next turn (read_pipe.c) */
     int roomy_pipes;      /* whose capacity was raised */
+    int patience_ms;      /* how long the end may wait for children that are about to exit */
     unsigned long thread; /* that ran the loop last; 0 where there is a GIL */
 } HubObject;
 
@@ -86,6 +87,9 @@ typedef struct TokenObject {
 
 /* The hub of a loop, made if need be.  A new reference or NULL. */
 HubObject *hub_of_loop(struct fp_state *state, PyObject *loop);
+
+/* The loop is closed or gone: gives up all owners, closes the poller.  Raises nothing. */
+void hub_end(HubObject *hub);
 
 /* False once the loop is closed or gone, or in a process forked off since. */
 bool hub_is_alive(const HubObject *hub);
@@ -106,6 +110,13 @@ void hub_ask_for_turn(HubObject *hub);
 
 /* The loop, a new reference; NULL with RuntimeError when it is gone. */
 PyObject *hub_loop(HubObject *hub);
+
+/* Of a hub that is awake no more: a Process that is kept keeps the hub. */
+static inline void hub_free_scratch(HubObject *hub)
+{
+    PyMem_Free(hub->scratch.bytes);
+    hub->scratch.bytes = NULL;
+}
 
 /* Registers a descriptor.  Takes a reference to `owner` until hub_remove().  A slot number,
  * or -1 with an exception. */

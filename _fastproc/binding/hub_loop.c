@@ -2,6 +2,7 @@
  *
  * How a hub joins its loop and leaves it, and asks it for a turn.
  */
+#include "binding/close_watch.h"
 #include "binding/errors.h"
 #include "binding/guard.h"
 #include "binding/handovers.h"
@@ -9,7 +10,21 @@
 #include "binding/loop.h"
 #include "binding/wakeup.h"
 
+enum { SCRATCH_SIZE = 64 * 1024 }; /* a pipe's default capacity */
+
 /* ---- joining ---- */
+
+/* 0, or -1 with MemoryError. */
+static int make_scratch(HubObject *hub)
+{
+    if (hub->scratch.bytes == NULL)
+        hub->scratch =
+            (struct fp_scratch){.bytes = PyMem_Malloc(SCRATCH_SIZE), .size = SCRATCH_SIZE};
+    if (hub->scratch.bytes != NULL)
+        return 0;
+    PyErr_NoMemory();
+    return -1;
+}
 
 /* What the loop has now, or NULL.  Runs add_reader in an empty context, for the loop keeps the context
  * of whoever happened to start the first child. */
@@ -74,6 +89,8 @@ static void explain_no_readers(PyObject *loop)
 static int begin_watching(HubObject *hub, PyObject *loop)
 {
     struct fp_poller poller;
+    if (make_scratch(hub) < 0)
+        return -1;
     int err = fp_poller_open(&poller);
     if (err < 0)
         return raise_errno(err);
@@ -82,6 +99,7 @@ static int begin_watching(HubObject *hub, PyObject *loop)
         hub->token = token;
         hub->poller = poller;
         Py_DECREF(token);
+        close_watch_begin(hub, loop);
         return 0;
     }
     if (token == NULL)
@@ -117,9 +135,11 @@ void hub_rest(HubObject *hub)
     PyObject *raised = compat_take_exception();
     PyObject *loop = hub_loop(hub);
     if (loop != NULL) {
-        hub->token = NULL;                     /* so that its end is not the hub's */
+        hub->token = NULL; /* so that its end is not the hub's */
+        close_watch_end(hub, loop);
         struct fp_poller poller = hub->poller; /* whoever is called may wake the hub again */
         hub->poller.fd = -1;
+        hub_free_scratch(hub);
         handovers_close(hub);
         unregister_token(hub, loop, poller.fd);
         fp_poller_close(&poller);

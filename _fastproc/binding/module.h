@@ -20,6 +20,7 @@
     NAME(call_later)                                                                               \
     NAME(call_soon)                                                                                \
     NAME(cancel)                                                                                   \
+    NAME(close)                                                                                    \
     NAME(connection_lost)                                                                          \
     NAME(connection_made)                                                                          \
     NAME(create_future)                                                                            \

@@ -55,6 +55,7 @@ typedef struct {
     int slot;                    /* in the hub, while it is being read */
     bool paused;
     bool closing;
+    bool at_eof;  /* the child, and whoever else had it, has closed it */
     bool sized;   /* its capacity was chosen: by the caller, or once it had shown volume */
     bool counted; /* in hub->roomy_pipes */
 } ReadPipeObject;
@@ -112,8 +113,10 @@ void write_pipe_disconnect(WritePipeObject *self);
 /* Called by the hub. */
 void read_pipe_ready(ReadPipeObject *self, unsigned ready);
 void write_pipe_ready(WritePipeObject *self, unsigned ready);
-void read_pipe_loop_closed(ReadPipeObject *self);
-void write_pipe_loop_closed(WritePipeObject *self);
+/* Nobody is told.  The descriptor stays open, as long as there are references to the pipe, unless
+ * `close`: the child may live on and use it. */
+void read_pipe_loop_closed(ReadPipeObject *self, bool close);
+void write_pipe_loop_closed(WritePipeObject *self, bool close);
 
 /* ---- pipe.c: passing on ---- */
 

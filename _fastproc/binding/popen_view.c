@@ -31,6 +31,12 @@ PyObject *popen_view_new(TransportObject *transport)
     return (PyObject *)self;
 }
 
+bool popen_view_is_unused(PyObject *op)
+{
+    PopenViewObject *self = (PopenViewObject *)op;
+    return Py_REFCNT(op) == 1 && __atomic_load_n(&self->dict, __ATOMIC_ACQUIRE) == NULL;
+}
+
 bool popen_view_kills(PyObject *op)
 {
     PopenViewObject *self = (PopenViewObject *)op;

@@ -15,6 +15,9 @@ PyObject *popen_view_new(TransportObject *transport);
 /* Kills the child by the view's kill() if somebody may have replaced it; else false. */
 bool popen_view_kills(PyObject *view);
 
+/* Whether nobody but the transport has it, and nothing was set in it. */
+bool popen_view_is_unused(PyObject *view);
+
 int popen_view_init(PyObject *module, struct fp_state *state);
 
 #endif

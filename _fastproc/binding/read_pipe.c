@@ -75,6 +75,7 @@ void read_pipe_disconnect(ReadPipeObject *self)
 /* The end, expected (exception is NULL) or not.  The caller holds a reference. */
 static void lose(ReadPipeObject *self, PyObject *exception, bool at_eof)
 {
+    self->at_eof = at_eof;
     read_pipe_disconnect(self);
     if (!pipe_protocol_takes_end(&self->base, exception, at_eof))
         pipe_end(&self->base, exception);
@@ -256,21 +257,16 @@ void read_pipe_finish(ReadPipeObject *self)
     Py_DECREF(self);
 }
 
-void read_pipe_loop_closed(ReadPipeObject *self)
+void read_pipe_loop_closed(ReadPipeObject *self, bool close)
 {
     if (self->closing)
         return;
     Py_INCREF(self);
-    read_pipe_disconnect(self);
-    Py_CLEAR(self->base.owner);
-    ReaderObject *reader = self->reader;
-    self->reader = NULL;
-    if (reader != NULL && !reader->eof) { /* truncated: not an end of file; nobody can be woken */
-        if (reader->exception == NULL)
-            reader->exception =
-                PyObject_CallFunction(PyExc_RuntimeError, "s", "Event loop is closed");
-        PyErr_Clear();
-    }
-    Py_XDECREF(reader);
+    if (close)
+        read_pipe_disconnect(self);
+    else
+        hub_remove(self->base.hub, &self->slot, self->flow.fd);
+    Py_CLEAR(self->base.owner); /* these two are cycles */
+    Py_CLEAR(self->reader);
     Py_DECREF(self);
 }

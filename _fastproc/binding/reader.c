@@ -145,6 +145,8 @@ static void pause_if_due(ReaderObject *self)
 
 static void resume_if_due(ReaderObject *self)
 {
+    if (self->hub != NULL && self->hub->closed) /* there is nobody who would read on */
+        return;
     if (self->paused && fp_buffer_length(&self->buffer) <= self->limit &&
         resume_transport(self) < 0)
         settle_exception(self);

@@ -2,9 +2,6 @@
  *
  * See transport.h.  What happens to a child, in order, but for its start, which is
  * in start.c; the Python face of it is in transport_type.c.
- *
- * The hub refers to a transport as long as its child is not reaped, so a child
- * does not depend on anybody holding its Process.
  */
 #include "binding/transport.h"
 #include "binding/future.h"
@@ -158,8 +155,8 @@ void transport_close(TransportObject *self)
     if (self->closing)
         return;
     self->closing = true;
-    /* Killed first, lest it exits by itself when its input ends. */
-    if (self->phase == TRANSPORT_RUNNING && hub_is_alive(self->hub) &&
+    /* Killed first, because it might exit by itself when its input ends. */
+    if (self->phase == TRANSPORT_RUNNING && !hub_is_forked_off(self->hub) &&
         !(self->popen != NULL && popen_view_kills(self->popen)))
         fp_exit_signal(&self->child, SIGKILL); /* gone or setuid: not ours to worry about */
     transport_close_pipes(self);
@@ -167,7 +164,7 @@ void transport_close(TransportObject *self)
 
 void transport_abandon(TransportObject *self)
 {
-    if (self->abandoned || !hub_is_alive(self->hub)) /* in a forked process: not our child */
+    if (self->abandoned || hub_is_forked_off(self->hub)) /* not our child */
         return;
     self->abandoned = true;
     group_kill(self);
@@ -189,19 +186,41 @@ void transport_abandon(TransportObject *self)
     }
 }
 
-/* ---- the loop is gone ---- */
+/* ---- the end without a loop ---- */
 
 /* Whatever the warnings filter makes of it, the caller goes on. */
 static void warn_of_running(TransportObject *self)
 {
     static const char message[] = "subprocess %d is still running";
     int pid = (int)self->child.pid;
-    if (PyErr_ResourceWarning((PyObject *)self, 1, message, pid) == 0)
+    if (PyErr_ResourceWarning(Py_REFCNT(self) > 0 ? (PyObject *)self : NULL, 1, message, pid) == 0)
         return;
     PyErr_Clear(); /* nobody is there to catch it: say it the other way */
     PyObject *done = PyObject_CallMethod(self->hub->state->logger, "warning", "si", message, pid);
     Py_XDECREF(done);
     PyErr_Clear();
+}
+
+/* Whether the child has closed the output pipes that it had, as it does when it exits. */
+static bool has_closed_outputs(const TransportObject *self)
+{
+    bool any = false;
+    for (int fd = 1; fd < 3; fd++) {
+        const ReadPipeObject *pipe = (const ReadPipeObject *)self->pipes[fd];
+        if (pipe != NULL && !pipe->at_eof)
+            return false;
+        any = any || pipe != NULL;
+    }
+    return any;
+}
+
+/* Takes the status if there is one; of a child that is about to exit after a moment. */
+static enum fp_reap reap_patiently(TransportObject *self, struct fp_exit_status *status)
+{
+    enum fp_reap reap = fp_exit_reap(&self->child, status);
+    if (reap == FP_REAP_RUNNING && has_closed_outputs(self))
+        reap = fp_exit_reap_within(&self->child, status, &self->hub->patience_ms);
+    return reap;
 }
 
 /* Kills and reaps; leaves the phase it comes to. */
@@ -214,9 +233,9 @@ static void end_child(TransportObject *self)
     if (starting)
         transport_take_pidfd(self);
     else
-        reap = fp_exit_reap(&self->child, &status);
+        reap = reap_patiently(self, &status);
     if (reap == FP_REAP_RUNNING) {
-        if (self->phase == TRANSPORT_RUNNING && !compat_is_finalizing())
+        if (self->phase == TRANSPORT_RUNNING && !self->closing && !compat_is_finalizing())
             warn_of_running(self);
         err = fp_exit_destroy(&self->child, &status);
     }
@@ -228,30 +247,50 @@ static void end_child(TransportObject *self)
     self->phase = has_exited ? TRANSPORT_EXITED : TRANSPORT_FAILED;
 }
 
+void transport_end_dropped(TransportObject *self)
+{
+    if (self->phase != TRANSPORT_RUNNING || hub_is_forked_off(self->hub))
+        return;
+    PyObject *raised = compat_take_exception();
+    end_child(self);
+    for (int fd = 0; fd < 3; fd++) { /* now: a record of the warning may keep them for long */
+        if (self->pipes[fd] == NULL)
+            continue;
+        if (fd == 0)
+            write_pipe_disconnect((WritePipeObject *)self->pipes[fd]);
+        else
+            read_pipe_disconnect((ReadPipeObject *)self->pipes[fd]);
+    }
+    compat_raise(raised);
+}
+
+/* What is still on its way to exec is ended, because nobody has its Process yet. */
 void transport_loop_closed(TransportObject *self, bool forked_off)
 {
-    bool has_child = self->phase == TRANSPORT_STARTING || self->phase == TRANSPORT_FAILING ||
-                     self->phase == TRANSPORT_RUNNING;
+    bool on_its_way = self->phase == TRANSPORT_STARTING || self->phase == TRANSPORT_FAILING;
     if (self->phase == TRANSPORT_QUEUED)
         self->phase = TRANSPORT_FAILED;
-    if (has_child && !forked_off) {
-        end_child(self);
-    } else if (has_child) { /* it is our parent's child, not ours */
-        fp_fd_close(&self->child.fd);
+    if (forked_off && (on_its_way || self->phase == TRANSPORT_RUNNING)) {
+        fp_fd_close(&self->child.fd); /* it is our parent's child, not ours */
         self->phase = TRANSPORT_FAILED;
+    } else if (on_its_way) {
+        end_child(self);
     }
     group_let_go(self);
     struct launch *launch = self->launch;
     self->launch = NULL;
+    bool lives_on = self->phase == TRANSPORT_RUNNING || self->phase == TRANSPORT_EXITED;
     for (int fd = 0; fd < 3; fd++) {
         if (self->pipes[fd] == NULL)
             continue;
         if (fd == 0)
-            write_pipe_loop_closed((WritePipeObject *)self->pipes[fd]);
+            write_pipe_loop_closed((WritePipeObject *)self->pipes[fd], !lives_on);
         else
-            read_pipe_loop_closed((ReadPipeObject *)self->pipes[fd]);
+            read_pipe_loop_closed((ReadPipeObject *)self->pipes[fd], !lives_on);
     }
     launch_free(launch);
+    if (self->popen != NULL && popen_view_is_unused(self->popen)) /* a cycle */
+        Py_CLEAR(self->popen);
     hub_remove(self->hub, &self->outcome_slot,
                -1); /* the poller is gone: this is for the references */
     hub_remove(self->hub, &self->exit_slot, -1);

@@ -2,6 +2,11 @@
  *
  * One child, from the moment it is to be started until it is reaped: the
  * asyncio.SubprocessTransport of this package.  Process is a face of it.
+ *
+ * While the loop lives the hub refers to a child's transport, so the child does not
+ * depend on anybody holding its Process.  When the loop has ended only the program
+ * does: the child lives on, signals reach it, and when the last reference goes it is
+ * killed and reaped, as in asyncio.
  */
 #ifndef FP_BINDING_TRANSPORT_H
 #define FP_BINDING_TRANSPORT_H
@@ -117,6 +122,8 @@ int transport_take_pidfd(TransportObject *self);
 void transport_end_block(TransportObject *self, int err);
 /* A child that shared the table has ended, before it could say so or before that was read. */
 void transport_settle_early_end(TransportObject *self);
+/* Nobody refers to it any more, and there is no loop that would reap the child. */
+void transport_end_dropped(TransportObject *self);
 /* There is no child any more, and launch->error or launch->failure says why. */
 void transport_end_failed(TransportObject *self);
 void transport_close_pipes(TransportObject *self);

@@ -172,7 +172,17 @@ static int transport_traverse(PyObject *op, visitproc visit, void *arg)
     return 0;
 }
 
-/* Reached only without a child: while there is one, the hub has a reference. */
+static void transport_finalize(PyObject *op)
+{
+    TransportObject *self = (TransportObject *)op;
+    if (self->hub != NULL && self->hub->closed) { /* else the hub refers to it, or is garbage too */
+        GUARD_BEGIN(self->hub);
+        transport_end_dropped(self);
+        GUARD_END();
+    }
+}
+
+/* Reached only without a child: see transport_finalize(). */
 static int transport_clear(PyObject *op)
 {
     TransportObject *self = (TransportObject *)op;
@@ -199,10 +209,14 @@ static void transport_dealloc(PyObject *op)
 {
     TransportObject *self = (TransportObject *)op;
     PyTypeObject *type = Py_TYPE(op);
+    if (self->phase == TRANSPORT_RUNNING && PyObject_CallFinalizerFromDealloc(op) < 0)
+        return; /* a record of the warning keeps it */
     PyObject_GC_UnTrack(op);
     Py_TRASHCAN_BEGIN(op, transport_dealloc);
     if (self->weakrefs != NULL)
         PyObject_ClearWeakRefs(op);
+    if (self->hub != NULL)
+        transport_end_dropped(self); /* its finalizer came before the end of the hub */
     transport_clear(op);
     launch_free(self->launch);
     group_let_go(self);
@@ -273,6 +287,7 @@ static PyMemberDef transport_members[] = {
 static PyType_Slot transport_slots[] = {
     {Py_tp_doc, "One child and its pipes: an asyncio.SubprocessTransport."},
     {Py_tp_dealloc, transport_dealloc},
+    {Py_tp_finalize, transport_finalize},
     {Py_tp_traverse, transport_traverse},
     {Py_tp_clear, transport_clear},
     {Py_tp_repr, GUARDED(transport_repr)},

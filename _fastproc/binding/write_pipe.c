@@ -102,6 +102,10 @@ int write_pipe_update_flow(WritePipeObject *self)
 static int queue_rest(WritePipeObject *self, PyObject *data, const char *bytes, size_t count)
 {
     int err;
+    if (self->base.hub->closed) {
+        PyErr_SetString(PyExc_RuntimeError, "Event loop is closed"); /* nobody would write it */
+        return -1;
+    }
     if (PyBytes_CheckExact(data) && count >= FP_WORTH_A_REFERENCE) {
         err = fp_outflow_refer(&self->out, bytes, count, Py_NewRef(data));
         if (err < 0)
@@ -213,12 +217,15 @@ void write_pipe_ready(WritePipeObject *self, unsigned ready)
         lose(self, NULL);
 }
 
-void write_pipe_loop_closed(WritePipeObject *self)
+void write_pipe_loop_closed(WritePipeObject *self, bool close)
 {
     if (self->lost)
         return;
     Py_INCREF(self);
-    write_pipe_disconnect(self);
+    if (close || self->closing) /* what is queued will not be written any more */
+        write_pipe_disconnect(self);
+    else
+        hub_remove(self->base.hub, &self->slot, self->fd);
     Py_CLEAR(self->base.owner);
     Py_DECREF(self);
 }

@@ -273,6 +273,26 @@ enum fp_reap fp_exit_reap(struct fp_exit *child, struct fp_exit_status *status)
     return FP_REAP_LOST;
 }
 
+static long now_in_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+enum fp_reap fp_exit_reap_within(struct fp_exit *child, struct fp_exit_status *status,
+                                 int *milliseconds)
+{
+    struct pollfd ended = {.fd = child->fd, .events = POLLIN};
+    long begun = now_in_ms(), waited = 0;
+    while (waited < *milliseconds && poll(&ended, 1, *milliseconds - (int)waited) < 0 &&
+           errno == EINTR)
+        waited = now_in_ms() - begun;
+    waited = now_in_ms() - begun;
+    *milliseconds = waited < *milliseconds ? *milliseconds - (int)waited : 0;
+    return fp_exit_reap(child, status);
+}
+
 enum fp_reap fp_exit_peek(const struct fp_exit *child, int *returncode)
 {
     siginfo_t info;

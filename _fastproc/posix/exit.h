@@ -55,6 +55,10 @@ int fp_exit_signal(const struct fp_exit *child, int signum);
 /* Takes the status if there is one; never waits.  Does not close fd. */
 enum fp_reap fp_exit_reap(struct fp_exit *child, struct fp_exit_status *status);
 
+/* The same, but waits for the exit up to *milliseconds, and takes from those what it has waited. */
+enum fp_reap fp_exit_reap_within(struct fp_exit *child, struct fp_exit_status *status,
+                                 int *milliseconds);
+
 /* What fp_exit_reap() would say, leaving the status for it; no usage. */
 enum fp_reap fp_exit_peek(const struct fp_exit *child, int *returncode);
 

@@ -27,7 +27,7 @@ enum fp_flow fp_inflow_read(struct fp_inflow *inflow, struct fp_buffer *buffer,
 {
     size_t room = fp_buffer_room(buffer);
     unsigned char *to;
-    bool direct = fp_inflow_is_bulk(inflow) || room >= FP_BIG_GULP;
+    bool direct = fp_inflow_is_bulk(inflow) || room >= FP_BIG_GULP || scratch->bytes == NULL;
     if (direct) {
         to = fp_buffer_reserve(buffer, memory, FP_GULP);
         if (to == NULL) {

@@ -43,7 +43,7 @@ static inline bool fp_inflow_is_full(const struct fp_inflow *inflow)
 }
 
 struct fp_scratch {
-    unsigned char *bytes;
+    unsigned char *bytes; /* NULL: there is none now, so reads go straight into their buffer */
     size_t size;
 };
 

@@ -31,6 +31,8 @@ CANNOT_FAIL = """
     PyErr_WriteUnraisable PyEval_RestoreThread PyEval_SaveThread PyException_GetTraceback
     PyException_SetCause PyException_SetContext PyException_SetTraceback PyFloat_AsDouble
     PyContext_Enter PyContext_Exit PyLong_AsLong PyLong_AsLongLongAndOverflow PyLong_AsVoidPtr PyModuleDef_Init
+    PyThreadState_Get _PyTrash_begin _PyTrash_cond _PyTrash_end
+    _PyTrash_thread_deposit_object _PyTrash_thread_destroy_chain
     PyModule_GetState PyOS_AfterFork_Child PyOS_AfterFork_Parent PyOS_BeforeFork
     PyObject_CallFinalizerFromDealloc PyObject_CheckBuffer PyObject_ClearManagedDict
     PyObject_ClearWeakRefs PyObject_GC_Del PyObject_GC_IsTracked PyObject_GC_Track PyObject_GC_UnTrack

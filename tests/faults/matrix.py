@@ -220,8 +220,8 @@ class Row:
         return self.scenario.name == "status_taken_by_another" or self.fault.was(errno.ECHILD)
 
     def left(self, before):
-        found = before.settled()
         gc.collect()
+        found = before.settled()
         objects = [o for o in gc.get_objects() if type(o).__module__.startswith("_fastproc")]
         objects = [o for o in objects if not isinstance(o, type)]
         objects = [o for o in objects if type(o).__name__ != "CoroutineFunction"]
@@ -246,8 +246,9 @@ class Row:
         hit = self.seam.hit()
         outcome = "correct" if error is None else "raised"
         wrong = self.judge(error, stuck)
-        del error
+        error = outcome == "raised"  # the exception itself holds the Process of a child
         left = self.left(self.before)
+        wrong += [f"noise: {text}" for text in self.unexpected_noise(error)]
         if self.cannot_kill(hit):
             for what in "children", "threads", "descriptors", "blocks":  # its own, and who waits
                 left.pop(what, None)

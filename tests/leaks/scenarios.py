@@ -364,6 +364,19 @@ def loop_is_closed_with_live_children():
         gc.collect()
 
 
+@covers("SubprocessTransport.__del__")
+def child_that_outlives_its_loop():
+    loop = FASTPROC.new_loop()
+    with quiet("subprocess .* is still running"):
+        proc = loop.run_until_complete(_fastproc.create_subprocess_exec(*SLEEP, **PIPES))
+        proc._transport.__del__()
+        loop.close()
+        gc.collect()
+        assert proc.returncode is None
+        proc._transport.__del__()
+        assert proc.returncode == -9
+
+
 @covers("Process.wait")
 def loop_is_collected_with_a_live_child():
     loop = FASTPROC.new_loop()

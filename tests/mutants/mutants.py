@@ -574,10 +574,10 @@ mutant(
 mutant(
     "loop_closed_pipe_skipped",
     "binding/hub_type.c",
-    "        read_pipe_loop_closed((ReadPipeObject *)owner);",
+    "        read_pipe_loop_closed((ReadPipeObject *)owner, forked_off);",
     "        {}",
     "a pipe of an ended child outlives its loop",
-    "test_trouble.py outlives_its_child",
+    "test_loop_end.py outlives_its_child",
 )
 mutant(
     "loop_closed_queue_skipped",
@@ -585,7 +585,7 @@ mutant(
     "        gate_dequeue(hub, transport);\n        transport_loop_closed(transport, forked_off);",
     "        gate_dequeue(hub, transport);",
     "what waited to be started is kept when the loop ends",
-    "test_trouble.py wait_to_be_started",
+    "test_loop_end.py wait_to_be_started",
 )
 mutant(
     "hub_of_another_loop",
@@ -602,7 +602,7 @@ mutant(
     "        {}",
     "the shortcut leads to a hub that is free",
     "test_process.py loop_after_loop",
-    "test_trouble.py loops_closed",
+    "test_loop_end.py loops_closed",
 )
 mutant(
     "hub_not_taken_out",
@@ -799,16 +799,16 @@ mutant(
 mutant(
     "forked_process_kills_the_children",
     "binding/transport.c",
-    "    if (has_child && !forked_off) {",
-    "    if (has_child && (forked_off || !forked_off)) {",
-    "a forked process kills its parent's children when it ends",
-    "test_hostile.py closes_the_loop",
+    "    if (self->phase == TRANSPORT_RUNNING && !hub_is_forked_off(self->hub) &&",
+    "    if (self->phase == TRANSPORT_RUNNING &&",
+    "a forked process kills its parent's children by closing their transports",
+    "test_loop_end.py forked",
 )
 mutant(
     "create_dropped_after_a_fork",
     "binding/transport.c",
-    "if (self->abandoned || !hub_is_alive(self->hub)) /* in",
-    "if (self->abandoned) /* in",
+    "if (self->abandoned || hub_is_forked_off(self->hub)) /* not",
+    "if (self->abandoned) /* not",
     "a forked process that drops a create kills the parent's child",
     "test_hostile.py drops_a_create",
 )
@@ -883,12 +883,20 @@ mutant(
     "test_reader.py has_left",
 )
 mutant(
-    "loop_closed_looks_like_an_end",
+    "pipe_closed_with_its_loop",
     "binding/read_pipe.c",
-    "        if (reader->exception == NULL)\n            reader->exception =",
-    "        if (reader->exception != NULL)\n            reader->exception =",
-    "a reader whose loop was closed does not say so",
-    "test_trouble.py outlives_its_child",
+    "    if (close)\n        read_pipe_disconnect(self);",
+    "    if (close || !close)\n        read_pipe_disconnect(self);",
+    "a child that outlives its loop is broken by its output",
+    "test_loop_end.py pipes_outlive",
+)
+mutant(
+    "reader_and_pipe_of_an_ended_loop_keep_each_other",
+    "binding/read_pipe.c",
+    "    Py_CLEAR(self->reader);\n    Py_DECREF(self);",
+    "    Py_DECREF(self);",
+    "a pipe outlives its loop and its child until the collector comes",
+    "test_loop_end.py outlives_its_child",
 )
 mutant(
     "paused_at_twice_the_limit",
@@ -1323,11 +1331,77 @@ mutant(
     "the same of a child that had to wait",
     "test_create.py close_on_exec",
 )
+# ---- the end of the loop ----
+
 mutant(
-    "pipes_closed_before_the_children_are_killed",
-    "binding/hub_type.c",
-    "    tell_owners(hub, true, forked_off); /* first",
-    "    tell_owners(hub, false, forked_off); /* first",
-    "a child may end by itself when its loop is closed, and nobody is warned",
-    "test_handover.py killed_with_its_loop",
+    "close_of_the_loop_not_watched",
+    "binding/hub_loop.c",
+    "        close_watch_begin(hub, loop);",
+    "        {}",
+    "the end of a loop is not learned while somebody keeps its callback",
+    "test_loop_end.py keeps_its_callbacks",
+)
+mutant(
+    "close_of_the_loop_watched_for_ever",
+    "binding/hub_loop.c",
+    "        close_watch_end(hub, loop);",
+    "        {}",
+    "a loop without children has a close() that is not its own",
+    "test_loop_end.py its_own_but",
+)
+mutant(
+    "close_that_failed_not_watched_again",
+    "binding/close_watch.c",
+    "    else if (hub->token != NULL)",
+    "    else if (hub->token == NULL)",
+    "the end of a loop is not learned after a close() that was refused",
+    "test_loop_end.py refused",
+)
+mutant(
+    "close_of_somebody_else_replaced",
+    "binding/close_watch.c",
+    "    return has > 0;",
+    "    return has > 1;",
+    "a close() that somebody has set is lost",
+    "test_loop_end.py somebody_has_set",
+)
+mutant(
+    "dropped_child_not_named",
+    "binding/transport_type.c",
+    "    if (self->hub != NULL && self->hub->closed) {",
+    "    if (self->hub != NULL && !self->hub->closed) {",
+    "the warning of a running child does not say which transport it is about",
+    "test_loop_end.py with_a_live_child",
+)
+mutant(
+    "no_moment_for_a_child_about_to_exit",
+    "binding/transport.c",
+    "    if (reap == FP_REAP_RUNNING && has_closed_outputs(self))",
+    "    if (false && has_closed_outputs(self))",
+    "a child whose output was read to its end is killed because nobody waited",
+    "test_loop_end.py wait_forgotten",
+)
+mutant(
+    "a_moment_for_each_child",
+    "posix/exit.c",
+    "    *milliseconds = waited < *milliseconds ? *milliseconds - (int)waited : 0;",
+    "    (void)milliseconds;",
+    "many children that have closed their output hold the end of a loop up",
+    "native exit_reap_within",
+)
+mutant(
+    "scratch_kept",
+    "binding/hub_loop.c",
+    "        hub_free_scratch(hub);\n",
+    "",
+    "a Process that is kept keeps 64 KiB",
+    "test_scale.py kept_process",
+)
+mutant(
+    "write_after_the_loop_queued",
+    "binding/write_pipe.c",
+    "    if (self->base.hub->closed) {",
+    "    if (false) {",
+    "what is written after the end of the loop is lost without a word",
+    "test_loop_end.py pipes_outlive",
 )

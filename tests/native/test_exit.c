@@ -407,6 +407,18 @@ TEST(exit_without_pidfds_is_watched_by_a_thread)
     run_apart(watch_without_pidfds);
 }
 
+TEST(exit_reap_within_waits_and_counts)
+{
+    int left = 40;
+    start_and_watch(RUN_ON, FP_EXIT_AUTO);
+    CHECK(fp_exit_reap_within(&child, &status, &left) == FP_REAP_RUNNING && left == 0);
+    CHECK(fp_exit_signal(&child, SIGTERM) == 0);
+    left = 10000;
+    CHECK(fp_exit_reap_within(&child, &status, &left) == FP_REAP_DONE);
+    CHECK(status.returncode == -SIGTERM && left > 5000);
+    fp_fd_close(&child.fd);
+}
+
 static void reap_without_pidfds(void)
 {
     enum { BY_PIDFD = 3 };

@@ -123,6 +123,16 @@ TEST(inflow_reads_once_and_no_more_than_the_scratch_holds)
     tear_down();
 }
 
+TEST(inflow_without_scratch_goes_straight_into_the_buffer)
+{
+    set_up();
+    scratch.bytes = NULL;
+    send("all of it");
+    CHECK(gulp() == FP_FLOW_DATA && holds("all of it") && !scratch_was_used());
+    scratch.bytes = scratch_bytes;
+    tear_down();
+}
+
 TEST(inflow_of_volume_goes_straight_into_the_buffer)
 {
     set_up();

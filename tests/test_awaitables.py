@@ -2,13 +2,17 @@
 
 import asyncio
 import collections.abc
+import contextlib
 import contextvars
 import gc
 import inspect
+import io
 import os
 import signal
 import sys
 import threading
+import types
+import weakref
 from unittest import mock
 
 import pytest
@@ -149,6 +153,225 @@ def test_tuple_that_send_returns_is_whole(aio):
         assert await driven(proc.communicate()) == (b"x\n", None)
 
     aio.run(main)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.may_warn("RuntimeWarning: coroutine .* was never awaited")
+def test_result_is_no_iterable(aio, method):
+    """A forgotten `await` is an error, and does nothing."""
+
+    def unpack(coro):
+        one, two = coro
+
+    def take_from_a_generator(coro):
+        def generator():
+            yield from coro
+
+        next(generator())
+
+    async def use(proc):
+        coro = call(proc, method)
+        for abc in (collections.abc.Iterable, collections.abc.Iterator, collections.abc.Generator):
+            assert not isinstance(coro, abc)
+        assert not hasattr(coro, "__iter__") and not hasattr(coro, "__next__")
+        for drive in (
+            iter,
+            list,
+            next,
+            unpack,
+            "".join,
+            lambda coro: [*coro],
+            take_from_a_generator,
+        ):
+            with pytest.raises(TypeError):
+                drive(coro)
+        assert inspect.getcoroutinestate(coro) == inspect.CORO_CREATED
+        coro.close()
+        if method == "communicate":
+            with pytest.raises(TypeError):
+                out, err = proc.communicate(b"not written")
+        await still_readable(proc)
+
+    with_cat(aio, use)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_only_what_its_await_method_gives_is_an_iterator(aio, method):
+    async def use(proc):
+        coro = call(proc, method)
+        iterator = coro.__await__()
+        assert isinstance(iterator, collections.abc.Iterator) and iter(iterator) is iterator
+        iterator.close()
+        with pytest.raises(RuntimeError):
+            next(iterator)
+        assert not hasattr(call_and_close(proc, method), "__next__")  # not the type of all
+
+    with_cat(aio, use)
+
+
+def call_and_close(proc, method):
+    coro = call(proc, method)
+    coro.close()
+    return coro
+
+
+def test_yield_from_in_a_generator_based_coroutine(aio):
+    @types.coroutine
+    def line_of(proc):
+        return (yield from proc.stdout.readline())
+
+    @types.coroutine
+    def passed_on(proc):
+        return proc.stdout.readline()
+
+    class Line:
+        def __init__(self, proc):
+            self.proc = proc
+
+        def __await__(self):
+            return self.proc.stdout.readline().__await__()
+
+    class Lines(Line):
+        def __await__(self):
+            return (yield from self.proc.stdout.readline().__await__())
+
+    async def use(proc):
+        for drive in (line_of, passed_on, Line, Lines):
+            asyncio.get_running_loop().call_later(0.01, proc.stdin.write, b"one\ntwo\n")
+            assert [await drive(proc) for _ in range(2)] == [b"one\n", b"two\n"]
+
+    with_cat(aio, use)
+
+
+def test_anext_with_a_default(aio):
+    """Which awaits what it wraps anew for each step."""
+
+    async def use(proc):
+        soon = asyncio.get_running_loop().call_later
+        soon(0.01, proc.stdin.write, b"one\ntwo\n")
+        assert await anext(proc.stdout, None) == b"one\n"
+        assert await anext(aiter(proc.stdout), None) == b"two\n"
+        waiting = asyncio.create_task(forever(anext(proc.stdout, None)))
+        await iterate(3)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
+        driven_by_hand = anext(proc.stdout, None).__await__()
+        assert not driven_by_hand.send(None).done()
+        with pytest.raises(ZeroDivisionError):
+            driven_by_hand.throw(ZeroDivisionError)
+        soon(0.01, proc.stdin.close)
+        assert await anext(proc.stdout, b"the default") == b"the default"
+        with pytest.raises(StopAsyncIteration):
+            await anext(proc.stdout)
+
+    async def forever(awaitable):
+        return await awaitable
+
+    with_cat(aio, use)
+
+
+def test_awaiting_a_step_of_an_iteration_that_is_being_awaited_is_refused(aio):
+    async def use(proc):
+        step = proc.stdout.__anext__()
+        task = asyncio.create_task(step)
+        await iterate(2)
+        with pytest.raises(RuntimeError, match="coroutine is being awaited already"):
+            await step
+        proc.stdin.write(b"line\n")
+        assert await task == b"line\n"
+
+    with_cat(aio, use)
+
+
+# What looks at coroutines
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_result_says_that_it_is_a_coroutine(aio, method):
+    async def use(proc):
+        coro = call(proc, method)
+        assert inspect.iscoroutine(coro) and isinstance(coro, types.CoroutineType)
+        assert coro.__class__ is types.CoroutineType
+        assert not [
+            name
+            for name in dir(types.CoroutineType)
+            if name.startswith("cr_") and not hasattr(coro, name)
+        ]
+        assert isinstance(coro.cr_code, types.CodeType) and coro.cr_code is coro.cr_code
+        assert coro.cr_code.co_flags & inspect.CO_COROUTINE
+        assert coro.cr_code.co_qualname == coro.__qualname__
+        assert coro.cr_frame.f_code is coro.cr_code and coro.cr_frame is coro.cr_frame
+        assert coro.cr_await is None and coro.cr_origin is None
+        assert weakref.ref(coro)() is coro
+        coro.__name__ = coro.__qualname__ = "mine"
+        assert (coro.__name__, coro.__qualname__) == ("mine", "mine") and " mine at" in repr(coro)
+        with pytest.raises(TypeError, match="__name__ must be set to a string object"):
+            coro.__name__ = None
+        coro.close()
+        assert coro.cr_frame is None and inspect.getcoroutinestate(coro) == inspect.CORO_CLOSED
+
+    with_cat(aio, use)
+
+
+def test_weak_reference_is_told_of_the_end(aio):
+    async def use(proc):
+        told = []
+        for end in (lambda coro: coro.close(), lambda coro: coro.send(None)):
+            coro = proc.stdout.read(0)
+            ref = weakref.ref(coro, told.append)
+            with contextlib.suppress(StopIteration):
+                end(coro)
+            assert ref() is coro
+            del coro
+            assert ref() is None and told.pop() is ref
+
+    with_cat(aio, use)
+
+
+@pytest.mark.parametrize("method", ["wait", "communicate", "read", "readline"])
+def test_states_and_stack_of_a_task_that_waits(aio, method):
+    async def use(proc):
+        coro = call(proc, method)
+        frame = coro.cr_frame
+        task = asyncio.create_task(coro)
+        await iterate(2)
+        assert inspect.getcoroutinestate(coro) == inspect.CORO_SUSPENDED
+        assert coro.cr_await is not None
+        assert task.get_stack() == [frame]
+        text = io.StringIO()
+        task.print_stack(file=text)
+        assert f" in {method}\n" in text.getvalue()
+        assert f"{coro.__qualname__}() running at " in repr(task)
+        if hasattr(asyncio, "format_call_graph"):
+            assert (
+                f" in {'async ' * (not aio.is_fastproc)}{coro.__qualname__}()"
+                in asyncio.format_call_graph(task)
+            )
+        task.cancel()
+        await asyncio.wait([task])
+        assert inspect.getcoroutinestate(coro) == inspect.CORO_CLOSED
+        assert task.get_stack() == []
+
+    with_cat(aio, use)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in 3.12")
+def test_eager_tasks(aio):
+    async def use(proc):
+        def begin():
+            return asyncio.Task(
+                proc.stdout.readline(), loop=asyncio.get_running_loop(), eager_start=True
+            )
+
+        first = begin()
+        assert not first.done()
+        proc.stdin.write(b"one\ntwo\n")
+        assert await first == b"one\n"
+        second = begin()
+        assert second.done() and await second == b"two\n"
+
+    with_cat(aio, use)
 
 
 @pytest.mark.parametrize("method", METHODS)

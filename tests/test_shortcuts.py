@@ -189,7 +189,7 @@ def test_results_by_the_iterator_protocol(aio, value):
         raised = []
         for _ in range(4):
             with pytest.raises(StopIteration) as caught:
-                next(reader.readline())
+                next(reader.readline().__await__())
             raised.append(caught.value)
         assert [stop.value for stop in raised] == [b"one\n", b"two\n", value, b""]
         assert all(stop.args == (stop.value,) and repr(stop) for stop in raised)
@@ -207,7 +207,7 @@ def test_results_by_the_iterator_protocol_one_after_another(aio):
         for value in (b"one\n", b"two\n", b"three\n"):
             reader.feed_data(value)
             with pytest.raises(StopIteration) as caught:
-                next(reader.readline())
+                next(reader.readline().__await__())
             assert caught.value.args == (value,)
             assert hash(caught.value.args) == hash((value,))
             assert gc.is_tracked(caught.value) and caught.value.value is caught.value.args[0]
@@ -243,9 +243,9 @@ def test_what_is_kept_to_be_used_again_keeps_no_type(aio):
         reader = aio.StreamReader(loop=asyncio.get_running_loop())
         reader.feed_data(b"\n" * 100)
         coro = reader.readline()
-        kinds = [type(coro)]
+        kinds = [type(coro), type(coro.__await__())]
         with pytest.raises(StopIteration) as caught:
-            next(coro)
+            next(coro.__await__())
         kinds.append(caught.type)
         del coro, caught
         before = [sys.getrefcount(kind) for kind in kinds]
@@ -299,12 +299,12 @@ def test_results_by_the_iterator_protocol_with_arguments_of_somebody_else(aio):
         reader = aio.StreamReader(loop=asyncio.get_running_loop())
         reader.feed_data(b"one\ntwo\n")
         with pytest.raises(StopIteration) as caught:
-            next(reader.readline())
+            next(reader.readline().__await__())
         caught.value.args = tuple(range(2))
         gc.collect()  # which has no interest in such a tuple any more
         del caught
         with pytest.raises(StopIteration) as caught:
-            next(reader.readline())
+            next(reader.readline().__await__())
         assert caught.value.args == (b"two\n",)
 
     aio.run(main)

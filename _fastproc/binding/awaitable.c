@@ -4,6 +4,7 @@
  * __await__, send, throw, close, and am_send for those who know it.
  */
 #include "binding/awaitable.h"
+#include "binding/awaitable_looks.h"
 #include "binding/future.h"
 
 #include <string.h>
@@ -24,6 +25,8 @@ PyObject *awaitable_new(struct fp_state *state, const struct awaitable_ops *ops,
     self->argument = Py_XNewRef(argument);
     self->future = NULL;
     self->thrown = NULL;
+    self->rare = NULL;
+    self->weakrefs = NULL;
     self->number = number;
     self->phase = AWAITABLE_FRESH;
     self->finalized = false;
@@ -133,13 +136,33 @@ static bool is_claimed(enum awaitable_phase before)
     return before == AWAITABLE_FRESH || before == AWAITABLE_SUSPENDED;
 }
 
+static void raise_awaited_already(void)
+{
+    PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
+}
+
+/* Of one that is awaited anew for each step: whether nobody else waits in it.  False with an
+ * exception. */
+static bool may_go_on(AwaitableObject *self)
+{
+    int done = self->future != NULL ? future_is_done(self->state, self->future) : 1;
+    if (done == 0)
+        raise_awaited_already();
+    return done > 0;
+}
+
 static PySendResult awaitable_am_send(PyObject *op, PyObject *value, PyObject **result)
 {
     AwaitableObject *self = (AwaitableObject *)op;
+    enum awaitable_phase before = claim(self, value);
     enum step step;
     *result = NULL;
-    if (!is_claimed(claim(self, value)))
+    if (!is_claimed(before))
         return PYGEN_ERROR;
+    if (before == AWAITABLE_SUSPENDED && self->ops->awaited_by_steps && !may_go_on(self)) {
+        set_phase(self, AWAITABLE_SUSPENDED);
+        return PYGEN_ERROR;
+    }
     GUARD_BEGIN(guard_of_step(self));
     forget(self);
     step = block_on(self, self->ops->step(self, result));
@@ -204,8 +227,9 @@ static PyObject *thrown_exception(PyObject *const *args, Py_ssize_t count)
             exception = PyTuple_Check(value) ? PyObject_CallObject(type, value)
                                              : PyObject_CallOneArg(type, value);
     } else {
-        PyErr_SetString(PyExc_TypeError,
-                        "exceptions must be classes or instances deriving from BaseException");
+        PyErr_Format(PyExc_TypeError,
+                     "exceptions must be classes or instances deriving from BaseException, not %s",
+                     Py_TYPE(type)->tp_name);
     }
     if (exception != NULL && count > 2 && args[2] != Py_None &&
         PyException_SetTraceback(exception, args[2]) < 0)
@@ -217,7 +241,12 @@ static PyObject *awaitable_throw(PyObject *op, PyObject *const *args, Py_ssize_t
 {
     AwaitableObject *self = (AwaitableObject *)op;
     if (count < 1 || count > 3) {
-        PyErr_SetString(PyExc_TypeError, "throw() takes 1 to 3 arguments");
+        PyErr_Format(PyExc_TypeError, "throw expected at %s %d argument%s, got %zd",
+                     count < 1 ? "least" : "most", count < 1 ? 1 : 3, count < 1 ? "" : "s", count);
+        return NULL;
+    }
+    if (count == 3 && args[2] != Py_None && !PyTraceBack_Check(args[2])) {
+        PyErr_SetString(PyExc_TypeError, "throw() third argument must be a traceback object");
         return NULL;
     }
     PyObject *exception = thrown_exception(args, count);
@@ -268,13 +297,39 @@ static PyObject *awaitable_close(PyObject *op, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
+/* From here on it is an iterator, its own: of another type, with the same fields.  An iterator beside
+ * it would make every buffered readline() some 5 % slower. */
 static PyObject *awaitable_await(PyObject *op)
 {
-    if (((AwaitableObject *)op)->phase == AWAITABLE_SUSPENDED) {
-        PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
+    AwaitableObject *self = (AwaitableObject *)op;
+    PyTypeObject *iterator = (PyTypeObject *)self->state->awaited_type, *before = Py_TYPE(op);
+    if (self->phase == AWAITABLE_SUSPENDED && !self->ops->awaited_by_steps) {
+        raise_awaited_already();
         return NULL;
     }
+    if (before != iterator) {
+        Py_SET_TYPE(op, (PyTypeObject *)Py_NewRef((PyObject *)iterator));
+        Py_DECREF(before);
+    }
     return Py_NewRef(op);
+}
+
+/* Whether it is a generator of @types.coroutine that runs: there, `yield from` takes coroutines. */
+static bool in_generator_based_coroutine(void)
+{
+    PyFrameObject *frame = PyEval_GetFrame();
+    PyCodeObject *code = frame != NULL ? PyFrame_GetCode(frame) : NULL;
+    bool result = code != NULL && (code->co_flags & CO_ITERABLE_COROUTINE) != 0;
+    Py_XDECREF(code);
+    return result;
+}
+
+static PyObject *awaitable_iter(PyObject *op)
+{
+    if (in_generator_based_coroutine())
+        return awaitable_await(op);
+    PyErr_SetString(PyExc_TypeError, "'coroutine' object is not iterable");
+    return NULL;
 }
 
 static int awaitable_traverse(PyObject *op, visitproc visit, void *arg)
@@ -285,6 +340,7 @@ static int awaitable_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->argument);
     Py_VISIT(self->future);
     Py_VISIT(self->thrown);
+    Py_VISIT(self->rare);
     return 0;
 }
 
@@ -294,6 +350,7 @@ static int awaitable_clear(PyObject *op)
     Py_CLEAR(self->future);
     Py_CLEAR(self->argument);
     Py_CLEAR(self->thrown);
+    Py_CLEAR(self->rare);
     Py_CLEAR(self->owner);
     return 0;
 }
@@ -313,13 +370,11 @@ static void awaitable_finalize(PyObject *op)
     compat_raise(raised);
 }
 
-static void awaitable_dealloc(PyObject *op)
+/* Frees what nothing else refers to, or keeps it for the next. */
+static void bury(PyObject *op)
 {
     AwaitableObject *self = (AwaitableObject *)op;
-    if (self->phase != AWAITABLE_FINISHED && PyObject_CallFinalizerFromDealloc(op) < 0)
-        return;
     PyTypeObject *type = Py_TYPE(op);
-    PyObject_GC_UnTrack(op);
     awaitable_clear(op);
     struct fp_state *state = self->finalized ? NULL : state_of_dead(op);
     if (state != NULL && spares_keep(&state->spare_awaitables, op))
@@ -328,61 +383,28 @@ static void awaitable_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-static PyObject *awaitable_repr(PyObject *op)
+static void awaitable_dealloc(PyObject *op)
 {
     AwaitableObject *self = (AwaitableObject *)op;
-    return PyUnicode_FromFormat("<coroutine object %s at %p>", self->ops->name, op);
-}
-
-static PyObject *awaitable_get_qualname(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyUnicode_FromString(((AwaitableObject *)op)->ops->name);
-}
-
-static PyObject *awaitable_get_name(PyObject *op, void *Py_UNUSED(closure))
-{
-    const char *name = ((AwaitableObject *)op)->ops->name;
-    const char *dot = strrchr(name, '.');
-    return PyUnicode_FromString(dot != NULL ? dot + 1 : name);
-}
-
-static PyObject *awaitable_get_running(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyBool_FromLong(((AwaitableObject *)op)->phase == AWAITABLE_RUNNING);
-}
-
-static PyObject *awaitable_get_suspended(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyBool_FromLong(((AwaitableObject *)op)->phase == AWAITABLE_SUSPENDED);
-}
-
-static PyObject *awaitable_get_awaited(PyObject *op, void *Py_UNUSED(closure))
-{
-    AwaitableObject *self = (AwaitableObject *)op; /* while it runs, only who runs it looks */
-    bool waits = self->phase == AWAITABLE_SUSPENDED && self->future != NULL;
-    return Py_NewRef(waits ? self->future : Py_None);
-}
-
-static PyObject *awaitable_get_none(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
-{
-    Py_RETURN_NONE;
+    PyObject_GC_UnTrack(op);
+    if (self->weakrefs != NULL)
+        PyObject_ClearWeakRefs(op);
+    if (self->phase == AWAITABLE_FINISHED && self->rare == NULL) {
+        bury(op); /* it refers to nothing any more */
+        return;
+    }
+    Py_TRASHCAN_BEGIN(op, awaitable_dealloc);
+    PyObject_GC_Track(op);
+    if (self->phase == AWAITABLE_FINISHED || PyObject_CallFinalizerFromDealloc(op) == 0) {
+        PyObject_GC_UnTrack(op);
+        bury(op);
+    }
+    Py_TRASHCAN_END;
 }
 
 GUARD_BY(op);
 GUARD_UNARY(awaitable_await);
-GUARD_GETTER(awaitable_get_running);
-GUARD_GETTER(awaitable_get_suspended);
-GUARD_GETTER(awaitable_get_awaited);
-
-static PyGetSetDef awaitable_getset[] = {
-    {"__name__", awaitable_get_name, NULL, NULL, NULL},
-    {"__qualname__", awaitable_get_qualname, NULL, NULL, NULL},
-    {"cr_running", GUARDED(awaitable_get_running), NULL, NULL, NULL},
-    {"cr_suspended", GUARDED(awaitable_get_suspended), NULL, NULL, NULL},
-    {"cr_await", GUARDED(awaitable_get_awaited), NULL, NULL, NULL},
-    {"cr_frame", awaitable_get_none, NULL, NULL, NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
+GUARD_UNARY(awaitable_iter);
 
 static PyMethodDef awaitable_methods[] = {
     {"send", awaitable_send, METH_O, "Resume with a value; as of a coroutine."},
@@ -392,31 +414,60 @@ static PyMethodDef awaitable_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyMemberDef awaitable_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(AwaitableObject, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+#define COMMON_SLOTS                                                                               \
+    {Py_tp_doc, "What the asynchronous methods return: await it, once, or make a task of it."},    \
+        {Py_tp_dealloc, awaitable_dealloc}, {Py_tp_finalize, awaitable_finalize},                  \
+        {Py_tp_traverse, awaitable_traverse}, {Py_tp_clear, awaitable_clear},                      \
+        {Py_tp_repr, awaitable_repr}, {Py_am_await, GUARDED(awaitable_await)},                     \
+        {Py_am_send, awaitable_am_send}, {Py_tp_methods, awaitable_methods},                       \
+        {Py_tp_members, awaitable_members},                                                        \
+    {                                                                                              \
+        Py_tp_getset, awaitable_looks                                                              \
+    }
+
 static PyType_Slot awaitable_slots[] = {
-    {Py_tp_doc, "What the asynchronous methods return: await it, once, or make a task of it."},
-    {Py_tp_dealloc, awaitable_dealloc},
-    {Py_tp_finalize, awaitable_finalize},
-    {Py_tp_traverse, awaitable_traverse},
-    {Py_tp_clear, awaitable_clear},
-    {Py_tp_repr, awaitable_repr},
-    {Py_tp_iter, GUARDED(awaitable_await)},
-    {Py_tp_iternext, awaitable_iternext},
-    {Py_am_await, GUARDED(awaitable_await)},
-    {Py_am_send, awaitable_am_send},
-    {Py_tp_methods, awaitable_methods},
-    {Py_tp_getset, awaitable_getset},
+    COMMON_SLOTS,
+    {Py_tp_iter, GUARDED(awaitable_iter)},
     {0, NULL},
 };
 
-static PyType_Spec awaitable_spec = {
-    .name = "_fastproc.Awaitable",
-    .basicsize = sizeof(AwaitableObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-             Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = awaitable_slots,
+static PyType_Slot awaited_slots[] = {
+    COMMON_SLOTS,
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, awaitable_iternext},
+    {0, NULL},
 };
+
+#define SPEC(type_name, type_slots)                                                                \
+    {                                                                                              \
+        .name = type_name, .basicsize = sizeof(AwaitableObject),                                   \
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |     \
+                 Py_TPFLAGS_IMMUTABLETYPE,                                                         \
+        .slots = type_slots,                                                                       \
+    }
+
+static PyType_Spec awaitable_spec = SPEC("_fastproc.Awaitable", awaitable_slots);
+static PyType_Spec awaited_spec = SPEC("_fastproc.Awaited", awaited_slots);
+
+/* What takes it for an iterable looks for this name; `yield from` takes the slot. */
+static int hide_iter(PyTypeObject *type)
+{
+    PyObject *dict = compat_type_dict(type);
+    int result = dict != NULL ? PyDict_DelItemString(dict, "__iter__") : -1;
+    Py_XDECREF(dict);
+    PyType_Modified(type);
+    return result;
+}
 
 int awaitable_init(PyObject *module, struct fp_state *state)
 {
-    return module_add_type(module, &awaitable_spec, NULL, 0, &state->awaitable_type, NULL);
+    if (module_add_type(module, &awaitable_spec, NULL, 0, &state->awaitable_type, NULL) < 0 ||
+        module_add_type(module, &awaited_spec, NULL, 0, &state->awaited_type, NULL) < 0)
+        return -1;
+    return hide_iter((PyTypeObject *)state->awaitable_type);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The coroutine-like object that wait(), communicate(), read() and the others
- * return.  As with a coroutine nothing happens before the first step.  A step
+ * return.  As with a coroutine nothing happens before the first step, and it is no
+ * iterable: only what its __await__() returns is.  A step
  * that finds its answer returns it at once; one that does not leaves a future
  * to wait on and is tried again when that is done, however it was woken, so no
  * wake-up is lost and none is trusted.
@@ -32,6 +33,8 @@ struct awaitable_ops {
     void (*abandoned)(struct AwaitableObject *self);
     /* Whose lock all these need (guard.h): borrowed.  NULL: that of the awaitable is enough. */
     PyObject *(*guard)(struct AwaitableObject *self);
+    /* Awaited anew for each step, as the built-in anext(iterator, default) does. */
+    bool awaited_by_steps;
 };
 
 enum awaitable_phase {
@@ -49,6 +52,8 @@ typedef struct AwaitableObject {
     PyObject *argument; /* of the operation */
     PyObject *future;   /* waited on; NULL between */
     PyObject *thrown;
+    PyObject *rare; /* a dict of what is seldom asked for (awaitable_looks.c), or NULL */
+    PyObject *weakrefs;
     Py_ssize_t number; /* of the operation */
     enum awaitable_phase phase;
     bool finalized;

@@ -94,6 +94,16 @@ static inline PyObject *compat_dict_get(PyObject *dict, PyObject *key)
 #endif
 }
 
+/* The attributes of a type itself: a new reference. */
+static inline PyObject *compat_type_dict(PyTypeObject *type)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    return PyType_GetDict(type);
+#else
+    return Py_NewRef(type->tp_dict);
+#endif
+}
+
 /* For a tuple that is given another item. */
 static inline void compat_forget_hash(PyObject *tuple)
 {

@@ -42,8 +42,7 @@ int future_block_on(struct fp_state *state, PyObject *future)
     return PyObject_SetAttr(future, state->names._asyncio_future_blocking, Py_True);
 }
 
-/* 1 done, 0 not, -1 with an exception. */
-static int is_done(struct fp_state *state, PyObject *future)
+int future_is_done(struct fp_state *state, PyObject *future)
 {
     PyObject *answer = PyObject_CallMethodNoArgs(future, state->names.done);
     if (answer == NULL)
@@ -62,7 +61,7 @@ void future_wake(struct fp_state *state, PyObject **future)
     PyObject *raised = compat_take_exception();
     if (is_wakeup(state, waking))
         wakeup_set((WakeupObject *)waking);
-    else if (is_done(state, waking) == 0)
+    else if (future_is_done(state, waking) == 0)
         Py_XDECREF(PyObject_CallMethodOneArg(waking, state->names.set_result, Py_None));
     hub_report(waking);
     Py_DECREF(waking);

@@ -16,6 +16,8 @@ PyObject *future_new_in_order(HubObject *hub);
 PyObject *future_new_of_loop(struct fp_state *state, PyObject *loop);
 /* Marks the future as waited for by the task that gets it from a coroutine.  0 or -1. */
 int future_block_on(struct fp_state *state, PyObject *future);
+/* 1 done, 0 not, -1 with an exception. */
+int future_is_done(struct fp_state *state, PyObject *future);
 /* Takes the future out of *future and completes it unless it is done.  Never raises. */
 void future_wake(struct fp_state *state, PyObject **future);
 /* Takes the list of futures out of *waiters and completes all. */

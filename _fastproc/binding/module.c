@@ -265,9 +265,11 @@ static int core_exec(PyObject *module)
 {
     struct fp_state *state = PyModule_GetState(module);
     state->hubs = PyDict_New();
+    state->codes = PyDict_New();
     state->empty_bytes = PyBytes_FromStringAndSize(NULL, 0);
     state->context_keyword = Py_BuildValue("(s)", "context");
-    if (state->hubs == NULL || state->empty_bytes == NULL || state->context_keyword == NULL)
+    if (state->hubs == NULL || state->codes == NULL || state->empty_bytes == NULL ||
+        state->context_keyword == NULL)
         return -1;
     if (intern_names(state) < 0 || import_all(state) < 0 || configure_from_environment(state) < 0)
         return -1;

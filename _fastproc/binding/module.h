@@ -51,6 +51,7 @@
     /* our types */                                                                                \
     OBJECT(coroutine_function_type)                                                                \
     OBJECT(awaitable_type)                                                                         \
+    OBJECT(awaited_type)                                                                           \
     OBJECT(stop_iteration_type)                                                                    \
     OBJECT(wakeup_type)                                                                            \
     OBJECT(hub_type)                                                                               \
@@ -78,6 +79,7 @@
     /* our own */                                                                                  \
     OBJECT(hubs)            /* id(loop) -> weak reference to hub */                                \
     OBJECT(context_keyword) /* ("context",) */                                                     \
+    OBJECT(codes)           /* name of an awaitable -> code object */                              \
     OBJECT(done_future)                                                                            \
     OBJECT(spare_args) /* of a StopIteration, without the value; or NULL */                        \
     OBJECT(empty_bytes)

@@ -343,6 +343,7 @@ static const struct awaitable_ops anext_ops = {
     .step = anext_step,
     .forget = forget_reader,
     .guard = guard_of_reader,
+    .awaited_by_steps = true,
 };
 
 PyObject *reader_anext(PyObject *self)

@@ -1099,6 +1099,71 @@ mutant(
     "test_cancel.py wait",
 )
 mutant(
+    "awaitable_is_an_iterable",
+    "binding/awaitable.c",
+    "    if (in_generator_based_coroutine())",
+    "    if (in_generator_based_coroutine() || true)",
+    "a forgotten await goes on in another way",
+    "test_awaitables.py no_iterable",
+)
+mutant(
+    "awaitable_looks_like_an_iterable",
+    "binding/awaitable.c",
+    "    return hide_iter((PyTypeObject *)state->awaitable_type);",
+    "    (void)hide_iter;\n    return 0;",
+    "what asks for __iter__ takes an awaitable for an iterable",
+    "test_awaitables.py no_iterable",
+)
+mutant(
+    "yield_from_refused",
+    "binding/awaitable.c",
+    "    if (in_generator_based_coroutine())",
+    "    if (in_generator_based_coroutine() && false)",
+    "@types.coroutine cannot yield from an awaitable",
+    "test_awaitables.py generator_based",
+)
+mutant(
+    "types_kept_by_each_await",
+    "binding/awaitable.c",
+    "        Py_DECREF(before);\n",
+    "        (void)before;\n",
+    "each await keeps a reference to the type",
+    "test_shortcuts.py keeps_no_type",
+)
+mutant(
+    "step_of_an_iteration_awaited_once",
+    "binding/reader_methods.c",
+    "    .awaited_by_steps = true,\n",
+    "",
+    "anext() with a default fails when it has to wait",
+    "test_awaitables.py anext",
+)
+mutant(
+    "step_of_an_iteration_awaited_by_two",
+    "binding/awaitable.c",
+    "    if (done == 0)\n        raise_awaited_already();\n    return done > 0;",
+    "    if (done == 0 && false)\n        raise_awaited_already();\n    return true;",
+    "two tasks step one __anext__(), and one of them waits for ever",
+    "test_awaitables.py being_awaited",
+)
+mutant(
+    "frame_of_what_has_ended",
+    "binding/awaitable_looks.c",
+    "    if (self->phase == AWAITABLE_FINISHED)\n        Py_RETURN_NONE;\n",
+    "",
+    "one that has ended seems to be created",
+    "test_awaitables.py coroutine or stack",
+)
+mutant(
+    "weak_references_not_cleared",
+    "binding/awaitable.c",
+    "    if (self->weakrefs != NULL)\n        PyObject_ClearWeakRefs(op);\n",
+    "",
+    "a weak reference finds what is dead",
+    "test_awaitables.py weak",
+)
+
+mutant(
     "tuple_taken_apart",
     "binding/awaitable.c",
     "        PyErr_SetObject(PyExc_StopIteration, stop);",

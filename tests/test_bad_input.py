@@ -252,9 +252,9 @@ def test_limit_must_be_positive(aio, refused, limit):
     refused(ValueError, "Limit cannot be <= 0", limit=limit)
 
 
-@pytest.mark.parametrize("limit", ["x", None, 1.5])
+@pytest.mark.parametrize("limit", ["x", None, 1j])
 def test_limit_must_be_a_number(aio, refused, limit):
-    aio.oracle_differs("the child has started by then, or any number will do")
+    aio.oracle_differs("the child has started by then")
     refused(TypeError, None, limit=limit, stdout=aio.PIPE)
 
 
@@ -291,7 +291,10 @@ def test_id_that_means_unchanged_is_refused(aio, refused, keyword):
     aio.oracle_differs("takes some of them")
     unchanged = 2**32 - 1
     value = [unchanged] if keyword == "extra_groups" else unchanged
-    refused(OverflowError, "user or group ID is too large", **{keyword: value})
+    if keyword == "extra_groups":
+        refused(ValueError, "invalid group id", **{keyword: value})
+    else:
+        refused(OverflowError, "user or group ID is too large", **{keyword: value})
 
 
 def test_wrong_user_beside_groups_that_are_right(aio, monkeypatch):

@@ -46,10 +46,11 @@ int arguments_extra_info(PyObject *args, PyObject *kwargs, const char *known, Py
 
 int arguments_int(PyObject *number, int *result)
 {
-    long value = PyLong_AsLong(number);
-    if (value == -1 && PyErr_Occurred())
+    int overflow;
+    long value = PyLong_AsLongAndOverflow(number, &overflow);
+    if (value == -1 && overflow == 0 && PyErr_Occurred())
         return -1;
-    if (value < INT_MIN || value > INT_MAX) {
+    if (overflow != 0 || value < INT_MIN || value > INT_MAX) {
         PyErr_SetString(PyExc_OverflowError, "Python int too large to convert to C int");
         return -1;
     }

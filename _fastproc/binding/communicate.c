@@ -115,7 +115,7 @@ static PyObject *take_output(const AwaitableObject *self, int which)
     ReaderObject *reader = output(self, which);
     if (reader == NULL)
         Py_RETURN_NONE;
-    return reader_take(reader, fp_buffer_length(&reader->buffer));
+    return reader_take(reader, reader_length(reader));
 }
 
 static enum step communicate_step(AwaitableObject *self, PyObject **result)

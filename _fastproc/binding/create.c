@@ -20,21 +20,16 @@ enum {
     CHILD_GIVEN_UP = 2,
 };
 
-/* Takes `limit` out of the keywords.  0 or -1. */
-static int take_limit(PyObject *kwargs, Py_ssize_t *limit)
+/* Takes `limit` out of the keywords; limit->given is a new reference or NULL.  0 or -1. */
+static int take_limit(PyObject *kwargs, struct reader_limit *limit)
 {
-    *limit = READER_DEFAULT_LIMIT;
     PyObject *given = arguments_find(kwargs, "limit");
     if (given == NULL)
         return 0;
-    *limit = PyNumber_AsSsize_t(given, NULL);
-    if (*limit == -1 && PyErr_Occurred())
-        return -1;
-    if (*limit <= 0) {
-        PyErr_SetString(PyExc_ValueError, "Limit cannot be <= 0");
-        return -1;
-    }
-    return PyDict_DelItemString(kwargs, "limit");
+    Py_INCREF(given);
+    int result = reader_limit_of(given, limit);
+    Py_DECREF(given);
+    return result < 0 ? -1 : PyDict_DelItemString(kwargs, "limit");
 }
 
 /* Before the first step AwaitableObject.owner is the positional arguments, .argument the keywords;
@@ -87,7 +82,7 @@ static int begin(AwaitableObject *self)
     struct launch *launch = NULL;
     TransportObject *transport = NULL;
     PyObject *result = NULL;
-    Py_ssize_t limit = 0;
+    struct reader_limit limit = reader_default_limit;
     int status = -1;
 
     HubObject *hub = hub_to_use(state, loop);
@@ -101,7 +96,7 @@ static int begin(AwaitableObject *self)
         goto done;
     launch = NULL;
     result = low ? make_protocol(transport, PyTuple_GET_ITEM(self->argument, LOW_FACTORY))
-                 : (PyObject *)process_new(state, transport, (size_t)limit);
+                 : (PyObject *)process_new(state, transport, &limit);
     if (result == NULL || begin_guarded(transport) < 0)
         goto done;
     self->number |= CHILD_BEGUN;
@@ -110,6 +105,7 @@ static int begin(AwaitableObject *self)
     status = 0;
 
 done:
+    Py_XDECREF(limit.given);
     Py_XDECREF(hub);
     Py_XDECREF(transport);
     Py_XDECREF(result);

@@ -68,6 +68,18 @@ void future_wake(struct fp_state *state, PyObject **future)
     compat_raise(raised);
 }
 
+void future_fail(struct fp_state *state, PyObject **future, PyObject *exception)
+{
+    PyObject *failing = *future;
+    *future = NULL;
+    PyObject *raised = compat_take_exception();
+    if (is_done(state, failing) == 0)
+        Py_XDECREF(PyObject_CallMethod(failing, "set_exception", "O", exception));
+    hub_report(failing);
+    Py_DECREF(failing);
+    compat_raise(raised);
+}
+
 void future_wake_all(struct fp_state *state, PyObject **waiters)
 {
     PyObject *list = *waiters;

@@ -20,6 +20,8 @@ int future_block_on(struct fp_state *state, PyObject *future);
 int future_is_done(struct fp_state *state, PyObject *future);
 /* Takes the future out of *future and completes it unless it is done.  Never raises. */
 void future_wake(struct fp_state *state, PyObject **future);
+/* The same, but it fails with the exception; not of a future of ours. */
+void future_fail(struct fp_state *state, PyObject **future, PyObject *exception);
 /* Takes the list of futures out of *waiters and completes all. */
 void future_wake_all(struct fp_state *state, PyObject **waiters);
 /* Adds to such a list, which is made if *waiters is NULL; 0 or -1. */

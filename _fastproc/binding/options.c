@@ -5,6 +5,7 @@
 #include "binding/options.h"
 
 #include "binding/arguments.h"
+#include "binding/numbers.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -104,6 +105,10 @@ static int refuse_what_subprocess_refuses(const struct options *options)
         PyErr_SetString(PyExc_TypeError, "pipesize must be an integer");
         return -1;
     }
+    if (options->_bufsize != NULL && !PyLong_Check(options->_bufsize)) { /* 0.0 */
+        PyErr_SetString(PyExc_TypeError, "bufsize must be an integer");
+        return -1;
+    }
     if (require_none(options->_startupinfo, "startupinfo is only supported on Windows platforms") <
         0)
         return -1;
@@ -135,6 +140,29 @@ static int read_int(PyObject *option, int otherwise, int *result)
     return is_given(option) ? arguments_int(option, result) : 0;
 }
 
+/* As fcntl.fcntl() makes an unsigned int of one that is above 0; 0 is the least that there is, a page.
+ * 0 or -1. */
+static int read_pipe_size(PyObject *option, int *result)
+{
+    Py_ssize_t plain;
+    *result = -1;
+    if (!is_given(option))
+        return 0;
+    int positive = number_compare(option, 0, Py_GT);
+    if (positive <= 0)
+        return positive;
+    if (number_is_plain(option, &plain) && plain <= INT_MAX) {
+        *result = (int)plain;
+        return 0;
+    }
+    unsigned long low = PyLong_AsUnsignedLongMask(option);
+    if (low == (unsigned long)-1 && PyErr_Occurred())
+        return -1;
+    unsigned size = (unsigned)low;
+    *result = size == 0 ? 1 : size < INT_MAX ? (int)size : INT_MAX;
+    return 0;
+}
+
 static int read_truth(PyObject *option, bool otherwise, bool *result)
 {
     int truth = option != NULL ? PyObject_IsTrue(option) : otherwise;
@@ -162,7 +190,7 @@ int options_read_flags(const struct options *options, struct launch *launch)
         read_truth(options->_start_new_session, false, &request->new_session) < 0 ||
         read_int(options->_process_group, -1, &process_group) < 0 ||
         (options->_umask != NULL && arguments_int(options->_umask, &request->umask) < 0) ||
-        read_int(options->_pipesize, -1, &launch->pipe_size) < 0)
+        read_pipe_size(options->_pipesize, &launch->pipe_size) < 0)
         return -1;
     request->process_group = process_group;
     return 0;
@@ -326,6 +354,8 @@ static int read_groups(PyObject *given, const struct name_lookup *lookup,
                          "Items in extra_groups must be a string or integer, not %R", &id);
         ids[i] = (gid_t)id;
     }
+    if (result < 0 && PyErr_ExceptionMatches(PyExc_OverflowError))
+        PyErr_SetString(PyExc_ValueError, "invalid group id");
     Py_DECREF(list);
     if (result < 0) {
         PyMem_Free(ids);

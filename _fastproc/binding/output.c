@@ -30,7 +30,7 @@ static int note_arrivals(ReaderObject *first, ReaderObject *second)
     ReaderObject *const readers[] = {first, second};
     for (int which = 0; which < 2; which++) {
         ReaderObject *reader = readers[which];
-        size_t length = fp_buffer_length(&reader->buffer);
+        size_t length = reader_length(reader);
         reader->arrivals = arrivals;
         reader->stream = which;
         reader->noted = reader->consumed + length;
@@ -50,7 +50,7 @@ static int find_oldest(AwaitableObject *self, size_t *count)
     const struct fp_run *run;
     while (arrivals != NULL && (run = fp_arrivals_oldest(arrivals)) != NULL) {
         ReaderObject *reader = output(self, run->stream);
-        *count = reader != NULL ? fp_buffer_length(&reader->buffer) : 0;
+        *count = reader != NULL ? reader_length(reader) : 0;
         if (*count > run->count)
             *count = run->count;
         if (*count > 0)
@@ -58,8 +58,7 @@ static int find_oldest(AwaitableObject *self, size_t *count)
         fp_arrivals_take(arrivals, run->count); /* somebody else has read them */
     }
     for (int which = 0; which < 2; which++)
-        if (output(self, which) != NULL &&
-            (*count = fp_buffer_length(&output(self, which)->buffer)) > 0)
+        if (output(self, which) != NULL && (*count = reader_length(output(self, which))) > 0)
             return which;
     return -1;
 }

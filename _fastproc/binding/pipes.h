@@ -14,6 +14,7 @@
 #include "stream/outflow.h"
 
 struct ReaderObject;
+struct reader_limit;
 
 /* Whom a pipe belongs to, a child as a rule, as the pipe sees it.  `number` is what the owner calls the
  * pipe: 0 is the one that is written.  None of these raises anything, except as said. */
@@ -66,6 +67,7 @@ typedef struct {
     PyObject *drain_waiters; /* lists of futures, or NULL */
     PyObject *close_waiters;
     PyObject *lost_to; /* the exception that ended it, if any */
+    PyObject *marks;   /* (low, high) as given, once somebody has */
     int fd;
     int slot;
     unsigned interest; /* as registered */
@@ -90,7 +92,7 @@ void read_pipe_pause(ReadPipeObject *self);
 int read_pipe_resume(ReadPipeObject *self);
 /* Makes a reader that the pipe feeds, each referring to the other: a new reference or NULL.  `limit`
  * is the reader's, in bytes. */
-struct ReaderObject *read_pipe_make_reader(ReadPipeObject *self, size_t limit);
+struct ReaderObject *read_pipe_make_reader(ReadPipeObject *self, const struct reader_limit *limit);
 /* Reads what is there, up to a pipe's capacity, and closes. */
 void read_pipe_finish(ReadPipeObject *self);
 /* Closes at once; the reader sees EOF. */

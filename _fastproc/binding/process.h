@@ -18,7 +18,8 @@ typedef struct {
 } ProcessObject;
 
 /* Makes the streams of the transport's pipes too.  `limit` is the readers', in bytes. */
-ProcessObject *process_new(struct fp_state *state, TransportObject *transport, size_t limit);
+ProcessObject *process_new(struct fp_state *state, TransportObject *transport,
+                           const struct reader_limit *limit);
 
 /* communicate.c */
 PyObject *process_communicate(PyObject *self, PyObject *const *args, Py_ssize_t nargs,

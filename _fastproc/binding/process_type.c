@@ -9,7 +9,7 @@
 #include "binding/guard.h"
 
 /* The reader of the pipe `fd`, or None: a new reference or NULL. */
-static PyObject *make_reader(TransportObject *transport, int fd, size_t limit)
+static PyObject *make_reader(TransportObject *transport, int fd, const struct reader_limit *limit)
 {
     ReadPipeObject *pipe = (ReadPipeObject *)transport->pipes[fd];
     if (pipe == NULL)
@@ -17,7 +17,8 @@ static PyObject *make_reader(TransportObject *transport, int fd, size_t limit)
     return (PyObject *)read_pipe_make_reader(pipe, limit);
 }
 
-ProcessObject *process_new(struct fp_state *state, TransportObject *transport, size_t limit)
+ProcessObject *process_new(struct fp_state *state, TransportObject *transport,
+                           const struct reader_limit *limit)
 {
     PyTypeObject *type = (PyTypeObject *)state->process_type;
     ProcessObject *self = (ProcessObject *)type->tp_alloc(type, 0);

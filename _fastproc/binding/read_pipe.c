@@ -233,7 +233,7 @@ static const struct reader_source_ops source_ops = {
     .hub = hub_for_reader,
 };
 
-ReaderObject *read_pipe_make_reader(ReadPipeObject *self, size_t limit)
+ReaderObject *read_pipe_make_reader(ReadPipeObject *self, const struct reader_limit *limit)
 {
     HubObject *hub = self->base.hub;
     PyObject *pipe = Py_NewRef((PyObject *)self);

@@ -6,6 +6,7 @@
 #include "binding/reader.h"
 #include "binding/future.h"
 
+#include "binding/numbers.h"
 #include "posix/pages.h"
 
 enum {
@@ -44,8 +45,41 @@ static void *resize_bytes(void *block, size_t size)
 const struct fp_memory reader_memory = {.resize = resize_bytes};
 const struct fp_memory reader_memory_in_volume = {resize_bytes, fp_pages_provide};
 
+const struct reader_limit reader_default_limit = {.bytes = 64 * 1024, .mark = 2 * 64 * 1024};
+
+int reader_limit_of(PyObject *given, struct reader_limit *limit)
+{
+    Py_ssize_t plain = 0;
+    bool is_plain = number_is_plain(given, &plain);
+    int too_low = is_plain ? plain <= 0 : number_compare(given, 0, Py_LE);
+    if (too_low > 0)
+        PyErr_SetString(PyExc_ValueError, "Limit cannot be <= 0");
+    if (too_low != 0)
+        return -1;
+    if (is_plain) {
+        *limit = (struct reader_limit){.bytes = (size_t)plain, .mark = 2 * (size_t)plain};
+        return 0;
+    }
+    PyObject *two = PyLong_FromLong(2);
+    PyObject *twice = two != NULL ? PyNumber_Multiply(two, given) : NULL;
+    int result = -1;
+    if (twice != NULL && number_floor(given, &limit->bytes) == 0)
+        result = number_floor(twice, &limit->mark);
+    limit->given = result == 0 ? Py_NewRef(given) : NULL;
+    Py_XDECREF(two);
+    Py_XDECREF(twice);
+    return result;
+}
+
+void reader_take_limit(ReaderObject *self, const struct reader_limit *limit)
+{
+    PyObject *old = self->limit.given;
+    self->limit = *limit;
+    Py_XDECREF(old);
+}
+
 ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *pipe,
-                         const struct reader_source_ops *source, size_t limit)
+                         const struct reader_source_ops *source, const struct reader_limit *limit)
 {
     PyTypeObject *type = (PyTypeObject *)state->reader_type;
     ReaderObject *self = (ReaderObject *)type->tp_alloc(type, 0);
@@ -54,7 +88,8 @@ ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *pipe,
     self->hub = (HubObject *)Py_NewRef((PyObject *)hub);
     self->transport = pipe;
     self->source = source;
-    self->limit = limit;
+    self->limit = *limit;
+    Py_XINCREF(limit->given);
     self->scan_byte = -1;
     return self;
 }
@@ -130,15 +165,14 @@ static int resume_transport(ReaderObject *self)
 
 static bool is_over_the_mark(const ReaderObject *self)
 {
-    size_t length = fp_buffer_length(&self->buffer);
-    return length > self->limit && length - self->limit > self->limit;
+    return reader_length(self) > self->limit.mark;
 }
 
 static void pause_if_due(ReaderObject *self)
 {
     if (self->transport == NULL || self->paused || self->eof || !is_over_the_mark(self))
         return;
-    if (self->waiter != NULL && fp_buffer_length(&self->buffer) < self->wake_at)
+    if (self->waiter != NULL && reader_length(self) < self->wake_at)
         return; /* somebody waits for more than the mark allows */
     pause_transport(self);
 }
@@ -147,8 +181,7 @@ static void resume_if_due(ReaderObject *self)
 {
     if (self->hub != NULL && self->hub->closed) /* there is nobody who would read on */
         return;
-    if (self->paused && fp_buffer_length(&self->buffer) <= self->limit &&
-        resume_transport(self) < 0)
+    if (self->paused && reader_length(self) <= self->limit.bytes && resume_transport(self) < 0)
         settle_exception(self);
 }
 
@@ -156,16 +189,27 @@ static void resume_if_due(ReaderObject *self)
 
 static void note_arrival(ReaderObject *self)
 {
-    size_t now = self->consumed + fp_buffer_length(&self->buffer);
-    fp_arrivals_add(self->arrivals, self->stream, now - self->noted);
+    size_t now = self->consumed + reader_length(self), more = now - self->noted;
+    if (more <= SIZE_MAX / 2) /* else somebody has shortened a living buffer */
+        fp_arrivals_add(self->arrivals, self->stream, more);
     self->noted = now;
+}
+
+/* Who waits for a separator is woken by whatever comes into a living buffer, as somebody may have
+ * made that shorter since. */
+static bool has_enough(const ReaderObject *self)
+{
+    return reader_length(self) >= self->wake_at ||
+           (self->living != NULL && self->wake_at != SIZE_MAX);
 }
 
 void reader_fed(ReaderObject *self)
 {
     if (self->arrivals != NULL)
         note_arrival(self);
-    if (self->waiter != NULL && fp_buffer_length(&self->buffer) >= self->wake_at)
+    if (self->living != NULL && living_absorb(self) < 0)
+        PyErr_Clear(); /* it is tried again before anybody reads */
+    if (self->waiter != NULL && has_enough(self))
         future_wake(state_of(self), &self->waiter);
     pause_if_due(self);
 }
@@ -179,7 +223,10 @@ void reader_set_eof(ReaderObject *self)
 void reader_set_exception(ReaderObject *self, PyObject *exception)
 {
     Py_XSETREF(self->exception, Py_NewRef(exception));
-    future_wake(state_of(self), &self->waiter); /* the step finds the exception */
+    if (self->waiter != NULL && self->foreign_waiter)
+        future_fail(state_of(self), &self->waiter, exception);
+    else
+        future_wake(state_of(self), &self->waiter); /* the step finds the exception */
 }
 
 bool reader_pull(ReaderObject *self)
@@ -205,6 +252,7 @@ int reader_wait(ReaderObject *self, const char *function, PyObject *future, size
         return refuse_second(function);
     self->wake_at = wake_at;
     self->waiter = Py_NewRef(future);
+    self->foreign_waiter = false;
     return 0;
 }
 
@@ -218,8 +266,19 @@ void reader_forget(ReaderObject *self, PyObject *future, bool nobody_waits)
 
 /* ---- what goes out ---- */
 
-void reader_consume(ReaderObject *self, size_t count)
+static int consume_living(ReaderObject *self, size_t count)
 {
+    if (living_drop(self, count) < 0)
+        return -1;
+    self->consumed += count;
+    resume_if_due(self);
+    return 0;
+}
+
+int reader_consume(ReaderObject *self, size_t count)
+{
+    if (self->living != NULL)
+        return consume_living(self, count);
     fp_buffer_consume(&self->buffer, count);
     self->consumed += count;
     self->scanned = self->scanned > count ? self->scanned - count : 0;
@@ -228,6 +287,7 @@ void reader_consume(ReaderObject *self, size_t count)
     if (fp_buffer_length(&self->buffer) == 0 && self->buffer.size > WORTH_KEEPING)
         fp_buffer_free(&self->buffer, &reader_memory);
     resume_if_due(self);
+    return 0;
 }
 
 /* The whole block, cut to its length in place. */
@@ -246,8 +306,20 @@ static PyObject *give_block(ReaderObject *self)
     return bytes;
 }
 
+static PyObject *take_living(ReaderObject *self, size_t count)
+{
+    PyObject *bytes = living_take(self, count);
+    if (bytes != NULL) {
+        self->consumed += (size_t)PyBytes_GET_SIZE(bytes);
+        resume_if_due(self);
+    }
+    return bytes;
+}
+
 PyObject *reader_take(ReaderObject *self, size_t count)
 {
+    if (self->living != NULL)
+        return take_living(self, count);
     if (count > fp_buffer_length(&self->buffer)) /* whoever called was interrupted by a reader */
         count = fp_buffer_length(&self->buffer);
     if (count == 0)
@@ -259,6 +331,6 @@ PyObject *reader_take(ReaderObject *self, size_t count)
     PyObject *bytes =
         PyBytes_FromStringAndSize((const char *)fp_buffer_bytes(buffer), (Py_ssize_t)count);
     if (bytes != NULL)
-        reader_consume(self, count);
+        (void)reader_consume(self, count); /* without a living buffer it cannot fail */
     return bytes;
 }

@@ -22,16 +22,24 @@ struct reader_source_ops {
     HubObject *(*hub)(PyObject *pipe);
 };
 
+/* A limit as it was given, and in bytes; asyncio takes all that can be compared. */
+struct reader_limit {
+    size_t bytes;    /* what is above this is above the limit */
+    size_t mark;     /* the same of twice the limit: where the transport is paused */
+    PyObject *given; /* NULL if it was just the int `bytes` */
+};
+
 typedef struct ReaderObject {
     PyObject_HEAD
     PyObject *base_room; /* 3.11 keeps the weak references here */
     struct fp_buffer buffer;
-    HubObject *hub;               /* of a child's pipe; NULL for a reader made by hand */
-    PyObject *loop;               /* of a reader made by hand */
-    PyObject *transport;          /* what is paused and resumed, or NULL */
-    PyObject *exception;          /* set_exception() */
-    PyObject *waiter;             /* the future of the one coroutine that waits */
-    size_t limit;                 /* bytes */
+    PyObject *living;    /* the bytearray that holds what is buffered instead, or NULL */
+    HubObject *hub;      /* of a child's pipe; NULL for a reader made by hand */
+    PyObject *loop;      /* of a reader made by hand */
+    PyObject *transport; /* what is paused and resumed, or NULL */
+    PyObject *exception; /* set_exception() */
+    PyObject *waiter;    /* the future of the one coroutine that waits */
+    struct reader_limit limit;
     size_t wake_at;               /* buffered bytes that the waiter waits for */
     size_t scanned;               /* buffered bytes known to hold no scan_byte */
     size_t consumed;              /* bytes taken out so far, modulo SIZE_MAX + 1 */
@@ -41,20 +49,47 @@ typedef struct ReaderObject {
     int stream;                   /* what they are noted as */
     bool eof;
     bool paused;
+    bool foreign_waiter; /* was set as an attribute, as asyncio's own functions do */
 
     const struct reader_source_ops *source; /* with a hub: that of its read pipes */
 } ReaderObject;
 
-enum { READER_DEFAULT_LIMIT = 64 * 1024 };
+extern const struct reader_limit reader_default_limit;
 
 /* The memory of a reader's buffer: the payload of a bytes object. */
 extern const struct fp_memory reader_memory;
 /* The same, provided for what comes next as soon as that is much. */
 extern const struct fp_memory reader_memory_in_volume;
 
-/* limit > 0; `pipe` is a new reference, a read pipe. */
+/* Finds out what a limit means; limit->given is a new reference or NULL.  0, or -1 with ValueError
+ * if it is not above 0, or TypeError. */
+int reader_limit_of(PyObject *given, struct reader_limit *limit);
+/* Makes it the reader's, with the reference. */
+void reader_take_limit(ReaderObject *self, const struct reader_limit *limit);
+
+/* `pipe` is a new reference, a read pipe. */
 ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *pipe,
-                         const struct reader_source_ops *source, size_t limit);
+                         const struct reader_source_ops *source, const struct reader_limit *limit);
+
+/* reader_living.c */
+/* The living buffer, which there is from now on: a new reference or NULL. */
+PyObject *living_open(ReaderObject *self);
+/* Makes another bytearray the living buffer, and forgets what was buffered. */
+void living_replace(ReaderObject *self, PyObject *living);
+/* Moves there what has come in.  0, or -1 with BufferError if somebody holds a view of it; then
+ * nothing is lost. */
+int living_absorb(ReaderObject *self);
+/* As those of a reader without one, in the living buffer; the separator is searched from its start. */
+size_t living_length(const ReaderObject *self);
+ssize_t living_find(ReaderObject *self, const void *separator, size_t size);
+PyObject *living_take(ReaderObject *self, size_t count);
+int living_drop(ReaderObject *self, size_t count);
+
+/* Bytes that are buffered. */
+static inline size_t reader_length(const ReaderObject *self)
+{
+    return self->living == NULL ? fp_buffer_length(&self->buffer) : living_length(self);
+}
 
 /* Bytes were added to the buffer: wakes the waiter, pauses the transport. */
 void reader_fed(ReaderObject *self);
@@ -69,10 +104,11 @@ bool reader_pull(ReaderObject *self);
 /* Undoes that, if `future` still waits; pauses if nobody is going to wait again and it is due. */
 void reader_forget(ReaderObject *self, PyObject *future, bool nobody_waits);
 
-/* Takes the first `count` bytes, which must be there.  A new bytes object or NULL. */
+/* Takes the first `count` bytes, or what is there.  A new bytes object or NULL. */
 PyObject *reader_take(ReaderObject *self, size_t count);
-/* Drops bytes from the front, and resumes the transport if that is due. */
-void reader_consume(ReaderObject *self, size_t count);
+/* Drops bytes from the front, and resumes the transport if that is due.  0, or -1 with BufferError
+ * (living_absorb). */
+int reader_consume(ReaderObject *self, size_t count);
 
 /* A future of the reader's loop, or NULL. */
 PyObject *reader_create_future(ReaderObject *self);
@@ -85,5 +121,8 @@ PyObject *reader_readexactly(PyObject *self, PyObject *const *args, Py_ssize_t n
 PyObject *reader_readuntil(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                            PyObject *names);
 PyObject *reader_anext(PyObject *self);
+
+/* reader_private.c */
+extern PyGetSetDef reader_getset[];
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "binding/arguments.h"
+#include "binding/numbers.h"
 #include "binding/reader.h"
 
 /* Takes the step again if more is to be had at once, else waits until `wake_at` bytes are
@@ -35,10 +36,14 @@ static PyObject *guard_of_reader(AwaitableObject *self)
     return hub != NULL ? (PyObject *)hub : self->owner;
 }
 
-static enum step raise_exception(const ReaderObject *reader)
+/* Whether there is no reading now: true with what set_exception() was given, or BufferError. */
+static bool is_hindered(ReaderObject *reader)
 {
-    hub_raise_kept(reader->hub, reader->exception);
-    return STEP_FAILED;
+    if (reader->exception != NULL) {
+        hub_raise_kept(reader->hub, reader->exception);
+        return true;
+    }
+    return reader->living != NULL && living_absorb(reader) < 0;
 }
 
 static enum step take(ReaderObject *reader, size_t count, PyObject **result)
@@ -49,22 +54,62 @@ static enum step take(ReaderObject *reader, size_t count, PyObject **result)
 
 /* ---- read ---- */
 
+/* AwaitableObject.number of a call with any other number than an int that fits: `argument` is what
+ * was given, and is compared as asyncio does it. */
+static const Py_ssize_t AS_GIVEN = PY_SSIZE_T_MIN;
+
+/* Awaitable with the number of bytes that was given. */
+static PyObject *new_counted(PyObject *reader, const struct awaitable_ops *ops, PyObject *given)
+{
+    Py_ssize_t count;
+    if (number_is_plain(given, &count))
+        return awaitable_new(state_of(reader), ops, reader, NULL, count);
+    return awaitable_new(state_of(reader), ops, reader, given, AS_GIVEN);
+}
+
+/* What read() makes of that, before it waits: its sign.  0 or -1. */
+static int count_as_given(PyObject *given, Py_ssize_t *count)
+{
+    int zero = number_compare(given, 0, Py_EQ);
+    int negative = zero == 0 ? number_compare(given, 0, Py_LT) : zero;
+    *count = zero > 0 ? 0 : negative > 0 ? -1 : PY_SSIZE_T_MAX;
+    return zero < 0 || negative < 0 ? -1 : 0;
+}
+
+/* The lesser of what is buffered and what was given, which only then has to be an int.  0 or -1. */
+static int least(PyObject *given, size_t *length)
+{
+    int fewer = number_compare(given, *length, Py_LT);
+    if (fewer <= 0)
+        return fewer;
+    Py_ssize_t count = PyNumber_AsSsize_t(given, PyExc_OverflowError);
+    if (count == -1 && PyErr_Occurred())
+        return -1;
+    *length = (size_t)count;
+    return 0;
+}
+
 static enum step read_step(AwaitableObject *self, PyObject **result)
 {
     ReaderObject *reader = (ReaderObject *)self->owner;
-    size_t length = fp_buffer_length(&reader->buffer);
-    if (reader->exception != NULL)
-        return raise_exception(reader);
-    if (self->number == 0)
-        return take(reader, 0, result);
-    if (self->number < 0) { /* until the end, in one piece */
+    Py_ssize_t count = self->number;
+    if (is_hindered(reader) || (count == AS_GIVEN && count_as_given(self->argument, &count) < 0))
+        return STEP_FAILED;
+    if (count == 0) {
+        *result = Py_NewRef(state_of(reader)->empty_bytes);
+        return STEP_DONE;
+    }
+    size_t length = reader_length(reader);
+    if (count < 0) { /* until the end, in one piece */
         if (!reader->eof)
             return wait_for_bytes(self, result, "read", SIZE_MAX);
         return take(reader, length, result);
     }
     if (length == 0 && !reader->eof)
         return wait_for_bytes(self, result, "read", 1);
-    return take(reader, length < (size_t)self->number ? length : (size_t)self->number, result);
+    if (self->number == AS_GIVEN && least(self->argument, &length) < 0)
+        return STEP_FAILED;
+    return take(reader, length < (size_t)count ? length : (size_t)count, result);
 }
 
 static const struct awaitable_ops read_ops = {
@@ -76,16 +121,10 @@ static const struct awaitable_ops read_ops = {
 
 PyObject *reader_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
-    Py_ssize_t count = -1;
     PyObject *argument = arguments_one("read", "n", false, args, nargs, names);
-    if (argument == NULL && PyErr_Occurred())
-        return NULL;
-    if (argument != NULL) {
-        count = PyNumber_AsSsize_t(argument, NULL);
-        if (count == -1 && PyErr_Occurred())
-            return NULL;
-    }
-    return awaitable_new(state_of(self), &read_ops, self, NULL, count);
+    if (argument != NULL)
+        return new_counted(self, &read_ops, argument);
+    return PyErr_Occurred() ? NULL : awaitable_new(state_of(self), &read_ops, self, NULL, -1);
 }
 
 /* ---- readexactly ---- */
@@ -94,8 +133,7 @@ PyObject *reader_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs, P
 static enum step raise_incomplete(ReaderObject *reader, PyObject *expected)
 {
     PyObject *type = state_of(reader)->IncompleteReadError;
-    PyObject *partial =
-        expected != NULL ? reader_take(reader, fp_buffer_length(&reader->buffer)) : NULL;
+    PyObject *partial = expected != NULL ? reader_take(reader, reader_length(reader)) : NULL;
     PyObject *exception =
         partial != NULL ? PyObject_CallFunctionObjArgs(type, partial, expected, NULL) : NULL;
     if (exception != NULL)
@@ -106,17 +144,50 @@ static enum step raise_incomplete(ReaderObject *reader, PyObject *expected)
     return STEP_FAILED;
 }
 
+static enum step refuse_negative(void)
+{
+    PyErr_SetString(PyExc_ValueError, "readexactly size can not be less than zero");
+    return STEP_FAILED;
+}
+
+/* With a number as it was given. */
+static enum step readexactly_as_given(AwaitableObject *self, PyObject **result)
+{
+    ReaderObject *reader = (ReaderObject *)self->owner;
+    Py_ssize_t count;
+    if (number_compare(self->argument, 0, Py_LT) > 0)
+        return refuse_negative();
+    if (PyErr_Occurred() || is_hindered(reader) || count_as_given(self->argument, &count) < 0)
+        return STEP_FAILED;
+    if (count == 0) {
+        *result = Py_NewRef(state_of(reader)->empty_bytes);
+        return STEP_DONE;
+    }
+    size_t length = reader_length(reader);
+    int more = number_compare(self->argument, length, Py_GT);
+    if (more < 0)
+        return STEP_FAILED;
+    if (more > 0 && reader->eof)
+        return raise_incomplete(reader, Py_NewRef(self->argument));
+    if (more > 0)
+        return wait_for_bytes(self, result, "readexactly", length + 1);
+    count = PyNumber_AsSsize_t(self->argument, PyExc_OverflowError);
+    if (count == -1 && PyErr_Occurred())
+        return STEP_FAILED;
+    return take(reader, (size_t)count, result);
+}
+
 static enum step readexactly_step(AwaitableObject *self, PyObject **result)
 {
     ReaderObject *reader = (ReaderObject *)self->owner;
-    if (self->number < 0) {
-        PyErr_SetString(PyExc_ValueError, "readexactly size can not be less than zero");
+    if (self->number == AS_GIVEN)
+        return readexactly_as_given(self, result);
+    if (self->number < 0)
+        return refuse_negative();
+    if (is_hindered(reader))
         return STEP_FAILED;
-    }
-    if (reader->exception != NULL)
-        return raise_exception(reader);
     size_t wanted = (size_t)self->number;
-    if (fp_buffer_length(&reader->buffer) >= wanted)
+    if (reader_length(reader) >= wanted)
         return take(reader, wanted, result);
     if (reader->eof)
         return raise_incomplete(reader, PyLong_FromSsize_t(self->number));
@@ -134,12 +205,7 @@ PyObject *reader_readexactly(PyObject *self, PyObject *const *args, Py_ssize_t n
                              PyObject *names)
 {
     PyObject *count = arguments_one("readexactly", "n", true, args, nargs, names);
-    if (count == NULL)
-        return NULL;
-    Py_ssize_t number = PyNumber_AsSsize_t(count, PyExc_OverflowError);
-    if (number == -1 && PyErr_Occurred())
-        return NULL;
-    return awaitable_new(state_of(self), &readexactly_ops, self, NULL, number);
+    return count != NULL ? new_counted(self, &readexactly_ops, count) : NULL;
 }
 
 /* ---- lines and other separators ---- */
@@ -191,17 +257,19 @@ static int convert_separators(AwaitableObject *self)
  * take bytes while this one waits. */
 static struct search search_separators(const AwaitableObject *self, size_t *longest)
 {
-    const ReaderObject *reader = (ReaderObject *)self->owner;
+    ReaderObject *reader = (ReaderObject *)self->owner;
     struct search found = {false, 0, 0};
     Py_ssize_t clear = (Py_ssize_t)((size_t)self->number - reader->consumed);
-    size_t from = clear > 0 ? (size_t)clear : 0;
+    size_t from = clear > 0 ? (size_t)clear : 0; /* of no use in a living buffer */
     *longest = 0;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->argument); i++) {
         PyObject *separator = PyTuple_GET_ITEM(self->argument, i);
         size_t size = (size_t)PyBytes_GET_SIZE(separator);
         if (size > *longest)
             *longest = size;
-        ssize_t at = fp_buffer_find(&reader->buffer, PyBytes_AS_STRING(separator), size, from);
+        const char *bytes = PyBytes_AS_STRING(separator);
+        ssize_t at = reader->living == NULL ? fp_buffer_find(&reader->buffer, bytes, size, from)
+                                            : living_find(reader, bytes, size);
         if (at < 0)
             continue;
         size_t end = (size_t)at + size, best = found.at + found.size;
@@ -215,11 +283,16 @@ static struct search search_separators(const AwaitableObject *self, size_t *long
 /* One byte, by far the usual separator: searched once, however the waiting goes. */
 static void search_byte(ReaderObject *reader, int byte, struct search *search)
 {
+    unsigned char separator = (unsigned char)byte;
+    if (reader->living != NULL) {
+        ssize_t found = living_find(reader, &separator, 1);
+        *search = (struct search){found >= 0, found >= 0 ? (size_t)found : 0, 1};
+        return;
+    }
     if (reader->scan_byte != byte) {
         reader->scan_byte = byte;
         reader->scanned = 0;
     }
-    unsigned char separator = (unsigned char)byte;
     ssize_t at = fp_buffer_find(&reader->buffer, &separator, 1, reader->scanned);
     *search = (struct search){at >= 0, at >= 0 ? (size_t)at : 0, 1};
     reader->scanned = at >= 0 ? (size_t)at : fp_buffer_length(&reader->buffer);
@@ -244,18 +317,18 @@ static enum step readuntil_step(AwaitableObject *self, PyObject **result)
     size_t longest;
     if (self->number == UNCONVERTED && convert_separators(self) < 0)
         return STEP_FAILED;
-    if (reader->exception != NULL)
-        return raise_exception(reader);
+    if (is_hindered(reader))
+        return STEP_FAILED;
     struct search search = search_separators(self, &longest);
     if (search.found) {
-        if (search.at > reader->limit)
+        if (search.at > reader->limit.bytes)
             return raise_overrun(reader, FOUND_TOO_LATE, search.at);
         return take(reader, search.at + search.size, result);
     }
-    size_t length = fp_buffer_length(&reader->buffer);
+    size_t length = reader_length(reader);
     size_t clear = length + 1 > longest ? length + 1 - longest : 0;
     self->number = (Py_ssize_t)(reader->consumed + clear);
-    if (clear > reader->limit)
+    if (clear > reader->limit.bytes)
         return raise_overrun(reader, NOT_FOUND, clear);
     if (reader->eof)
         return raise_incomplete(reader, Py_NewRef(Py_None));
@@ -291,10 +364,8 @@ PyObject *reader_readuntil(PyObject *self, PyObject *const *args, Py_ssize_t nar
 /* readline() over the limit: ValueError; a line that is complete is dropped, else everything is. */
 static enum step refuse_long_line(ReaderObject *reader, const struct search *search)
 {
-    PyErr_SetString(PyExc_ValueError, search->found ? FOUND_TOO_LATE : NOT_FOUND);
-    PyObject *raised = compat_take_exception();
-    reader_consume(reader, search->found ? search->at + 1 : fp_buffer_length(&reader->buffer));
-    compat_raise(raised);
+    if (reader_consume(reader, search->found ? search->at + 1 : reader_length(reader)) == 0)
+        PyErr_SetString(PyExc_ValueError, search->found ? FOUND_TOO_LATE : NOT_FOUND);
     return STEP_FAILED;
 }
 
@@ -302,11 +373,11 @@ static enum step readline_step(AwaitableObject *self, PyObject **result)
 {
     ReaderObject *reader = (ReaderObject *)self->owner;
     struct search search;
-    if (reader->exception != NULL)
-        return raise_exception(reader);
+    if (is_hindered(reader))
+        return STEP_FAILED;
     search_byte(reader, '\n', &search);
-    size_t length = fp_buffer_length(&reader->buffer);
-    if ((search.found ? search.at : length) > reader->limit)
+    size_t length = reader_length(reader);
+    if ((search.found ? search.at : length) > reader->limit.bytes)
         return refuse_long_line(reader, &search);
     if (search.found)
         return take(reader, search.at + 1, result);

@@ -4,6 +4,7 @@
  * pipe fills it directly; one made by hand is fed by feed_data().
  */
 #include "binding/arguments.h"
+#include "binding/future.h"
 #include "binding/guard.h"
 #include "binding/pipes.h"
 #include "binding/reader.h"
@@ -13,7 +14,7 @@ static PyObject *reader_type_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
 {
     ReaderObject *self = (ReaderObject *)type->tp_alloc(type, 0);
     if (self != NULL) {
-        self->limit = READER_DEFAULT_LIMIT;
+        self->limit = reader_default_limit;
         self->scan_byte = -1;
     }
     return (PyObject *)self;
@@ -23,18 +24,18 @@ static int reader_init_method(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"limit", "loop", NULL};
     ReaderObject *self = (ReaderObject *)op;
-    Py_ssize_t limit = READER_DEFAULT_LIMIT;
-    PyObject *loop = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|nO:StreamReader", names, &limit, &loop))
+    struct reader_limit limit = reader_default_limit;
+    PyObject *given = NULL, *loop = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:StreamReader", names, &given, &loop))
         return -1;
-    if (limit <= 0) {
-        PyErr_SetString(PyExc_ValueError, "Limit cannot be <= 0");
+    if (given != NULL && reader_limit_of(given, &limit) < 0)
+        return -1;
+    loop = loop == Py_None ? PyObject_CallNoArgs(state_of(self)->get_event_loop) : Py_NewRef(loop);
+    if (loop == NULL) {
+        Py_XDECREF(limit.given);
         return -1;
     }
-    loop = loop == Py_None ? PyObject_CallNoArgs(state_of(self)->get_event_loop) : Py_NewRef(loop);
-    if (loop == NULL)
-        return -1;
-    self->limit = (size_t)limit;
+    reader_take_limit(self, &limit);
     Py_XSETREF(self->loop, loop);
     return 0;
 }
@@ -75,7 +76,7 @@ static PyObject *reader_feed_eof(PyObject *op, PyObject *Py_UNUSED(ignored))
 static PyObject *reader_at_eof(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     ReaderObject *self = (ReaderObject *)op;
-    return PyBool_FromLong(self->eof && fp_buffer_length(&self->buffer) == 0);
+    return PyBool_FromLong(self->eof && reader_length(self) == 0);
 }
 
 static PyObject *reader_set_exception_method(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
@@ -101,14 +102,16 @@ static PyObject *reader_set_exception_method(PyObject *op, PyObject *const *args
     Py_RETURN_NONE;
 }
 
-static PyObject *none_for_null(PyObject *object)
-{
-    return Py_NewRef(object != NULL ? object : Py_None);
-}
-
 static PyObject *reader_get_exception(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    return none_for_null(((ReaderObject *)op)->exception);
+    PyObject *exception = ((ReaderObject *)op)->exception;
+    return Py_NewRef(exception != NULL ? exception : Py_None);
+}
+
+static PyObject *reader_wakeup_waiter(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    future_wake(state_of(op), &((ReaderObject *)op)->waiter);
+    Py_RETURN_NONE;
 }
 
 static PyObject *reader_set_transport(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
@@ -150,10 +153,19 @@ static int add_object(PyObject *parts, const char *format, PyObject *object)
     return result;
 }
 
+static int add_limit(PyObject *parts, const struct reader_limit *limit)
+{
+    if (limit->given != NULL)
+        return add_object(parts, "limit=%S", limit->given);
+    if (limit->bytes == reader_default_limit.bytes)
+        return 0;
+    return add_part(parts, PyUnicode_FromFormat("limit=%zu", limit->bytes));
+}
+
 static PyObject *reader_repr(PyObject *op)
 {
     ReaderObject *self = (ReaderObject *)op;
-    size_t length = fp_buffer_length(&self->buffer);
+    size_t length = reader_length(self);
     PyObject *parts = PyList_New(0), *space = NULL, *joined = NULL, *repr = NULL;
     if (parts == NULL || add_part(parts, PyUnicode_FromString("StreamReader")) < 0)
         goto done;
@@ -161,8 +173,7 @@ static PyObject *reader_repr(PyObject *op)
         goto done;
     if (self->eof && add_part(parts, PyUnicode_FromString("eof")) < 0)
         goto done;
-    if (self->limit != READER_DEFAULT_LIMIT &&
-        add_part(parts, PyUnicode_FromFormat("limit=%zu", self->limit)) < 0)
+    if (add_limit(parts, &self->limit) < 0)
         goto done;
     if (add_object(parts, "waiter=%R", self->waiter) < 0 ||
         add_object(parts, "exception=%R", self->exception) < 0 ||
@@ -180,84 +191,8 @@ done:
     return repr;
 }
 
-/* ---- private attributes that existing programs look at ---- */
-
-static PyObject *reader_get_buffer(PyObject *op, void *Py_UNUSED(closure))
-{
-    const struct fp_buffer *buffer = &((ReaderObject *)op)->buffer;
-    if (buffer->block == NULL)
-        return PyByteArray_FromStringAndSize(NULL, 0);
-    return PyByteArray_FromStringAndSize((const char *)fp_buffer_bytes(buffer),
-                                         (Py_ssize_t)fp_buffer_length(buffer));
-}
-
-static PyObject *reader_get_limit(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyLong_FromSize_t(((ReaderObject *)op)->limit);
-}
-
-static int reader_set_limit(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
-{
-    size_t limit = value != NULL ? PyLong_AsSize_t(value) : 0;
-    if (limit == (size_t)-1 && PyErr_Occurred())
-        return -1;
-    if (limit == 0) {
-        PyErr_SetString(PyExc_ValueError, "Limit cannot be <= 0");
-        return -1;
-    }
-    ((ReaderObject *)op)->limit = limit;
-    return 0;
-}
-
-static PyObject *reader_get_eof(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyBool_FromLong(((ReaderObject *)op)->eof);
-}
-
-static PyObject *reader_get_paused(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyBool_FromLong(((ReaderObject *)op)->paused);
-}
-
-static PyObject *reader_get_transport(PyObject *op, void *Py_UNUSED(closure))
-{
-    return none_for_null(((ReaderObject *)op)->transport);
-}
-
-static int reader_replace_transport(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
-{
-    ReaderObject *self = (ReaderObject *)op;
-    Py_XSETREF(self->transport, value != NULL && value != Py_None ? Py_NewRef(value) : NULL);
-    return 0;
-}
-
-static PyObject *reader_get_waiter(PyObject *op, void *Py_UNUSED(closure))
-{
-    return none_for_null(((ReaderObject *)op)->waiter);
-}
-
-static PyObject *reader_get_raised(PyObject *op, void *Py_UNUSED(closure))
-{
-    return none_for_null(((ReaderObject *)op)->exception);
-}
-
-static PyObject *reader_get_loop(PyObject *op, void *Py_UNUSED(closure))
-{
-    ReaderObject *self = (ReaderObject *)op;
-    return self->hub != NULL ? hub_loop(self->hub) : none_for_null(self->loop);
-}
-
 GUARD_BY(((ReaderObject *)op)->hub != NULL ? (PyObject *)((ReaderObject *)op)->hub : op);
-GUARD_GETTER(reader_get_buffer);
-GUARD_GETTER(reader_get_limit);
-GUARD_SETTER(reader_set_limit);
-GUARD_GETTER(reader_get_eof);
-GUARD_GETTER(reader_get_paused);
-GUARD_GETTER(reader_get_transport);
-GUARD_SETTER(reader_replace_transport);
-GUARD_GETTER(reader_get_waiter);
-GUARD_GETTER(reader_get_raised);
-GUARD_GETTER(reader_get_loop);
+GUARD_METHOD(reader_wakeup_waiter);
 GUARD_METHOD(reader_at_eof);
 GUARD_FASTCALL(reader_feed_data);
 GUARD_METHOD(reader_feed_eof);
@@ -266,19 +201,6 @@ GUARD_FASTCALL(reader_set_exception_method);
 GUARD_FASTCALL(reader_set_transport);
 GUARD_UNARY(reader_repr);
 GUARD_INIT(reader_init_method);
-
-static PyGetSetDef reader_getset[] = {
-    {"_buffer", GUARDED(reader_get_buffer), NULL, "A copy of what is buffered.", NULL},
-    {"_limit", GUARDED(reader_get_limit), GUARDED(reader_set_limit), "The limit, in bytes.", NULL},
-    {"_eof", GUARDED(reader_get_eof), NULL, "Whether the end was fed.", NULL},
-    {"_paused", GUARDED(reader_get_paused), NULL, "Whether the transport is paused.", NULL},
-    {"_transport", GUARDED(reader_get_transport), GUARDED(reader_replace_transport),
-     "What feeds it, or None.", NULL},
-    {"_waiter", GUARDED(reader_get_waiter), NULL, "The future somebody waits on, or None.", NULL},
-    {"_exception", GUARDED(reader_get_raised), NULL, "As exception().", NULL},
-    {"_loop", GUARDED(reader_get_loop), NULL, "The event loop.", NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
 
 /* ---- the type ---- */
 
@@ -291,6 +213,8 @@ static int reader_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->transport);
     Py_VISIT(self->exception);
     Py_VISIT(self->waiter);
+    Py_VISIT(self->living);
+    Py_VISIT(self->limit.given);
     return compat_visit_dict(op, visit, arg);
 }
 
@@ -301,6 +225,8 @@ static int reader_clear(PyObject *op)
     Py_CLEAR(self->transport);
     Py_CLEAR(self->exception);
     Py_CLEAR(self->waiter);
+    Py_CLEAR(self->living);
+    Py_CLEAR(self->limit.given);
     compat_clear_dict(op);
     return 0;
 }
@@ -358,6 +284,7 @@ static PyMethodDef reader_methods[] = {
     {"set_transport", FASTCALL(GUARDED(reader_set_transport)),
      "set_transport($self, /, transport)\n--\n\n"
      "-> None. What to pause and resume. asyncio.StreamReader.set_transport."},
+    {"_wakeup_waiter", GUARDED(reader_wakeup_waiter), METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

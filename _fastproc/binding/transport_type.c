@@ -5,9 +5,11 @@
 #include "binding/arguments.h"
 #include "binding/group.h"
 #include "binding/guard.h"
+#include "binding/numbers.h"
 #include "binding/popen_view.h"
 #include "posix/fd.h"
 
+#include <limits.h>
 #include <signal.h>
 
 static PyObject *transport_get_pid(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -24,11 +26,17 @@ static PyObject *transport_get_pipe_transport(PyObject *op, PyObject *const *arg
                                               PyObject *names)
 {
     PyObject *number = arguments_one("get_pipe_transport", "fd", true, args, nargs, names);
-    int fd;
-    if (number == NULL || arguments_int(number, &fd) < 0)
+    if (number == NULL || PyObject_Hash(number) == -1) /* it is a key of a dict in asyncio */
         return NULL;
-    PyObject *pipe = fd >= 0 && fd < 3 ? ((TransportObject *)op)->pipes[fd] : NULL;
-    return Py_NewRef(pipe != NULL ? pipe : Py_None);
+    for (size_t fd = 0; fd < 3; fd++) {
+        int equal = number_compare(number, fd, Py_EQ);
+        if (equal < 0)
+            return NULL;
+        PyObject *pipe = ((TransportObject *)op)->pipes[fd];
+        if (equal > 0 && pipe != NULL)
+            return Py_NewRef(pipe);
+    }
+    Py_RETURN_NONE;
 }
 
 static PyObject *send(TransportObject *self, int signum)
@@ -42,10 +50,15 @@ PyObject *transport_send_signal_method(PyObject *op, PyObject *const *args, Py_s
                                        PyObject *names)
 {
     PyObject *number = arguments_one("send_signal", "signal", true, args, nargs, names);
-    int signum;
-    if (number == NULL || arguments_int(number, &signum) < 0)
+    if (number == NULL)
         return NULL;
-    return send((TransportObject *)op, signum);
+    TransportObject *self = (TransportObject *)op;
+    if (self->phase != TRANSPORT_RUNNING) /* whatever the signal would be */
+        return send(self, 0);
+    Py_ssize_t signum = PyNumber_AsSsize_t(number, PyExc_OverflowError);
+    if (signum == -1 && PyErr_Occurred())
+        return NULL;
+    return send(self, signum >= 0 && signum <= INT_MAX ? (int)signum : -1);
 }
 
 PyObject *transport_terminate(PyObject *op, PyObject *Py_UNUSED(ignored))

@@ -4,6 +4,7 @@
  */
 #include "binding/arguments.h"
 #include "binding/guard.h"
+#include "binding/numbers.h"
 #include "binding/pipes.h"
 
 static PyObject *write_pipe_write_method(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
@@ -68,36 +69,65 @@ static PyObject *write_pipe_get_buffer_size(PyObject *op, PyObject *Py_UNUSED(ig
 
 static PyObject *write_pipe_get_buffer_limits(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    const struct fp_outflow *out = &((WritePipeObject *)op)->out;
-    return Py_BuildValue("(nn)", (Py_ssize_t)out->low_water, (Py_ssize_t)out->high_water);
+    const WritePipeObject *self = (WritePipeObject *)op;
+    if (self->marks != NULL)
+        return Py_NewRef(self->marks);
+    return Py_BuildValue("(nn)", (Py_ssize_t)self->out.low_water, (Py_ssize_t)self->out.high_water);
+}
+
+/* What asyncio makes of the arguments: (low, high), in whatever numbers they are, or NULL. */
+static PyObject *choose_marks(PyObject *high, PyObject *low)
+{
+    PyObject *four = PyLong_FromLong(4), *marks = NULL;
+    if (high != Py_None)
+        high = Py_NewRef(high);
+    else if (low == Py_None)
+        high = PyLong_FromLong(FP_HIGH_WATER);
+    else
+        high = four != NULL ? PyNumber_Multiply(four, low) : NULL;
+    if (low != Py_None)
+        low = Py_NewRef(low);
+    else
+        low = high != NULL && four != NULL ? PyNumber_FloorDivide(high, four) : NULL;
+    if (high != NULL && low != NULL)
+        marks = PyTuple_Pack(2, low, high);
+    Py_XDECREF(high);
+    Py_XDECREF(low);
+    Py_XDECREF(four);
+    return marks;
+}
+
+/* 0, or -1 with ValueError or what comparing raises. */
+static int check_marks(PyObject *marks)
+{
+    PyObject *low = PyTuple_GET_ITEM(marks, 0), *high = PyTuple_GET_ITEM(marks, 1);
+    int in_order = PyObject_RichCompareBool(high, low, Py_GE);
+    if (in_order > 0)
+        in_order = number_compare(low, 0, Py_GE);
+    if (in_order == 0)
+        PyErr_Format(PyExc_ValueError, "high (%R) must be >= low (%R) must be >= 0", high, low);
+    return in_order > 0 ? 0 : -1;
 }
 
 static PyObject *write_pipe_set_buffer_limits(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"high", "low", NULL};
-    PyObject *high_given = Py_None, *low_given = Py_None;
+    PyObject *high = Py_None, *low = Py_None;
     WritePipeObject *self = (WritePipeObject *)op;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:set_write_buffer_limits", names,
-                                     &high_given, &low_given))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:set_write_buffer_limits", names, &high,
+                                     &low))
         return NULL;
-    Py_ssize_t high = FP_HIGH_WATER, low = 0;
-    if (low_given != Py_None && (low = PyNumber_AsSsize_t(low_given, PyExc_OverflowError)) == -1 &&
-        PyErr_Occurred())
-        return NULL;
-    if (high_given != Py_None)
-        high = PyNumber_AsSsize_t(high_given, PyExc_OverflowError);
-    else if (low_given != Py_None)
-        high = low <= PY_SSIZE_T_MAX / 4 ? 4 * low : PY_SSIZE_T_MAX;
-    if (high == -1 && PyErr_Occurred())
-        return NULL;
-    if (low_given == Py_None)
-        low = high / 4;
-    if (low < 0 || high < low) {
-        PyErr_Format(PyExc_ValueError, "high (%zd) must be >= low (%zd) must be >= 0", high, low);
+    size_t high_water, low_water;
+    PyObject *marks = choose_marks(high, low);
+    if (marks == NULL || check_marks(marks) < 0 ||
+        number_floor(PyTuple_GET_ITEM(marks, 0), &low_water) < 0 ||
+        number_floor(PyTuple_GET_ITEM(marks, 1), &high_water) < 0) {
+        Py_XDECREF(marks);
         return NULL;
     }
-    self->out.high_water = (size_t)high;
-    self->out.low_water = (size_t)low;
+    self->out.high_water = high_water;
+    self->out.low_water = low_water;
+    Py_XSETREF(self->marks, marks);
     if (write_pipe_update_flow(self) < 0)
         return NULL;
     Py_RETURN_NONE;
@@ -131,6 +161,7 @@ static int write_pipe_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->drain_waiters);
     Py_VISIT(self->close_waiters);
     Py_VISIT(self->lost_to);
+    Py_VISIT(self->marks);
     return pipe_traverse(&self->base, visit, arg);
 }
 
@@ -146,6 +177,7 @@ static int write_pipe_clear(PyObject *op)
     Py_CLEAR(self->drain_waiters);
     Py_CLEAR(self->close_waiters);
     Py_CLEAR(self->lost_to);
+    Py_CLEAR(self->marks);
     return 0;
 }
 

@@ -722,9 +722,9 @@ mutant(
 )
 mutant(
     "limit_of_zero",
-    "binding/create.c",
-    "    if (*limit <= 0) {",
-    "    if (*limit < 0) {",
+    "binding/reader.c",
+    "is_plain ? plain <= 0 :",
+    "is_plain ? plain < 0 :",
     "limit=0 is taken",
     "test_bad_input.py limit",
 )
@@ -901,16 +901,16 @@ mutant(
 mutant(
     "paused_at_twice_the_limit",
     "binding/reader.c",
-    "length - self->limit > self->limit;",
-    "length - self->limit >= self->limit;",
+    "reader_length(self) > self->limit.mark;",
+    "reader_length(self) >= self->limit.mark;",
     "reading pauses one byte too early",
     "test_reader.py paused",
 )
 mutant(
     "resumed_below_the_limit",
     "binding/reader.c",
-    "self->paused && fp_buffer_length(&self->buffer) <= self->limit &&",
-    "self->paused && fp_buffer_length(&self->buffer) < self->limit &&",
+    "self->paused && reader_length(self) <= self->limit.bytes &&",
+    "self->paused && reader_length(self) < self->limit.bytes &&",
     "reading goes on one byte too late",
     "test_reader.py paused",
 )
@@ -925,8 +925,8 @@ mutant(
 mutant(
     "woken_a_byte_too_late",
     "binding/reader.c",
-    "if (self->waiter != NULL && fp_buffer_length(&self->buffer) >= self->wake_at)",
-    "if (self->waiter != NULL && fp_buffer_length(&self->buffer) > self->wake_at)",
+    "return reader_length(self) >= self->wake_at ||",
+    "return reader_length(self) > self->wake_at ||",
     "readexactly() waits with all its bytes there",
     "test_reader.py readexactly",
 )
@@ -949,16 +949,16 @@ mutant(
 mutant(
     "block_given_without_resuming",
     "binding/reader.c",
-    "    resume_if_due(self);\n    return bytes;\n}\n\nPyObject *reader_take",
-    "    return bytes;\n}\n\nPyObject *reader_take",
+    "    resume_if_due(self);\n    return bytes;\n}\n\nstatic PyObject *take_living",
+    "    return bytes;\n}\n\nstatic PyObject *take_living",
     "a paused pipe is not read on",
     "test_reader.py resumes_at_once",
 )
 mutant(
     "line_limit_off_by_one",
     "binding/reader_methods.c",
-    "    if ((search.found ? search.at : length) > reader->limit)",
-    "    if ((search.found ? search.at : length) >= reader->limit)",
+    "    if ((search.found ? search.at : length) > reader->limit.bytes)",
+    "    if ((search.found ? search.at : length) >= reader->limit.bytes)",
     "a line of just the limit is refused",
     "test_reader.py limit",
 )
@@ -1469,4 +1469,113 @@ mutant(
     "    if (false) {",
     "what is written after the end of the loop is lost without a word",
     "test_loop_end.py pipes_outlive",
+)
+
+# ---- what programs do with private attributes, and numbers of any kind ----
+
+mutant(
+    "living_buffer_is_a_copy",
+    "binding/reader_living.c",
+    "    return Py_NewRef(self->living);",
+    "    return PyByteArray_FromObject(self->living);",
+    "who clears reader._buffer clears a copy",
+    "test_private.py living_one or polled",
+)
+mutant(
+    "living_buffer_begins_empty",
+    "binding/reader_living.c",
+    """    if (living_absorb(self) < 0)
+        PyErr_Clear();
+    return""",
+    "    return",
+    "what was buffered is not seen in reader._buffer",
+    "test_private.py asked_for_late",
+)
+mutant(
+    "living_buffer_not_shortened",
+    "binding/reader_living.c",
+    "result = delete_front(living, PyBytes_GET_SIZE(taken));",
+    "result = 0;",
+    "the same is read again and again",
+    "test_private.py living_one",
+)
+mutant(
+    "what_a_view_keeps_out_is_lost",
+    "binding/reader_living.c",
+    "    if (grown == NULL)\n        put_back(self, piece);",
+    "    if (grown == NULL && living == NULL)\n        put_back(self, piece);",
+    "what comes while somebody has a view of reader._buffer is lost",
+    "test_private.py comes_while",
+)
+mutant(
+    "waits_for_the_length_that_was",
+    "binding/reader.c",
+    "           (self->living != NULL && self->wake_at != SIZE_MAX);",
+    "           false;",
+    "readuntil() is not woken after reader._buffer was cleared",
+    "test_private.py cleared_while",
+)
+mutant(
+    "foreign_waiter_hears_of_no_exception",
+    "binding/reader.c",
+    "    if (self->waiter != NULL && self->foreign_waiter)",
+    "    if (false)",
+    "asyncio's own functions do not see what set_exception() was given",
+    "test_private.py wait_for_data",
+)
+mutant(
+    "waiter_of_another_taken_away",
+    "binding/reader_private.c",
+    "    if (value == Py_None && self->waiter != NULL && !self->foreign_waiter)",
+    "    if (false)",
+    "a reader is never woken after asyncio's own function has gone on",
+    "test_private.py not_taken_away",
+)
+mutant(
+    "limit_of_a_fraction_cut",
+    "binding/reader.c",
+    "result = number_floor(twice, &limit->mark);",
+    "result = number_floor(given, &limit->mark);",
+    "the transport is paused at the limit, not at twice as much",
+    "test_numbers.py exact",
+)
+mutant(
+    "infinity_is_little",
+    "binding/numbers.c",
+    "    if (!(value < too_many))\n        *count = SIZE_MAX;",
+    "    if (!(value < too_many))\n        *count = 0;",
+    "no line is within an infinite limit",
+    "test_numbers.py limit_of_any_number",
+)
+mutant(
+    "read_of_much_cut_by_type",
+    "binding/reader_methods.c",
+    "    if (fewer <= 0)\n        return fewer;",
+    "    if (fewer < 0)\n        return fewer;",
+    "read(float('inf')) is refused",
+    "test_numbers.py more_than_there_is",
+)
+mutant(
+    "expected_is_another_number",
+    "binding/reader_methods.c",
+    "        return raise_incomplete(reader, Py_NewRef(self->argument));",
+    "        return raise_incomplete(reader, PyLong_FromSize_t(length + 1));",
+    "IncompleteReadError.expected is not what was asked for",
+    "test_numbers.py more_than_can_be",
+)
+mutant(
+    "marks_in_the_wrong_order",
+    "binding/write_pipe_type.c",
+    "        marks = PyTuple_Pack(2, low, high);",
+    "        marks = PyTuple_Pack(2, high, low);",
+    "get_write_buffer_limits() mixes them up",
+    "test_numbers.py write_buffer_limits",
+)
+mutant(
+    "low_mark_below_zero",
+    "binding/write_pipe_type.c",
+    "        in_order = number_compare(low, 0, Py_GE);",
+    "        in_order = 1;",
+    "a low-water mark below zero is taken",
+    "test_numbers.py write_buffer_limits",
 )

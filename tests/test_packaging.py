@@ -63,7 +63,7 @@ def built(tmp_path_factory, running_stubtest):
         pytest.skip("build is not installed")
     folder, copy = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("source") / "copy"
     # An .egg-info of an earlier build would add to the sdist what MANIFEST.in has forgotten.
-    leave_out = shutil.ignore_patterns(".*_cache", ".git", ".venv", "build", "dist", "*.egg-info")
+    leave_out = shutil.ignore_patterns(".*_cache", ".git", ".venv*", "build", "dist", "*.egg-info")
     shutil.copytree(ROOT, copy, ignore=leave_out)
     quickly = os.environ | {"CFLAGS": "-O0"}
     done = run(sys.executable, "-m", "build", "-o", folder, copy, env=quickly, cwd=folder)

@@ -57,7 +57,6 @@ static PyObject *free_slot(HubObject *hub, int slot)
     struct hub_slot *freed = &hub->slots[slot];
     PyObject *owner = freed->owner;
     freed->owner = NULL;
-    freed->role = HUB_FREE;
     freed->generation++;
     freed->next_free = hub->first_free;
     hub->first_free = slot;
@@ -75,7 +74,8 @@ bool hub_is_alive(const HubObject *hub)
     return !hub->closed && !hub_is_forked_off(hub);
 }
 
-int hub_add(HubObject *hub, int fd, unsigned interest, enum hub_role role, PyObject *owner)
+int hub_add(HubObject *hub, int fd, unsigned interest, const struct hub_owner_ops *ops,
+            PyObject *owner)
 {
     if (!hub_is_alive(hub)) {
         PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
@@ -87,7 +87,7 @@ int hub_add(HubObject *hub, int fd, unsigned interest, enum hub_role role, PyObj
     if (slot < 0)
         return -1;
     hub->slots[slot].owner = Py_NewRef(owner);
-    hub->slots[slot].role = role;
+    hub->slots[slot].ops = ops;
     hub->latest_fd = fd;
     int err = fp_poller_add(&hub->poller, fd, interest, cookie_of(hub, slot));
     if (err < 0) {
@@ -165,35 +165,20 @@ static void dispatch(HubObject *hub, const struct fp_event *event)
         hub->slots[slot].owner == NULL)
         return; /* removed since, by an earlier event of this batch */
     PyObject *owner = Py_NewRef(hub->slots[slot].owner);
-    switch (hub->slots[slot].role) {
-    case HUB_OUTCOME:
-        transport_outcome_ready((TransportObject *)owner);
-        break;
-    case HUB_EXIT:
-        transport_exit_ready((TransportObject *)owner);
-        break;
-    case HUB_READ:
-        read_pipe_ready((ReadPipeObject *)owner, event->ready);
-        break;
-    case HUB_WRITE:
-        write_pipe_ready((WritePipeObject *)owner, event->ready);
-        break;
-    case HUB_FREE:
-        break;
-    }
+    hub->slots[slot].ops->ready(owner, event->ready);
     hub_settle_exception(hub, owner);
     Py_DECREF(owner);
 }
 
-/* With a single descriptor registered, it is the one that the loop calls for, and whoever looks at
- * it finds out if not; a pipe has to know more than that it is ready.  True with its event. */
+/* With a single descriptor registered, it is the one that the loop calls for, and if not, its owner
+ * may find that out.  True with its event. */
 static bool guess_event(const HubObject *hub, struct fp_event *event)
 {
     if (!hub->state->shortcuts || hub->slots_used != 1)
         return false;
-    enum hub_role role = hub->slots[hub->latest_slot].role;
+    const struct hub_slot *slot = &hub->slots[hub->latest_slot];
     *event = (struct fp_event){cookie_of(hub, hub->latest_slot), FP_READABLE};
-    return role == HUB_OUTCOME || role == HUB_EXIT;
+    return slot->owner != NULL && slot->ops->finds_out;
 }
 
 static void dispatch_all(HubObject *hub)

@@ -21,20 +21,22 @@
 #include "posix/poller.h"
 #include "stream/inflow.h"
 
-/* What an owner is told when its descriptor is ready. */
-enum hub_role {
-    HUB_FREE,
-    HUB_OUTCOME, /* transport_outcome_ready() */
-    HUB_EXIT,    /* transport_exit_ready() */
-    HUB_READ,    /* read_pipe_ready() */
-    HUB_WRITE,   /* write_pipe_ready() */
+/* What the hub tells the owner of a descriptor.  Both may leave an exception, which is reported as
+ * nobody's. */
+struct hub_owner_ops {
+    /* The descriptor is ready: bits of enum fp_readiness. */
+    void (*ready)(PyObject *owner, unsigned ready);
+    /* The loop is closed or gone; `forked_off` in a process forked off from the loop's. */
+    void (*loop_closed)(PyObject *owner, bool forked_off);
+    /* It finds out itself whether it is ready, so it may be called on a guess, without the bits. */
+    bool finds_out;
 };
 
 struct hub_slot {
-    PyObject *owner;
+    PyObject *owner; /* NULL of a free slot */
+    const struct hub_owner_ops *ops;
     uint32_t generation; /* counts the uses of this slot: an old event finds another number */
     int next_free;
-    enum hub_role role;
 };
 
 /* Of handovers.c. */
@@ -120,7 +122,8 @@ static inline void hub_free_scratch(HubObject *hub)
 
 /* Registers a descriptor.  Takes a reference to `owner` until hub_remove().  A slot number,
  * or -1 with an exception. */
-int hub_add(HubObject *hub, int fd, unsigned interest, enum hub_role role, PyObject *owner);
+int hub_add(HubObject *hub, int fd, unsigned interest, const struct hub_owner_ops *ops,
+            PyObject *owner);
 /* 0, or -1 with an exception. */
 int hub_modify(HubObject *hub, int slot, int fd, unsigned interest);
 /* Call before closing the fd.  Leaves -1 in *slot; does nothing if it is -1 already.  May drop

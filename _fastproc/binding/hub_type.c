@@ -96,32 +96,14 @@ HubObject *hub_of_loop(struct fp_state *state, PyObject *loop)
 
 /* ---- the end ---- */
 
-static void tell_owner(PyObject *owner, enum hub_role role, bool forked_off)
-{
-    switch (role) {
-    case HUB_OUTCOME:
-    case HUB_EXIT:
-        transport_loop_closed((TransportObject *)owner, forked_off);
-        break;
-    case HUB_READ:
-        read_pipe_loop_closed((ReadPipeObject *)owner, forked_off);
-        break;
-    case HUB_WRITE:
-        write_pipe_loop_closed((WritePipeObject *)owner, forked_off);
-        break;
-    case HUB_FREE:
-        break;
-    }
-}
-
-/* Tells children and pipes that there is no loop any more. */
+/* Tells the owners that there is no loop any more. */
 static void tell_owners(HubObject *hub, bool forked_off)
 {
     for (int slot = 0; slot < hub->slot_count; slot++) {
         if (hub->slots[slot].owner == NULL)
             continue;
         PyObject *owner = Py_NewRef(hub->slots[slot].owner);
-        tell_owner(owner, hub->slots[slot].role, forked_off);
+        hub->slots[slot].ops->loop_closed(owner, forked_off);
         hub_report(owner);
         Py_DECREF(owner);
     }

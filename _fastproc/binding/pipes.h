@@ -112,11 +112,8 @@ int write_pipe_update_flow(WritePipeObject *self);
 /* Closes the descriptor and drops what is queued; tells nobody. */
 void write_pipe_disconnect(WritePipeObject *self);
 
-/* Called by the hub. */
-void read_pipe_ready(ReadPipeObject *self, unsigned ready);
-void write_pipe_ready(WritePipeObject *self, unsigned ready);
-/* Nobody is told.  The descriptor stays open, as long as there are references to the pipe, unless
- * `close`: the child may live on and use it. */
+/* There is no loop any more.  Nobody is told.  The descriptor stays open, as long as there are
+ * references to the pipe, unless `close`: the child may live on and use it. */
 void read_pipe_loop_closed(ReadPipeObject *self, bool close);
 void write_pipe_loop_closed(WritePipeObject *self, bool close);
 

@@ -40,6 +40,14 @@ ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub, PyObject *
     return self;
 }
 
+static void read_pipe_ready(PyObject *op, unsigned ready);
+static void loop_closed(PyObject *op, bool forked_off);
+
+static const struct hub_owner_ops hub_ops = {
+    .ready = read_pipe_ready,
+    .loop_closed = loop_closed,
+};
+
 /* A hub that is woken calls the loop, and meanwhile another thread may close or pause the pipe, or do
  * the same.  0 or -1. */
 static int start_reading(ReadPipeObject *self)
@@ -48,7 +56,7 @@ static int start_reading(ReadPipeObject *self)
         return -1;
     if (self->closing || self->paused || self->slot >= 0)
         return 0;
-    self->slot = hub_add(self->base.hub, self->flow.fd, FP_WANT_READ, HUB_READ, (PyObject *)self);
+    self->slot = hub_add(self->base.hub, self->flow.fd, FP_WANT_READ, &hub_ops, (PyObject *)self);
     return self->slot < 0 ? -1 : 0;
 }
 
@@ -178,8 +186,9 @@ static bool feeds_reader(ReadPipeObject *self)
     return self->reader != NULL && !pipe_has_listener(&self->base);
 }
 
-void read_pipe_ready(ReadPipeObject *self, unsigned ready)
+static void read_pipe_ready(PyObject *op, unsigned ready)
 {
+    ReadPipeObject *self = (ReadPipeObject *)op;
     bool hangup = (ready & (FP_HANGUP | FP_BROKEN)) != 0;
     int gulps = hangup ? GULPS_AT_HANGUP : GULPS_FOR_A_WAITER;
     while (gulps-- > 0 && self->slot >= 0) {
@@ -269,4 +278,9 @@ void read_pipe_loop_closed(ReadPipeObject *self, bool close)
     Py_CLEAR(self->base.owner); /* these two are cycles */
     Py_CLEAR(self->reader);
     Py_DECREF(self);
+}
+
+static void loop_closed(PyObject *op, bool forked_off)
+{
+    read_pipe_loop_closed((ReadPipeObject *)op, forked_off);
 }

@@ -34,12 +34,39 @@ void transport_end_block(TransportObject *self, int err)
     }
 }
 
+static void outcome_ready(PyObject *op, unsigned Py_UNUSED(ready))
+{
+    transport_outcome_ready((TransportObject *)op);
+}
+
+static void exit_ready(PyObject *op, unsigned Py_UNUSED(ready))
+{
+    transport_exit_ready((TransportObject *)op);
+}
+
+static void loop_closed(PyObject *op, bool forked_off)
+{
+    transport_loop_closed((TransportObject *)op, forked_off);
+}
+
+static const struct hub_owner_ops outcome_ops = {
+    .ready = outcome_ready,
+    .loop_closed = loop_closed,
+    .finds_out = true,
+};
+
+static const struct hub_owner_ops exit_ops = {
+    .ready = exit_ready,
+    .loop_closed = loop_closed,
+    .finds_out = true,
+};
+
 /* Has the hub watch for the exit, if it does not yet.  0 or -1. */
 static int watch_exit(TransportObject *self)
 {
     if (self->exit_slot < 0)
         self->exit_slot =
-            hub_add(self->hub, self->child.fd, FP_WANT_READ, HUB_EXIT, (PyObject *)self);
+            hub_add(self->hub, self->child.fd, FP_WANT_READ, &exit_ops, (PyObject *)self);
     return self->exit_slot < 0 ? -1 : 0;
 }
 
@@ -57,7 +84,7 @@ static int watch_start(TransportObject *self)
 {
     struct launch *launch = self->launch;
     self->outcome_slot =
-        hub_add(self->hub, launch->child.outcome_fd, FP_WANT_READ, HUB_OUTCOME, (PyObject *)self);
+        hub_add(self->hub, launch->child.outcome_fd, FP_WANT_READ, &outcome_ops, (PyObject *)self);
     if (self->outcome_slot < 0 || !launch->request.shares_table)
         return self->outcome_slot < 0 ? -1 : 0;
     int err = transport_take_pidfd(self);

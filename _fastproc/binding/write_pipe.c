@@ -31,6 +31,14 @@ WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub, PyObject
     return self;
 }
 
+static void write_pipe_ready(PyObject *op, unsigned ready);
+static void loop_closed(PyObject *op, bool forked_off);
+
+static const struct hub_owner_ops hub_ops = {
+    .ready = write_pipe_ready,
+    .loop_closed = loop_closed,
+};
+
 int write_pipe_connect(WritePipeObject *self, int fd)
 {
     if (self->lost) {
@@ -39,7 +47,7 @@ int write_pipe_connect(WritePipeObject *self, int fd)
     }
     self->fd = fd;
     self->interest = self->out.pending > 0 ? FP_WANT_WRITE : FP_WANT_NOTHING;
-    self->slot = hub_add(self->base.hub, fd, self->interest, HUB_WRITE, (PyObject *)self);
+    self->slot = hub_add(self->base.hub, fd, self->interest, &hub_ops, (PyObject *)self);
     return self->slot < 0 ? -1 : 0;
 }
 
@@ -190,8 +198,9 @@ void write_pipe_abort(WritePipeObject *self)
     Py_DECREF(self);
 }
 
-void write_pipe_ready(WritePipeObject *self, unsigned ready)
+static void write_pipe_ready(PyObject *op, unsigned ready)
 {
+    WritePipeObject *self = (WritePipeObject *)op;
     if (ready & FP_BROKEN) { /* the child has closed its stdin */
         PyObject *exception = NULL;
         if (self->out.pending > 0 &&
@@ -228,4 +237,9 @@ void write_pipe_loop_closed(WritePipeObject *self, bool close)
         hub_remove(self->base.hub, &self->slot, self->fd);
     Py_CLEAR(self->base.owner);
     Py_DECREF(self);
+}
+
+static void loop_closed(PyObject *op, bool forked_off)
+{
+    write_pipe_loop_closed((WritePipeObject *)op, forked_off);
 }

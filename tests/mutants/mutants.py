@@ -573,9 +573,9 @@ mutant(
 )
 mutant(
     "loop_closed_pipe_skipped",
-    "binding/hub_type.c",
-    "        read_pipe_loop_closed((ReadPipeObject *)owner, forked_off);",
-    "        {}",
+    "binding/read_pipe.c",
+    "    read_pipe_loop_closed((ReadPipeObject *)op, forked_off);",
+    "    (void)op;",
     "a pipe of an ended child outlives its loop",
     "test_loop_end.py outlives_its_child",
 )

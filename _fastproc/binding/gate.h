@@ -7,14 +7,26 @@
 #ifndef FP_BINDING_GATE_H
 #define FP_BINDING_GATE_H
 
-#include "binding/transport.h"
+#include "binding/hub.h"
 
-/* Starts queued children as far as the gate allows. */
+/* What those in the queue are told. */
+struct start_ops {
+    /* Its turn has come, and it is in the queue no longer; may leave an exception, which is reported
+     * as nobody's. */
+    void (*start)(PyObject *owner);
+    /* The loop is closed or gone (struct hub_owner_ops). */
+    void (*loop_closed)(PyObject *owner, bool forked_off);
+};
+
+/* Starts those in the queue as far as the gate allows. */
 void gate_open(HubObject *hub);
 
-/* The queue has a reference to each. */
-void gate_enqueue(HubObject *hub, TransportObject *transport);
+/* The queue has a reference to the owner. */
+void gate_enqueue(HubObject *hub, struct start_entry *entry, PyObject *owner,
+                  const struct start_ops *ops);
 /* Does nothing if it is not in the queue. */
-void gate_dequeue(HubObject *hub, TransportObject *transport);
+void gate_dequeue(HubObject *hub, struct start_entry *entry);
+/* Tells all in the queue that the loop has closed, and forgets them. */
+void gate_close(HubObject *hub, bool forked_off);
 
 #endif

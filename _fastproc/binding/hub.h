@@ -39,6 +39,13 @@ struct hub_slot {
     int next_free;
 };
 
+/* One that waits for its turn to be started, a part of its owner (gate.h). */
+struct start_entry {
+    PyObject *owner;
+    const struct start_ops *ops;
+    struct start_entry *next;
+};
+
 /* Of handovers.c. */
 enum { HUB_HANDOVERS = 8 }; /* more children than that at a time copy the table */
 struct hub_handover {
@@ -46,7 +53,6 @@ struct hub_handover {
     bool open, lent;
 };
 
-struct TransportObject;
 struct WakeupObject;
 
 typedef struct HubObject {
@@ -73,7 +79,7 @@ typedef struct HubObject {
     bool in_turn;     /* one is under way */
     bool dispatching; /* events, inside that */
     struct WakeupObject *woken, *last_woken; /* to be called when that is done: a list */
-    struct TransportObject *queue, *queued;  /* waiting to be started: first and last */
+    struct start_entry *queue, *queued;      /* waiting to be started: first and last */
     struct fp_scratch scratch;               /* while it is awake */
     int pulls;            /* reads out of turn that are left until the next turn (read_pipe.c) */
     int roomy_pipes;      /* whose capacity was raised */

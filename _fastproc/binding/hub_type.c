@@ -121,12 +121,7 @@ void hub_end(HubObject *hub)
     hub->token = NULL;
     if (COMPAT_HAS_GIL && hub->state->last_hub == hub)
         hub->state->last_hub = NULL;
-    while (hub->queue != NULL) {
-        TransportObject *transport = (TransportObject *)Py_NewRef((PyObject *)hub->queue);
-        gate_dequeue(hub, transport);
-        transport_loop_closed(transport, forked_off);
-        Py_DECREF(transport);
-    }
+    gate_close(hub, forked_off);
     tell_owners(hub, forked_off);
     if (!hub->dispatching)
         wakeup_drop_woken(hub);
@@ -144,8 +139,8 @@ static int hub_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(hub->interrupt);
     for (int slot = 0; slot < hub->slot_count; slot++)
         Py_VISIT(hub->slots[slot].owner);
-    for (TransportObject *at = hub->queue; at != NULL; at = at->next_queued)
-        Py_VISIT(at);
+    for (struct start_entry *at = hub->queue; at != NULL; at = at->next)
+        Py_VISIT(at->owner);
     for (WakeupObject *at = hub->woken; at != NULL; at = at->next_woken)
         Py_VISIT(at);
     return 0;

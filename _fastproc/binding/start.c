@@ -123,6 +123,16 @@ static int start(TransportObject *self)
     return 0;
 }
 
+static void fail(TransportObject *self);
+
+static void start_queued(PyObject *op)
+{
+    if (start((TransportObject *)op) < 0)
+        fail((TransportObject *)op);
+}
+
+static const struct start_ops queued_ops = {.start = start_queued, .loop_closed = loop_closed};
+
 int transport_begin(TransportObject *self)
 {
     HubObject *hub = self->hub;
@@ -130,7 +140,7 @@ int transport_begin(TransportObject *self)
         return start(self);
     if (launch_hold_fds(self->launch) < 0)
         return -1;
-    gate_enqueue(hub, self);
+    gate_enqueue(hub, &self->queued, (PyObject *)self, &queued_ops);
     self->phase = TRANSPORT_QUEUED;
     return 0;
 }
@@ -150,12 +160,6 @@ static void fail(TransportObject *self)
     else
         hub_report((PyObject *)self); /* the block had to be given up: see transport_end_block() */
     transport_end_failed(self);
-}
-
-void transport_start_queued(TransportObject *self)
-{
-    if (start(self) < 0)
-        fail(self);
 }
 
 void transport_raise_failure(TransportObject *self)

@@ -171,7 +171,7 @@ void transport_abandon(TransportObject *self)
     switch (self->phase) {
     case TRANSPORT_QUEUED:
         self->phase = TRANSPORT_FAILED;
-        gate_dequeue(self->hub, self);
+        gate_dequeue(self->hub, &self->queued);
         break;
     case TRANSPORT_STARTING: {
         /* Not reaped and not watched yet, so both ways of naming it are safe. */

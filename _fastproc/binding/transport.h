@@ -30,7 +30,7 @@ typedef struct TransportObject {
     HubObject *hub;
     PyObject *dict, *weakrefs;
     struct launch *launch; /* until the child has exec'd and create() has heard of it */
-    struct TransportObject *next_queued;
+    struct start_entry queued;
     struct fp_exit child;
     struct rusage *usage;   /* of the reaped child */
     PyObject *pipes[3];     /* our ends: a WritePipeObject, two ReadPipeObjects, or NULL */
@@ -131,7 +131,6 @@ void transport_close_pipes(TransportObject *self);
 /* Called by the hub; may leave an exception, which the hub reports. */
 void transport_outcome_ready(TransportObject *self);
 void transport_exit_ready(TransportObject *self);
-void transport_start_queued(TransportObject *self);
 void transport_loop_closed(TransportObject *self, bool forked_off);
 
 #endif

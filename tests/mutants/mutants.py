@@ -581,9 +581,9 @@ mutant(
 )
 mutant(
     "loop_closed_queue_skipped",
-    "binding/hub_type.c",
-    "        gate_dequeue(hub, transport);\n        transport_loop_closed(transport, forked_off);",
-    "        gate_dequeue(hub, transport);",
+    "binding/gate.c",
+    "        ops->loop_closed(owner, forked_off);",
+    "        (void)forked_off;",
     "what waited to be started is kept when the loop ends",
     "test_loop_end.py wait_to_be_started",
 )

@@ -773,9 +773,9 @@ mutant(
 
 mutant(
     "pidfd_of_the_dead_left_open",
-    "binding/transport.c",
-    "    hub_remove(self->hub, &self->exit_slot, self->child.fd);\n    fp_fd_close(&self->child.fd);",
-    "    hub_remove(self->hub, &self->exit_slot, self->child.fd);",
+    "binding/group.c",
+    "    fp_fd_close(&self->child.fd);\n}\n\nvoid group_let_go",
+    "}\n\nvoid group_let_go",
     "each child costs a descriptor",
     "test_scale.py nothing_is_open",
 )

@@ -73,7 +73,7 @@ void future_fail(struct fp_state *state, PyObject **future, PyObject *exception)
     PyObject *failing = *future;
     *future = NULL;
     PyObject *raised = compat_take_exception();
-    if (is_done(state, failing) == 0)
+    if (future_is_done(state, failing) == 0)
         Py_XDECREF(PyObject_CallMethod(failing, "set_exception", "O", exception));
     hub_report(failing);
     Py_DECREF(failing);

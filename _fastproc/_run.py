@@ -295,7 +295,7 @@ class Job:
         outputs = self.all_kept()
         if self.codec is not None:
             self.codec.errors = "replace"  # they may end anywhere
-            outputs = [output and self.codec.decode(output, False) for output in outputs]
+            outputs = self.decoded(outputs, [len(output or b"") for output in outputs])
         return outputs
 
 

@@ -264,7 +264,8 @@ void transport_end_dropped(TransportObject *self)
     compat_raise(raised);
 }
 
-/* What is still on its way to exec is ended, because nobody has its Process yet. */
+/* What is still on its way to exec is ended, because nobody has its Process yet; and so is what
+ * run() or stop() were at. */
 void transport_loop_closed(TransportObject *self, bool forked_off)
 {
     bool on_its_way = self->phase == TRANSPORT_STARTING || self->phase == TRANSPORT_FAILING;
@@ -273,8 +274,11 @@ void transport_loop_closed(TransportObject *self, bool forked_off)
     if (forked_off && (on_its_way || self->phase == TRANSPORT_RUNNING)) {
         fp_fd_close(&self->child.fd); /* it is our parent's child, not ours */
         self->phase = TRANSPORT_FAILED;
-    } else if (on_its_way) {
-        end_child(self);
+    } else {
+        if (self->holds_group) /* whoever was about to end the group does not come to it */
+            group_kill(self);
+        if (on_its_way || (self->holds_group && self->phase == TRANSPORT_RUNNING))
+            end_child(self);
     }
     group_let_go(self);
     struct launch *launch = self->launch;

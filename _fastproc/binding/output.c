@@ -176,7 +176,7 @@ PyObject *process_get_lingered(PyObject *op, void *Py_UNUSED(closure))
 PyObject *process_close(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     TransportObject *transport = ((ProcessObject *)op)->transport;
-    if (!hub_is_alive(transport->hub))
+    if (hub_is_forked_off(transport->hub)) /* they are our parent's */
         Py_RETURN_NONE;
     if (transport->pipes[0] != NULL)
         write_pipe_abort((WritePipeObject *)transport->pipes[0]);

@@ -1,13 +1,15 @@
 """What create calls refuse, in which words, and that nothing was started."""
 
 import asyncio
+import contextlib
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support import children, descriptors, iterate
+from support import LINUX, children, descriptors, iterate, kill_and_wait, running
 
 import _fastproc
 
@@ -434,3 +436,75 @@ def test_environment_of_pairs_that_are_no_tuples(aio):
 
     aio.oracle_differs("may take keys() and values()", when=not aio.is_fastproc)
     aio.run(main)
+
+
+# Numbers of descriptors that are closed
+
+
+def closed_numbers():
+    """Of which one's own pipes and more would get the lowest."""
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(open(os.devnull)) for _ in range(14)]
+        return [file.fileno() for file in files]
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["at once", "waiting"])
+@pytest.mark.parametrize("name", ["pass_fds", "stdin", "stdout", "stderr"])
+def test_descriptor_that_is_closed_is_an_error(aio, name, busy):
+    """Before anything is started; not even a number that becomes our own is taken for one."""
+    aio.uvloop_differs("ignores close_fds, or starts the child")
+    pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE} if name == "pass_fds" else {}
+
+    async def create(fd, **kwds):
+        kwds |= {name: [fd] if name == "pass_fds" else fd}
+        proc = await aio.create_subprocess_exec("cat", **pipes, **kwds)
+        await kill_and_wait(proc)
+
+    async def main():
+        async with running(aio, "sleep", "60"):
+            fds = closed_numbers() if aio.is_fastproc else [1000]
+            for fd in fds:
+                before = children().keys()
+                creating = [create(fd) for _ in range(20 if busy else 1)]
+                for error in await asyncio.gather(*creating, return_exceptions=True):
+                    assert type(error) is OSError and error.errno == errno.EBADF
+                    assert error.filename is None
+                assert children().keys() == before
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize(
+    "kwds",
+    [{"cwd": "/nowhere"}, {"preexec_fn": sys.exit}, {"args": ["/nowhere"]}, {"env": {}}],
+    ids=lambda kwds: next(iter(kwds)),
+)
+def test_descriptor_that_is_closed_comes_before_other_errors(aio, kwds):
+    aio.uvloop_differs("has another order")
+    args = kwds.get("args", ["true"])
+    kwds = {key: value for key, value in kwds.items() if key != "args"}
+
+    async def main():
+        with pytest.raises(OSError) as caught:
+            await aio.create_subprocess_exec(*args, **kwds, pass_fds=[1000])
+        assert caught.value.errno == errno.EBADF
+
+    aio.run(main)
+
+
+@pytest.mark.skipif(not LINUX, reason="closes 1")
+def test_stderr_to_a_stdout_that_is_closed(aio):
+    if aio.on_uvloop:
+        pytest.skip("it cannot bear low descriptors")
+    aio.script(
+        """
+        async def create():
+            return await aio.create_subprocess_exec("true", stderr=aio.STDOUT)
+        async def main():
+            os.close(1)
+            creating = [create() for _ in range(12)]
+            for error in await asyncio.gather(*creating, return_exceptions=True):
+                assert isinstance(error, OSError) and error.errno == 9, error
+        aio.run(main)
+        """
+    )

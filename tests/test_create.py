@@ -775,6 +775,31 @@ def test_stdin_of_the_parent_that_is_close_on_exec(aio):
     )
 
 
+def test_flags_of_inherited_streams_are_left_alone(aio):
+    """O_NONBLOCK above all: it belongs to the open file, which the parent and others share."""
+    aio.uvloop_differs("clears it, for the parent as well")
+    aio.script(
+        """
+        ends = [os.pipe() for _ in range(2)]
+        for fd in ends[0][0], ends[1][1]:
+            os.set_blocking(fd, False)
+        os.dup2(ends[0][0], 0), os.dup2(ends[1][1], 1)
+        look = "import os; os._exit(any(os.get_blocking(fd) for fd in (0, 1)))"
+
+        async def main():
+            command = [sys.executable, "-S", "-c", look]
+            procs = [aio.create_subprocess_exec(*command) for _ in range(8)]
+            for proc in await asyncio.gather(*procs):
+                assert await proc.wait() == 0
+            given = await aio.create_subprocess_exec(*command, stdin=ends[0][0], stdout=ends[1][1])
+            assert await given.wait() == 0
+
+        aio.run(main)
+        assert not os.get_blocking(0) and not os.get_blocking(1)
+        """
+    )
+
+
 # Failures of exec
 
 

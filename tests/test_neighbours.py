@@ -2,15 +2,32 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
+import gc
 import multiprocessing
 import multiprocessing.resource_tracker
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import warnings
+from pathlib import Path
 
 import pytest
-from support import busy_pollers, finish, kill_and_wait, pipe, running, shell_output, until
+from support import (
+    busy_pollers,
+    children,
+    exited,
+    finish,
+    kill_and_wait,
+    pipe,
+    running,
+    shell_output,
+    state,
+    until,
+    until_blocking,
+)
 
 PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 
@@ -185,3 +202,131 @@ def test_all_kinds_of_children_at_once_each_get_their_own_status(aio):
         await asyncio.gather(*jobs)
 
     aio.run(main)
+
+
+def dropped_popens(count):
+    """Pids of children whose Popen was dropped before they ended; they have ended now."""
+    procs = [subprocess.Popen(["cat"], stdin=subprocess.PIPE) for _ in range(count)]
+    pids = [proc.pid for proc in procs]
+    with warnings.catch_warnings(), contextlib.ExitStack() as stack:
+        warnings.simplefilter("ignore", ResourceWarning)
+        for proc in procs:
+            stack.enter_context(proc.stdin)
+        del proc, procs
+        gc.collect()
+    until_blocking(lambda: all(map(exited, pids)))
+    return pids
+
+
+def test_dropped_popens_are_reaped_by_the_next_child(aio):
+    """As by the next Popen; by create_subprocess_*() and the low level."""
+    aio.uvloop_differs("its children go by other ways")
+
+    async def main():
+        for create in aio.create_subprocess_exec, aio.create_subprocess_shell:
+            pids = dropped_popens(3)
+            assert all(state(pid) == "Z" for pid in pids)
+            proc = await create("true")
+            assert [state(pid) for pid in pids] == [None] * 3
+            assert await proc.wait() == 0
+
+    aio.run(main)
+    assert subprocess._active == []
+
+
+def test_subprocess_that_has_no_list_of_dropped_popens(aio, monkeypatch):
+    """Or another than CPython's."""
+    aio.oracle_differs("needs it")
+    calls = []
+    monkeypatch.setattr(subprocess, "_cleanup", lambda: calls.append(1))
+
+    async def run():
+        proc = await aio.create_subprocess_exec("true")
+        assert await proc.wait() == 0
+
+    for active, count in ((None, 0), ([], 0), (["x"], 1), ({"x"}, 2)):
+        monkeypatch.setattr(subprocess, "_active", active)
+        aio.run(run)
+        assert len(calls) == count
+    monkeypatch.delattr(subprocess, "_active")
+    aio.run(run)
+    assert len(calls) == 2
+
+
+def test_what_reaping_dropped_popens_raises(aio, monkeypatch):
+    """Nothing is started then."""
+    aio.uvloop_differs("does not do it")
+
+    def fail():
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(subprocess, "_active", ["x"])
+    monkeypatch.setattr(subprocess, "_cleanup", fail)
+
+    async def main():
+        with pytest.raises(ZeroDivisionError):
+            await aio.create_subprocess_exec("true")
+        assert not children()
+
+    aio.run(main)
+
+
+BREAKPOINTS = """
+import gdb
+gdb.execute("set breakpoint pending on")
+gdb.execute("set pagination off")
+class Counter(gdb.Breakpoint):
+    hits = 0
+    def stop(self):
+        Counter.hits += 1
+        return False
+Counter("getpriority")
+gdb.execute("run")
+print("HITS", Counter.hits)
+"""
+DEBUGGED = """
+import asyncio, os, sys
+from support import Aio
+aio = Aio(*sys.argv[1:3])
+
+async def main():
+    for options in {}, {"stdout": aio.PIPE}, {"preexec_fn": int}, {}:
+        os.getpriority(os.PRIO_PROCESS, 0)
+        proc = await aio.create_subprocess_exec("true", **options)
+        await proc.communicate()
+        assert proc.returncode == 0
+        try:
+            await aio.create_subprocess_exec("/nowhere")
+        except FileNotFoundError:
+            pass
+    await asyncio.gather(*(aio.create_subprocess_exec("true") for _ in range(10)))
+    os.getpriority(os.PRIO_PROCESS, 0)
+    print("done", flush=True)
+
+aio.run(main)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not shutil.which("gdb"), reason="needs gdb")
+def test_debugger_keeps_its_breakpoints(aio, tmp_path):
+    """Which it takes out of the memory of a process that it believes to have its own."""
+    if aio.on_uvloop:
+        pytest.skip("the loop makes no difference")
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])  # gdb has a Python of its own
+    commands = f"import gdb; gdb.execute('set environment PYTHONPATH {path}')" + BREAKPOINTS
+    (tmp_path / "commands.py").write_text(commands)
+    (tmp_path / "program.py").write_text(DEBUGGED)
+    command = ["gdb", "-batch", "-x", "commands.py", "--args", sys.executable, "program.py"]
+    done = subprocess.run(
+        [*command, aio.name, aio.loop_name],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=120,
+    )
+    lines = done.stdout.decode(errors="replace").splitlines()
+    if "done" not in lines:
+        pytest.skip("gdb cannot trace here: " + lines[-1])
+    assert "HITS 5" in lines

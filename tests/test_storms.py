@@ -191,8 +191,10 @@ def test_storm_for_which_there_are_too_few_descriptors(aio, free):
                 results = await asyncio.gather(*map(one, range(80)), return_exceptions=True)
                 assert all(type(r) in (int, OSError, FileNotFoundError) for r in results), results
                 failures = [r for r in results if type(r) is OSError]
-                assert {r.errno for r in failures} == {errno.EMFILE}
-                if free > 20:  # one after the other there is room
+                assert {r.errno for r in failures} <= {errno.EMFILE}
+                if free < 10:  # what one cat needs while it is started
+                    assert failures
+                else:  # one after the other there is room
                     assert await one(1) == 0
             await iterate(3)
             assert not (before.news() and before.settled())

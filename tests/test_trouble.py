@@ -55,7 +55,9 @@ def test_no_descriptor_left_at_any_step(aio, loop_is, kwds):
         except OSError as error:
             assert error.errno == errno.EMFILE
             await iterate(3)
-            assert not before.news()
+            news = before.news()
+            news.pop("closed descriptors", None)  # of which a hub has some only to be quicker
+            assert not news
             assert await output_of(aio, "echo", "works") == b"works\n"
             return False
         assert (await proc.communicate(b"x"))[0] == b"x"
@@ -65,7 +67,7 @@ def test_no_descriptor_left_at_any_step(aio, loop_is, kwds):
     while not aio.run(main(failures)):
         failures += 1
         assert failures < 50
-    assert failures >= 6, "three pipes have six ends"
+    assert failures >= 4, "three pipes have six ends; two may be got by closing an idle socket pair"
 
 
 NO_PROCESSES = """

@@ -12,19 +12,29 @@
 /* What those in the queue are told. */
 struct start_ops {
     /* Its turn has come, and it is in the queue no longer; may leave an exception, which is reported
-     * as nobody's. */
-    void (*start)(PyObject *owner);
+     * as nobody's.  `sparingly`: with as few descriptors as can be.  False, with an exception, if
+     * there are too few of them now: it waits on, or it is told to fail of that. */
+    bool (*start)(PyObject *owner, bool sparingly);
+    void (*fail)(PyObject *owner);
+    /* To hold what it is to be started with, if it does not, with the last descriptors or only if some
+     * are left then; false if there are too few, and then it holds nothing. */
+    bool (*hold)(PyObject *owner, bool at_last);
+    /* To hold less: nothing that need not be held now; nothing. */
+    void (*let_go)(PyObject *owner);
+    void (*release)(PyObject *owner);
     /* The loop is closed or gone (struct hub_owner_ops). */
     void (*loop_closed)(PyObject *owner, bool forked_off);
 };
 
 /* Starts those in the queue as far as the gate allows. */
 void gate_open(HubObject *hub);
+/* Starts all of them, sparingly, because what they hold is needed. */
+void gate_lift(HubObject *hub);
 
-/* The queue has a reference to the owner. */
-void gate_enqueue(HubObject *hub, struct start_entry *entry, PyObject *owner,
+/* The queue has a reference to the owner.  False if that cannot hold what it is to be started with. */
+bool gate_enqueue(HubObject *hub, struct start_entry *entry, PyObject *owner,
                   const struct start_ops *ops);
-/* Does nothing if it is not in the queue. */
+/* Has the owner release what it holds; does nothing if it is not in the queue. */
 void gate_dequeue(HubObject *hub, struct start_entry *entry);
 /* Tells all in the queue that the loop has closed, and forgets them. */
 void gate_close(HubObject *hub, bool forked_off);

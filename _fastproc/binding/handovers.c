@@ -24,8 +24,9 @@ const struct fp_handover *handovers_borrow(HubObject *hub)
 {
     struct fp_state *state = hub->state;
     int from = state->share_from < SOON ? state->share_from : SOON;
-    if (hub->latest_fd < from || state->spawn_method != FP_SPAWN_CLONE ||
-        state->exit_mode == FP_EXIT_THREAD || !can_share(state))
+    if (hub->latest_fd < from || state->most_fds <= state->share_from ||
+        state->spawn_method != FP_SPAWN_CLONE || state->exit_mode == FP_EXIT_THREAD ||
+        !can_share(state))
         return NULL;
     for (int i = 0; i < HUB_HANDOVERS; i++) {
         struct hub_handover *place = &hub->handovers[i];
@@ -60,6 +61,18 @@ void handovers_return(HubObject *hub, const struct fp_handover **handover)
         place->lent = false;
     }
     *handover = NULL;
+}
+
+bool handovers_close_idle(HubObject *hub)
+{
+    bool any = false;
+    for (int i = 0; i < HUB_HANDOVERS; i++) {
+        if (hub->handovers[i].lent || !hub->handovers[i].open)
+            continue;
+        close_place(&hub->handovers[i]);
+        any = true;
+    }
+    return any;
 }
 
 void handovers_close(HubObject *hub)

@@ -13,5 +13,7 @@ const struct fp_handover *handovers_borrow(HubObject *hub);
 /* Leaves NULL behind; does nothing if that is there.  The child has received, or is no more. */
 void handovers_return(HubObject *hub, const struct fp_handover **handover);
 void handovers_close(HubObject *hub);
+/* Those that no child uses.  Whether there were any. */
+bool handovers_close_idle(HubObject *hub);
 
 #endif

@@ -18,6 +18,7 @@
 #define FP_BINDING_HUB_H
 
 #include "binding/module.h"
+#include "posix/held.h"
 #include "posix/poller.h"
 #include "stream/inflow.h"
 
@@ -80,6 +81,7 @@ typedef struct HubObject {
     bool dispatching; /* events, inside that */
     struct WakeupObject *woken, *last_woken; /* to be called when that is done: a list */
     struct start_entry *queue, *queued;      /* waiting to be started: first and last */
+    struct fp_held_set held;                 /* what they hold meanwhile */
     struct fp_scratch scratch;               /* while it is awake */
     int pulls;            /* reads out of turn that are left until the next turn (read_pipe.c) */
     int roomy_pipes;      /* whose capacity was raised */

@@ -70,13 +70,30 @@ static PyObject *given(PyObject *option)
     return option == Py_None ? NULL : option;
 }
 
+/* Has Popen objects that were dropped before their children ended reap them, as each new Popen does.
+ * 0, or -1 with what that raised. */
+static int reap_dropped(struct fp_state *state)
+{
+    PyObject *dropped = PyObject_GetAttr(state->subprocess, state->names._active);
+    PyObject *done = NULL;
+    if (dropped == NULL && !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return -1;
+    PyErr_Clear();
+    bool any = dropped != NULL && dropped != Py_None &&
+               !(PyList_CheckExact(dropped) && PyList_GET_SIZE(dropped) == 0);
+    Py_XDECREF(dropped);
+    if (any)
+        done = PyObject_CallMethodNoArgs(state->subprocess, state->names._cleanup);
+    Py_XDECREF(done);
+    return any && done == NULL ? -1 : 0;
+}
+
 struct launch *launch_new(struct fp_state *state, const struct launch_call *call)
 {
     struct options options;
     struct launch parsed = {
         .child = {-1, -1, -1},
         .pipe_fds = {-1, -1, -1},
-        .directory = -1,
     };
     struct launch *launch = NULL;
     struct strings strings = {0};
@@ -85,7 +102,8 @@ struct launch *launch_new(struct fp_state *state, const struct launch_call *call
     struct own_env *own_env = NULL;
     PyObject *args = NULL, *program = NULL;
 
-    if (options_read(&options, call) < 0 || options_read_flags(&options, &parsed) < 0 ||
+    if (options_read(&options, call) < 0 || reap_dropped(state) < 0 ||
+        options_read_flags(&options, &parsed) < 0 ||
         options_read_pass_fds(&options, &parsed, &pass_fds) < 0 ||
         options_read_identity(&options, &parsed, state, &groups) < 0 ||
         options_read_stdio(&options, &parsed) < 0)
@@ -137,22 +155,12 @@ done:
     return launch;
 }
 
-static void close_given(struct launch *launch)
-{
-    if (launch->owns_given)
-        for (int fd = 0; fd < 3; fd++)
-            fp_fd_close(&launch->given_fds[fd]);
-}
-
 void launch_give_up(struct launch *launch)
 {
-    close_given(launch);
     for (int fd = 0; fd < 3; fd++)
         fp_fd_close(&launch->pipe_fds[fd]);
     fp_fd_close(&launch->child.pidfd);
     fp_fd_close(&launch->child.outcome_fd);
-    if (launch->directory >= 0)
-        close(launch->directory); /* of which the child may read the number yet */
     Py_CLEAR(launch->program);
     Py_CLEAR(launch->cwd);
     Py_CLEAR(launch->preexec_fn);
@@ -169,38 +177,82 @@ void launch_free(struct launch *launch)
     PyMem_RawFree(launch);
 }
 
-int launch_hold_fds(struct launch *launch)
+/* Nothing relative is looked up before the child has gone to a directory of its own. */
+static bool begins_anywhere(const struct launch *launch)
 {
-    int copies[3];
-    memcpy(copies, launch->given_fds, sizeof copies);
-    int err = 0, fd;
-    for (fd = 0; fd < 3 && err == 0; fd++) {
-        if (launch->stdio[fd] != STDIO_INHERIT &&
-            (launch->stdio[fd] != STDIO_FD || launch->given_fds[fd] < 0))
+    return launch->request.cwd != NULL && launch->request.cwd[0] == '/';
+}
+
+enum { NO_SOURCE = -1 };
+
+/* The descriptor of the parent that becomes `fd` in the child, or NO_SOURCE. */
+static int source_of(const struct launch *launch, int fd)
+{
+    switch (launch->stdio[fd]) {
+    case STDIO_INHERIT:
+        return fd;
+    case STDIO_FD:
+        return launch->given_fds[fd];
+    case STDIO_STDOUT:
+        return launch->stdio[1] == STDIO_INHERIT ? 1 : NO_SOURCE;
+    case STDIO_PIPE:
+    case STDIO_NULL:
+        break;
+    }
+    return NO_SOURCE;
+}
+
+int launch_check_fds(const struct launch *launch)
+{
+    bool open = true;
+    for (int fd = 0; fd < 3 && open; fd++)
+        open = launch->stdio[fd] == STDIO_INHERIT || source_of(launch, fd) == NO_SOURCE ||
+               fcntl(source_of(launch, fd), F_GETFD) >= 0;
+    for (size_t i = 0; i < launch->request.pass_fd_count && open; i++)
+        open = fcntl(launch->request.pass_fds[i], F_GETFD) >= 0;
+    return open ? 0 : raise_errno(-EBADF);
+}
+
+bool launch_hold_fds(struct launch *launch, struct fp_held_set *set, int room)
+{
+    int result = 0;
+    for (int fd = 0; fd < 3 && result >= 0; fd++) {
+        int source = source_of(launch, fd);
+        if (source == NO_SOURCE || launch->held[fd] != NULL || launch->request.close_stdio[fd])
             continue;
-        int held = launch->stdio[fd] == STDIO_FD ? launch->given_fds[fd] : fd;
-        if (held == fd && launch->stdio[fd] == STDIO_INHERIT && (fcntl(fd, F_GETFD) & FD_CLOEXEC))
-            continue; /* which the child is not to have; nor one that is closed */
-        copies[fd] = fcntl(held, F_DUPFD_CLOEXEC, 3);
-        if (copies[fd] < 0 && (errno != EBADF || launch->stdio[fd] == STDIO_FD))
-            err = -errno; /* one that is closed in the parent is closed in the child */
+        bool not_to_have =
+            launch->stdio[fd] == STDIO_INHERIT && (fcntl(fd, F_GETFD) & FD_CLOEXEC); /* or closed */
+        launch->request.close_stdio[fd] = not_to_have;
+        if (!not_to_have)
+            result = fp_held_take(set, source, &launch->held[fd]);
+        if (result >= room)
+            result = -EMFILE;
     }
-    if (err == 0) {
-        launch->directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (launch->directory < 0 && errno != EACCES) /* one may be where one could not go to */
-            err = -errno;
+    if (result >= 0 && launch->held[LAUNCH_DIRECTORY] == NULL && !begins_anywhere(launch)) {
+        result = fp_held_take(set, FP_HELD_DIRECTORY, &launch->held[LAUNCH_DIRECTORY]);
+        if (result == -EACCES) /* one may be where one could not go to */
+            result = 0;
+        if (result >= room)
+            result = -EMFILE;
     }
-    if (err < 0) {
-        while (--fd >= 0)
-            if (copies[fd] != launch->given_fds[fd])
-                fp_fd_close(&copies[fd]);
-        return raise_errno(err);
+    if (result < 0) {
+        launch_release_fds(launch, set);
+        memset(launch->request.close_stdio, 0, sizeof launch->request.close_stdio);
     }
-    if (launch->directory >= 0)
-        launch->request.begin_in = &launch->directory;
-    memcpy(launch->given_fds, copies, sizeof copies);
-    launch->owns_given = true;
-    return 0;
+    return result >= 0;
+}
+
+void launch_let_go(struct launch *launch, struct fp_held_set *set)
+{
+    for (int i = 0; i < LAUNCH_HELD; i++)
+        if (launch->held[i] != NULL && fp_held_is_current(launch->held[i]))
+            fp_held_release(set, &launch->held[i]);
+}
+
+void launch_release_fds(struct launch *launch, struct fp_held_set *set)
+{
+    for (int i = 0; i < LAUNCH_HELD; i++)
+        fp_held_release(set, &launch->held[i]);
 }
 
 /* ---- a real fork, for preexec_fn ---- */
@@ -252,18 +304,25 @@ static int open_stdio(struct launch *launch, int fd, int theirs[3])
             return err;
         return fp_fd_set_nonblocking(launch->pipe_fds[fd]);
     case STDIO_NULL:
+        for (int other = 0; other < fd; other++)
+            if (launch->stdio[other] == STDIO_NULL) {
+                *child_end = launch->request.stdio[other]; /* one serves all */
+                return 0;
+            }
         theirs[fd] = *child_end = fp_fd_null();
         return *child_end < 0 ? *child_end : 0;
     case STDIO_STDOUT:
         *child_end = launch->request.stdio[1] >= 0 ? launch->request.stdio[1] : 1;
-        return 0;
+        break;
     case STDIO_FD:
         *child_end = launch->given_fds[fd];
-        return 0;
+        break;
     case STDIO_INHERIT:
+        *child_end = LAUNCH_INHERIT;
         break;
     }
-    *child_end = launch->owns_given ? launch->given_fds[fd] : LAUNCH_INHERIT;
+    if (launch->held[fd] != NULL)
+        *child_end = launch->held[fd]->fd;
     return 0;
 }
 
@@ -274,6 +333,9 @@ int launch_start(struct fp_state *state, struct launch *launch)
     for (int fd = 0; fd < 3 && err == 0; fd++)
         err = open_stdio(launch, fd, theirs);
     if (err == 0) {
+        const struct fp_held *directory = launch->held[LAUNCH_DIRECTORY];
+        launch->directory = directory != NULL ? directory->fd : -1;
+        launch->request.begin_in = directory != NULL ? &launch->directory : NULL;
         launch->hooks = (struct fp_fork_hooks){before_fork, after_fork_in_parent,
                                                after_fork_in_child, run_preexec, launch};
         launch->request.hooks = launch->preexec_fn != NULL ? &launch->hooks : NULL;
@@ -283,12 +345,9 @@ int launch_start(struct fp_state *state, struct launch *launch)
     }
     for (int fd = 0; fd < 3; fd++)
         fp_fd_close(&theirs[fd]);
-    close_given(launch);
-    if (err == 0)
-        return 0;
-    for (int fd = 0; fd < 3; fd++)
+    for (int fd = 0; fd < 3 && err < 0; fd++)
         fp_fd_close(&launch->pipe_fds[fd]);
-    return raise_errno(err);
+    return err;
 }
 
 /* ---- what went wrong ---- */

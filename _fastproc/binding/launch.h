@@ -11,8 +11,12 @@
 
 #include "binding/module.h"
 #include "binding/own_env.h"
+#include "posix/held.h"
 
 enum { LAUNCH_INHERIT = -1 };
+
+/* What of the parent a child that waits holds: 0, 1, 2, and the working directory. */
+enum { LAUNCH_DIRECTORY = 3, LAUNCH_HELD };
 
 enum launch_stdio {
     STDIO_INHERIT,
@@ -30,9 +34,9 @@ struct launch {
     enum fp_spawn_method method;
 
     enum launch_stdio stdio[3];
-    int given_fds[3];  /* the user's, of STDIO_FD; or our copies, if it had to wait */
-    bool owns_given;   /* copies */
-    int directory;     /* what was the working directory when it had to wait; or -1 */
+    int given_fds[3];                  /* the user's, of STDIO_FD */
+    struct fp_held *held[LAUNCH_HELD]; /* while it waits: what it is to be given instead, or NULL */
+    int directory;     /* that of those; the child reads it when they may have gone */
     bool runs_at_once; /* depends on the descriptor table as it is now: may not wait */
     int pipe_size;     /* bytes; 0 or less: the system's */
     int pipe_fds[3];   /* our ends; -1: none */
@@ -57,18 +61,25 @@ struct launch_call {
  * and raises the audit event.  NULL with an exception. */
 struct launch *launch_new(struct fp_state *state, const struct launch_call *call);
 
-/* Closes and drops whatever is left.  Not while the child may still read it. */
+/* Closes and drops whatever is left but what is held.  Not while the child may still read it. */
 void launch_free(struct launch *launch);
 /* The same but for what the child reads, and for the memory itself, which stay for ever: for a child
  * that may be between clone and exec as long as it likes. */
 void launch_give_up(struct launch *launch);
 
-/* Keeps the descriptors and the directory as they are now, for a launch that has to wait.  0, or
- * -1 with an exception. */
-int launch_hold_fds(struct launch *launch);
+/* Whether all descriptors that were given are open.  To be asked before any is opened for the child,
+ * which could get the number of one that is not.  0, or -1 with OSError. */
+int launch_check_fds(const struct launch *launch);
+
+/* Holds the descriptors and the directory as they are now, for a launch that has to wait, if there is
+ * room: a copy may have any number below `room`.  If not, nothing is held. */
+bool launch_hold_fds(struct launch *launch, struct fp_held_set *set, int room);
+/* Releases what is still what it was; for a launch that waits no longer, or holds it again. */
+void launch_let_go(struct launch *launch, struct fp_held_set *set);
+void launch_release_fds(struct launch *launch, struct fp_held_set *set);
 
 /* Opens the pipes and starts the child; the parent's ends are in pipe_fds, non-blocking.
- * 0, or -1 with an exception and nothing left behind. */
+ * 0; or -errno, with nothing left behind but what is held. */
 int launch_start(struct fp_state *state, struct launch *launch);
 
 /* Raises what subprocess raises for launch->error. */

@@ -271,6 +271,9 @@ static int core_exec(PyObject *module)
     if (state->hubs == NULL || state->codes == NULL || state->empty_bytes == NULL ||
         state->context_keyword == NULL)
         return -1;
+    state->subprocess = PyImport_ImportModule("subprocess");
+    if (state->subprocess == NULL)
+        return -1;
     if (intern_names(state) < 0 || import_all(state) < 0 || configure_from_environment(state) < 0)
         return -1;
     if (coroutine_function_init(module, state) < 0 || awaitable_init(module, state) < 0 ||

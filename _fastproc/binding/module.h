@@ -13,8 +13,10 @@
 
 /* Attribute and method names, interned once. */
 #define FP_NAMES(NAME)                                                                             \
+    NAME(_active)                                                                                  \
     NAME(_asyncio_future_blocking)                                                                 \
     NAME(_call_connection_lost)                                                                    \
+    NAME(_cleanup)                                                                                 \
     NAME(add_reader)                                                                               \
     NAME(call_exception_handler)                                                                   \
     NAME(call_later)                                                                               \
@@ -76,6 +78,7 @@
     OBJECT(logger)                                                                                 \
     /* subprocess */                                                                               \
     OBJECT(SubprocessError)                                                                        \
+    OBJECT(subprocess) /* the module itself, for what changes in it */                             \
     /* our own */                                                                                  \
     OBJECT(hubs)            /* id(loop) -> weak reference to hub */                                \
     OBJECT(context_keyword) /* ("context",) */                                                     \
@@ -100,6 +103,9 @@ struct fp_state {
     COMPAT_SHARED bool shortcuts; /* what is done for speed alone: pulls, roomy pipes, spares */
     COMPAT_SHARED int gate;       /* children that may be between clone and exec, in one loop */
     COMPAT_SHARED int share_from; /* the descriptor from which on children do not copy the table */
+    COMPAT_SHARED long long looked_at; /* by surroundings.c, in ms of a clock; 0: never */
+    COMPAT_SHARED bool is_traced;
+    COMPAT_SHARED int most_fds; /* the limit on open descriptors */
     COMPAT_SHARED enum { SHARING_UNKNOWN, SHARING_WORKS, SHARING_FAILS } table_sharing;
 };
 

@@ -113,7 +113,7 @@ FP_IN_CHILD static long place_stdio(const struct fp_spawn_request *request)
     int from[3];
     for (int fd = 0; fd < 3; fd++) {
         from[fd] = request->stdio[fd];
-        if (from[fd] == request->outcome_fd)
+        if (from[fd] >= 0 && from[fd] == request->outcome_fd)
             return -EBADF; /* closed when it was given, ours by now */
         if (from[fd] >= 0 && from[fd] < 3 && from[fd] != fd) {
             long copy = sys_dup_above(from[fd], FIRST_EXTRA_FD);
@@ -129,6 +129,9 @@ FP_IN_CHILD static long place_stdio(const struct fp_spawn_request *request)
         if (result < 0)
             return result;
     }
+    for (int fd = 0; fd < 3; fd++)
+        if (from[fd] == -1 && request->close_stdio[fd])
+            sys_close(fd);
     return 0;
 }
 

@@ -136,7 +136,7 @@ static long start(struct fp_spawn_request *request, enum fp_spawn_method *method
         return fork_child(request);
     if (needs_own_memory(request)) {
         pid = clone_child(request, 0, pidfd);
-        return is_refusal(pid) ? fork_child(request) : pid;
+        return is_refusal(pid) || pid == -EMFILE ? fork_child(request) : pid; /* without a pidfd */
     }
     for (;;) {
         switch (*method) {
@@ -148,7 +148,7 @@ static long start(struct fp_spawn_request *request, enum fp_spawn_method *method
             break;
         case FP_SPAWN_FORK:
             pid = clone_child(request, 0, pidfd);
-            return is_refusal(pid) ? fork_child(request) : pid;
+            return is_refusal(pid) || pid == -EMFILE ? fork_child(request) : pid;
         }
         if (!is_refusal(pid))
             return pid;
@@ -172,8 +172,8 @@ static bool hand_over(const struct fp_spawn_request *request, enum fp_spawn_meth
         return false;
     for (int fd = 0; fd < 3; fd++) {
         int from = request->stdio[fd];
-        if (from < -1 || from == request->outcome_fd)
-            return false; /* an error, for place_stdio() to find */
+        if (from < -1 || from == request->outcome_fd || request->close_stdio[fd])
+            return false; /* an error, for place_stdio() to find; or nothing is to be there */
         if (from < 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC))
             return false; /* or closed: the child is not to have it at all */
         fds[count++] = from >= 0 ? from : fd;
@@ -188,7 +188,6 @@ static long start_sharing(struct fp_spawn_request *request, int *pidfd)
 {
     int outcome_fd = fp_fd_take(&request->outcome_fd);
     request->shares_table = true;
-    request->early_error = (struct fp_spawn_error){0};
     long pid = clone_child(request, CLONE_VM | CLONE_FILES, pidfd);
     if (pid < 0) {
         fp_handover_take_back(request->handover);
@@ -221,22 +220,48 @@ int fp_spawn_can_share_table(void)
 }
 #endif
 
+#if FP_HAVE_RAW_CALLS
+/* By vfork, and without an outcome pipe: the child writes its error into the request.  So it takes no
+ * descriptor but its pidfd, and a debugger does not take it for a process with memory of its own.
+ * A pid or -errno. */
+static long start_and_wait(struct fp_spawn_request *request, enum fp_spawn_method method,
+                           int *pidfd)
+{
+    if (!request->waits || method == FP_SPAWN_FORK || request->hooks != NULL ||
+        needs_own_memory(request))
+        return -ENOSYS;
+    request->outcome_fd = -1;
+    block_signals(&request->caller_mask);
+    long pid = clone_child(request, CLONE_VM | CLONE_VFORK, pidfd);
+    restore_signals(&request->caller_mask);
+    return pid;
+}
+#endif
+
 int fp_spawn_start(struct fp_spawn_request *request, enum fp_spawn_method *method,
                    struct fp_spawned *child)
 {
-    *child = (struct fp_spawned){.pid = -1, .pidfd = -1, .outcome_fd = -1};
     int ends[2];
+    long pid = -ENOSYS;
+    *child = (struct fp_spawned){.pid = -1, .pidfd = -1, .outcome_fd = -1};
+    request->early_error = (struct fp_spawn_error){0};
+    request->shares_table = false;
+#if FP_HAVE_RAW_CALLS
+    pid = start_and_wait(request, *method, &child->pidfd);
+    if (!is_refusal(pid)) {
+        child->pid = pid < 0 ? -1 : (pid_t)pid;
+        return pid < 0 ? (int)pid : 0;
+    }
+#endif
     int err = fp_fd_pipe_nonblocking(ends); /* what the child writes fits, so it never waits */
     if (err < 0)
         return err;
     request->outcome_fd = ends[1];
-    request->shares_table = false;
 
     /* The hooks may start threads, which are not to have all signals blocked for ever. */
     const struct fp_fork_hooks *hooks = request->hooks;
     if (hooks != NULL)
         hooks->before(hooks->context);
-    long pid = -ENOSYS;
     block_signals(&request->caller_mask);
 #if FP_HAVE_RAW_CALLS
     if (hand_over(request, *method))

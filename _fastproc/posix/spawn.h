@@ -65,6 +65,8 @@ struct fp_spawn_request {
     pid_t process_group; /* -1: the parent's */
     int umask;           /* -1: the parent's */
     bool close_fds;
+    bool close_stdio[3]; /* where stdio[] is -1: it is to have none */
+    bool waits; /* if it can be, suspend this thread until the child has exec'd or exited */
     bool others_are_starting; /* and may hold the program open for writing, as the parent did */
     bool restore_signals;
     bool new_session;
@@ -82,6 +84,7 @@ struct fp_spawn_request {
      * kept it from that.  Of that the outcome pipe tells nothing, nor of its end before it has
      * received, unless what it did not receive is taken back. */
     int received_directory;
+    /* Also by one that was waited for: what kept it from its exec. */
     struct fp_spawn_error early_error;
 };
 
@@ -95,7 +98,9 @@ struct fp_spawned {
 };
 
 /* Starts the child by *method, or by a plainer one, which is then left in *method, where
- * this machine refuses it.  On failure -errno, with nothing left behind. */
+ * this machine refuses it.  On failure -errno, with nothing left behind.
+ *
+ * One that was waited for has exec'd or failed by then: outcome_fd is -1, early_error says which. */
 int fp_spawn_start(struct fp_spawn_request *request, enum fp_spawn_method *method,
                    struct fp_spawned *child);
 

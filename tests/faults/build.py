@@ -52,9 +52,9 @@ CANNOT_FAIL = """
     PyErr_CheckSignals
     # The C library
     __assert_fail __environ environ __errno_location __sched_cpucount alarm clock_gettime free
-    getenv getpid memchr memcmp memcpy memmem memmove memset pause pthread_attr_destroy
+    getenv getpid getrlimit memchr memcmp memcpy memmem memmove memset pause pthread_attr_destroy
     pthread_detach pthread_join pthread_sigmask qsort sigemptyset sigfillset strcat strchr strcmp
-    strcpy strcspn strlen strncmp strrchr strstr
+    strcpy strcspn strlen strncmp strrchr strstr strtol
     # Counted, not failed
     PyMem_Free PyMem_RawFree
 """

@@ -634,18 +634,178 @@ mutant(
 mutant(
     "directory_of_the_call_forgotten",
     "binding/launch.c",
-    "        launch->request.begin_in = &launch->directory;",
-    "        {}",
+    "directory != NULL ? &launch->directory : NULL;",
+    "NULL;",
     "a child that waited starts in another directory",
     "test_hostile.py queued_child",
 )
 mutant(
-    "directory_left_open",
+    "directory_looked_at_when_it_has_gone",
     "binding/launch.c",
-    "        close(launch->directory);",
+    "    launch->request.begin_in = directory",
+    "    launch->request.begin_in = launch->request.begin_in != NULL ? launch->request.begin_in : directory",
+    "a child that could not be started at first looks for a directory that is not held any more",
+    "test_few_descriptors.py no_fewer and alive",
+)
+mutant(
+    "held_descriptors_left_open",
+    "posix/held.c",
+    "    fp_fd_close(&released->fd);",
+    "    {}",
+    "a descriptor is lost for each burst",
+    "native held",
+)
+mutant(
+    "held_not_shared",
+    "posix/held.c",
+    "    if (found != NULL && fp_held_is_current(found)) {",
+    "    if (0) {",
+    "each child that waits has copies of its own",
+    "native held",
+)
+mutant(
+    "held_of_the_past",
+    "posix/held.c",
+    "    if (found != NULL && fp_held_is_current(found)) {",
+    "    if (found != NULL) {",
+    "a child that waits has what another was to have",
+    "native held",
+)
+mutant(
+    "files_that_look_the_same",
+    "posix/held.c",
+    "           has_no_offset(&first) && ",
+    "           ",
+    "two children write at the same place of a file",
+    "native held",
+)
+mutant(
+    "flags_of_files_not_compared",
+    "posix/held.c",
+    "fcntl(a, F_GETFL) == fcntl(b, F_GETFL)",
+    "1",
+    "the two ends of a pipe are taken for one",
+    "native held",
+)
+mutant(
+    "directory_not_compared",
+    "posix/held.c",
+    "info.st_ino == held->inode &&",
+    "1 &&",
+    "a child that waits begins where another was to begin",
+    "native held",
+)
+mutant(
+    "directory_held_for_all",
+    "binding/launch.c",
+    "    return launch->request.cwd != NULL && launch->request.cwd[0] == '/';",
+    "    return false;",
+    "a directory is held that nobody needs",
+    "test_few_descriptors.py no_directory",
+)
+mutant(
+    "room_not_looked_at",
+    "binding/launch.c",
+    "        if (result >= room)\n            result = -EMFILE;\n    }\n    if (result >= 0 && launch",
+    "    }\n    if (result >= 0 && launch",
+    "children that wait take the descriptors that others need to run",
+    "test_few_descriptors.py no_fewer and outputs",
+)
+mutant(
+    "what_is_close_on_exec_is_held",
+    "binding/launch.c",
+    "        launch->request.close_stdio[fd] = not_to_have;",
     "        {}",
-    "a descriptor is lost for each child that waited",
-    "test_hostile.py queued_child or burst",
+    "a child that waited has a 0 that was closed when it was asked for",
+    "test_few_descriptors.py at_its_own_call",
+)
+mutant(
+    "closed_streams_left_open",
+    "posix/child.c",
+    "            sys_close(fd);\n    return 0;",
+    "            {}\n    return 0;",
+    "a child has a stream that it is not to have",
+    "native leaves_standard",
+)
+mutant(
+    "closed_numbers_not_looked_at",
+    "binding/start.c",
+    "    if (launch_check_fds(self->launch) < 0)\n        return -1;",
+    "    if (0)\n        return -1;",
+    "a child gets our descriptor for one that was closed",
+    "test_bad_input.py descriptor_that_is_closed",
+)
+mutant(
+    "passed_numbers_not_looked_at",
+    "binding/launch.c",
+    "        open = fcntl(launch->request.pass_fds[i], F_GETFD) >= 0;",
+    "        {}",
+    "a child gets our descriptor for one that was closed",
+    "test_bad_input.py descriptor_that_is_closed",
+)
+mutant(
+    "popens_not_reaped",
+    "binding/launch.c",
+    "        done = PyObject_CallMethodNoArgs(state->subprocess, state->names._cleanup);",
+    "        done = Py_NewRef(Py_None);",
+    "the children of dropped Popen objects stay zombies",
+    "test_neighbours.py dropped_popens",
+)
+mutant(
+    "tracer_not_seen",
+    "binding/surroundings.c",
+    "    state->is_traced = is_traced();",
+    "    state->is_traced = false;",
+    "a debugger loses its breakpoints",
+    "test_neighbours.py debugger",
+)
+mutant(
+    "limit_not_seen",
+    "binding/surroundings.c",
+    "        state->most_fds = (int)limit.rlim_cur;",
+    "        {}",
+    "children that wait take the last descriptors",
+    "test_few_descriptors.py no_fewer and outputs",
+)
+mutant(
+    "known_outcome_not_told",
+    "binding/start.c",
+    "        settle_outcome(self);\n        hub_settle",
+    "        hub_settle",
+    "a child that was started with few descriptors is never told of",
+    "test_few_descriptors.py no_fewer and alive",
+)
+mutant(
+    "gate_stays_shut_after_known_outcomes",
+    "binding/start.c",
+    "        gate_open(self->hub);",
+    "        {}",
+    "children wait for ever behind others that were started with few descriptors",
+    "test_few_descriptors.py no_fewer and alive",
+)
+mutant(
+    "nothing_let_go",
+    "binding/gate.c",
+    "        at->ops->let_go(at->owner);",
+    "        {}",
+    "what is held keeps children from running",
+    "test_few_descriptors.py no_fewer and alive",
+)
+mutant(
+    "outcome_pipes_kept",
+    "binding/start.c",
+    "            any |= hurry((TransportObject *)hub->slots[slot].owner);",
+    "            {}",
+    "what tells of starts keeps children from running",
+    "test_few_descriptors.py no_fewer and outputs",
+)
+mutant(
+    "no_economy",
+    "binding/start.c",
+    "    if ((err == -EMFILE || err == -ENFILE) && !sparingly)",
+    "    if (0)",
+    "the first child needs more descriptors than asyncio's",
+    "test_few_descriptors.py first_child",
 )
 mutant(
     "childs_ends_left_open",
@@ -1276,8 +1436,8 @@ mutant(
 mutant(
     "early_end_not_heard",
     "binding/start.c",
-    "    return err < 0 ? raise_errno(err) : watch_exit(self);",
-    "    return err < 0 ? raise_errno(err) : 0;",
+    "    return watch_exit(self) < 0 || (is_known",
+    "    return (is_known && watch_exit(self) < 0) || (is_known",
     "create waits for ever for a child that was killed before it had its descriptors",
     "test_handover.py killed",
 )
@@ -1303,7 +1463,7 @@ mutant(
 mutant(
     "waits_for_a_program_that_stays_busy",
     "binding/start.c",
-    "    launch->request.others_are_starting = self->hub->starting > 0;",
+    "    launch->request.others_are_starting = hub->starting > 0;",
     "    launch->request.others_are_starting = false;",
     "the same",
     "test_create.py just_written",

@@ -208,7 +208,8 @@ TEST(spawn_outcome_is_pending_until_the_child_has_let_go)
 TEST(spawn_without_descriptors_leaves_nothing_open)
 {
     for (unsigned method = 0; method < METHODS; method++) {
-        int steps = 2 + fp_exit_has_pidfd(); /* the pipe's ends and the pidfd */
+        /* The pipe's ends and the pidfd, without which only a fork can be. */
+        int steps = 2 + (fp_exit_has_pidfd() && method != FP_SPAWN_FORK);
         for (int left = 0; left < steps; left++) {
             trial_set_up(&trial, method);
             leave_free_descriptors(left);
@@ -225,6 +226,66 @@ TEST(spawn_without_descriptors_leaves_nothing_open)
         CHECK(WEXITSTATUS(trial_finish(&trial)) == REPORTER_CODE);
         free_descriptors();
         trial_tear_down(&trial);
+    }
+}
+
+/* Suspended, it needs no pipe; a method or a request that cannot suspend has one as ever. */
+TEST(spawn_that_waits_needs_a_pidfd_and_no_more)
+{
+    if (!FP_HAVE_RAW_CALLS || fp_spawn_best_method() == FP_SPAWN_FORK)
+        return;
+    for (unsigned method = 0; method < METHODS; method++) {
+        trial_set_up(&trial, method);
+        trial.request.waits = true;
+        leave_free_descriptors(method == FP_SPAWN_FORK ? 2 : fp_exit_has_pidfd());
+        CHECK(fp_spawn_start(&trial.request, &trial.method, &trial.child) == 0);
+        CHECK(trial.method == method);
+        CHECK((trial.child.outcome_fd < 0) == (method != FP_SPAWN_FORK));
+        CHECK(trial.request.early_error.stage == FP_STAGE_NONE);
+        if (method == FP_SPAWN_FORK)
+            trial_finish(&trial);
+        else
+            CHECK(waitpid(trial.child.pid, NULL, 0) == trial.child.pid);
+        fp_fd_close(&trial.child.pidfd);
+        free_descriptors();
+        trial_tear_down(&trial);
+    }
+}
+
+TEST(spawn_that_waits_knows_the_outcome)
+{
+    if (!FP_HAVE_RAW_CALLS || fp_spawn_best_method() == FP_SPAWN_FORK)
+        return;
+    for (unsigned method = 0; method < FP_SPAWN_FORK; method++) {
+        trial_set_up(&trial, method);
+        trial.request.waits = true;
+        trial.paths[0] = "/nonexistent";
+        CHECK(fp_spawn_start(&trial.request, &trial.method, &trial.child) == 0);
+        CHECK(trial.child.outcome_fd < 0);
+        CHECK(trial.request.early_error.stage == FP_STAGE_EXEC);
+        CHECK(trial.request.early_error.err == ENOENT);
+        CHECK(waitpid(trial.child.pid, NULL, 0) == trial.child.pid);
+        fp_fd_close(&trial.child.pidfd);
+
+        trial.paths[0] = REPORTER; /* with nothing left of the error of the other */
+        trial.request.waits = true;
+        CHECK(fp_spawn_start(&trial.request, &trial.method, &trial.child) == 0);
+        CHECK(trial.request.early_error.stage == FP_STAGE_NONE);
+        CHECK(waitpid(trial.child.pid, NULL, 0) == trial.child.pid);
+        fp_fd_close(&trial.child.pidfd);
+        CHECK(fp_fd_read(trial.report_ends[0], &report, sizeof report) == sizeof report);
+        CHECK(report.pid == trial.child.pid);
+        trial_tear_down(&trial);
+    }
+}
+
+TEST(spawn_that_leaves_standard_streams_closed)
+{
+    for (unsigned method = 0; method < METHODS; method++) {
+        trial_set_up(&trial, method);
+        trial.request.close_stdio[0] = trial.request.close_stdio[2] = true;
+        trial_report(&trial, &report);
+        CHECK((report.open & 7) == 2);
     }
 }
 

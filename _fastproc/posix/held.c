@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See held.h.
+ */
+#include "posix/held.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "posix/fd.h"
+
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#endif
+#ifndef O_PATH
+#define O_PATH 0
+#endif
+
+/* ---- the same open file? ---- */
+
+/* A file that was opened twice has two offsets; but pipes, sockets and terminals have none, and so two
+ * that are opened alike cannot be told from one. */
+static bool has_no_offset(const struct stat *info)
+{
+    if (S_ISFIFO(info->st_mode) || S_ISSOCK(info->st_mode))
+        return true;
+#ifdef __linux__
+    enum { MEMORY = 1, NULL_DEVICE = 3, TERMINAL = 4, FIRST_PTY = 136, LAST_PTY = 143 };
+    unsigned major = major(info->st_rdev), minor = minor(info->st_rdev);
+    return S_ISCHR(info->st_mode) &&
+           ((major == MEMORY && minor == NULL_DEVICE) || major == TERMINAL ||
+            (major >= FIRST_PTY && major <= LAST_PTY));
+#else
+    return false;
+#endif
+}
+
+static bool looks_the_same(int a, int b)
+{
+    struct stat first, second;
+    return fstat(a, &first) == 0 && fstat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino && first.st_rdev == second.st_rdev &&
+           has_no_offset(&first) && fcntl(a, F_GETFL) == fcntl(b, F_GETFL);
+}
+
+bool fp_held_is_same(int a, int b)
+{
+#ifdef __linux__
+    enum { DUPFD_QUERY = 1024 + 3, COMPARE_FILES = 0 }; /* F_DUPFD_QUERY, KCMP_FILE */
+    int same = fcntl(a, DUPFD_QUERY, b);                /* Linux 6.10 */
+    if (same >= 0)
+        return same == 1;
+#ifdef SYS_kcmp
+    long order = syscall(SYS_kcmp, getpid(), getpid(), COMPARE_FILES, a, b);
+    if (order >= 0) /* which containers mostly do not allow */
+        return order == 0;
+#endif
+#endif
+    return looks_the_same(a, b);
+}
+
+/* ---- the same directory? ---- */
+
+/* The mount too, because what is above a directory depends on it; 0 on Linux before 5.8. */
+static uint64_t mount_of_directory(void)
+{
+#if defined(__linux__) && defined(SYS_statx)
+    enum { WANT_MOUNT = 0x1000, WORDS = 32 }; /* STATX_MNT_ID; of a struct statx */
+    uint64_t info[WORDS] = {0};
+    enum { MOUNT_AT = 0x90 / sizeof *info };
+    if (syscall(SYS_statx, AT_FDCWD, ".", 0, WANT_MOUNT, info) == 0 &&
+        ((uint32_t)info[0] & WANT_MOUNT))
+        return info[MOUNT_AT];
+#endif
+    return 0;
+}
+
+bool fp_held_is_current(const struct fp_held *held)
+{
+    struct stat info;
+    if (held->number != FP_HELD_DIRECTORY)
+        return fp_held_is_same(held->fd, held->number);
+    return stat(".", &info) == 0 && info.st_dev == held->device && info.st_ino == held->inode &&
+           mount_of_directory() == held->mount;
+}
+
+/* ---- holding ---- */
+
+static int copy_number(struct fp_held *held)
+{
+    if (held->number != FP_HELD_DIRECTORY) {
+        held->fd = fcntl(held->number, F_DUPFD_CLOEXEC, 3);
+        return held->fd < 0 ? -errno : 0;
+    }
+    struct stat info;
+    held->fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (held->fd < 0)
+        return -errno;
+    int err = fp_fd_lift(&held->fd);
+    if (err == 0 && fstat(held->fd, &info) < 0) {
+        err = -errno;
+        fp_fd_close(&held->fd);
+    }
+    if (err == 0) {
+        held->device = info.st_dev;
+        held->inode = info.st_ino;
+        held->mount = mount_of_directory();
+    }
+    return err;
+}
+
+int fp_held_take(struct fp_held_set *set, int number, struct fp_held **held)
+{
+    struct fp_held *found = set->latest;
+    while (found != NULL && found->number != number)
+        found = found->next;
+    /* Older ones of that number are of the past. */
+    if (found != NULL && fp_held_is_current(found)) {
+        found->users++;
+        *held = found;
+        return 0;
+    }
+    found = malloc(sizeof *found);
+    if (found == NULL)
+        return -ENOMEM;
+    *found = (struct fp_held){.number = number, .users = 1, .next = set->latest};
+    int err = copy_number(found);
+    if (err < 0) {
+        free(found);
+        return err;
+    }
+    set->latest = *held = found;
+    return found->fd;
+}
+
+void fp_held_release(struct fp_held_set *set, struct fp_held **held)
+{
+    struct fp_held *released = *held;
+    *held = NULL;
+    if (released == NULL || --released->users > 0)
+        return;
+    struct fp_held **at = &set->latest;
+    while (*at != released)
+        at = &(*at)->next;
+    *at = released->next;
+    fp_fd_close(&released->fd);
+    free(released);
+}

@@ -1,0 +1,249 @@
+"""Bursts of children where few descriptors can be open: what asyncio carries out is carried out.
+
+And what a child that waits for its turn is started with, which is shared with others that wait.
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import (
+    LINUX,
+    Holdings,
+    descriptors,
+    driven,
+    free_descriptors,
+    iterate,
+    output_of,
+    running,
+)
+
+pytestmark = pytest.mark.skipif(not LINUX, reason="looks into /proc")
+KINDS = ["relative null", "alive", "alive pipe", "alive pipes", "alive null", "alive outputs cwd"]
+
+
+def carried_out(name, loop, limit, count, kind):
+    command = [sys.executable, Path(__file__).with_name("burst.py")]
+    command += [name, loop, str(limit), str(count), *kind.split()]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, timeout=120)
+    assert done.returncode == 0 or name == "asyncio"
+    return int(done.stdout.split()[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("limit, count", [(64, 80)])
+def test_no_fewer_children_than_asyncio_carries_out(aio, limit, count, kind):
+    aio.oracle_differs("it is what is compared with")
+    if aio.on_uvloop:
+        pytest.skip("it has descriptors of its own")
+    if sys.version_info < (3, 12):
+        pytest.skip("its asyncio has threads instead of descriptors")
+    theirs = carried_out("asyncio", "stdlib", limit, count, kind)
+    assert theirs > 5
+    assert carried_out(aio.name, aio.loop_name, limit, count, kind) >= theirs
+
+
+@pytest.mark.parametrize(
+    "limit, count, kind",
+    [(256, 300, "outputs"), (1024, 400, "input pipe"), (1024, 900, "")],
+)
+def test_no_fewer_under_usual_limits(aio, limit, count, kind):
+    test_no_fewer_children_than_asyncio_carries_out(aio, limit, count, kind)
+
+
+@pytest.mark.parametrize("kind", ["", "pipes", "cwd", "relative null"])
+def test_children_that_need_no_files_of_the_program_need_only_their_turn(aio, kind):
+    """However many: those that wait hold next to nothing."""
+    aio.oracle_differs("starts all at once")
+    assert carried_out(aio.name, aio.loop_name, 64, 300, kind) == 300
+
+
+def test_children_that_wait_share_what_they_hold(aio):
+    """0, 1, 2 and the directory, not once for each; nothing of that is left."""
+    aio.oracle_differs("nobody waits")
+
+    async def main():
+        async with running(aio, "sleep", "60"):
+            before = Holdings()
+            creating = [
+                asyncio.ensure_future(aio.create_subprocess_exec("true", stdin=aio.DEVNULL))
+                for _ in range(200)
+            ]
+            await asyncio.sleep(0)
+            gate = aio.core.machine()["gate"]
+            # Of each that starts a pidfd and a pipe; of all that wait 1, 2 and the directory.
+            assert len(before.news()["descriptors"]) <= 2 * gate + 3
+            for proc in await asyncio.gather(*creating):
+                assert await proc.wait() == 0
+            await iterate(3)
+            assert not before.news()
+
+    aio.run(main)
+
+
+def test_no_directory_is_held_for_who_goes_to_another(aio):
+    aio.oracle_differs("nobody waits")
+
+    async def main():
+        async def create(**kwds):
+            creating = [
+                asyncio.ensure_future(aio.create_subprocess_exec("true", **kwds)) for _ in range(40)
+            ]
+            await asyncio.sleep(0)
+            here = sum(what == os.getcwd() for what in descriptors().values())
+            for proc in await asyncio.gather(*creating):
+                assert await proc.wait() == 0
+            return here
+
+        assert await create() == 1
+        assert await create(cwd=".") == 1
+        assert await create(cwd="/usr") == 0
+
+    aio.run(main)
+
+
+@contextlib.contextmanager
+def as_it_was():
+    """The process' directory and its 0 and 1 are put back."""
+    folder, saved = os.getcwd(), [os.dup(fd) for fd in (0, 1)]
+    yield
+    os.chdir(folder)
+    for fd, copy in enumerate(saved):
+        os.dup2(copy, fd)
+        os.close(copy)
+
+
+def test_each_child_has_what_there_was_at_its_own_call(aio, tmp_path):
+    """While 0 comes and goes, 1 is another file, and the program walks about."""
+    aio.uvloop_differs("leaves 0 open")
+    script = "test -e /proc/$$/fd/0 && zero=open; echo $1 ${PWD##*/} $zero"
+    for folder in "abc":
+        (tmp_path / folder).mkdir()
+    null = os.open(os.devnull, os.O_RDONLY)
+
+    async def one(number, file):
+        """One step, with which others are mixed only between the calls."""
+        os.chdir(tmp_path / "abc"[number % 3])
+        os.dup2(file.fileno(), 1)
+        os.dup2(null, 0, inheritable=number % 5 > 0)  # if not, the child has none
+        proc = await aio.create_subprocess_exec("/bin/sh", "-c", script, "sh", str(number))
+        assert await proc.wait() == 0
+
+    async def main():
+        with open(tmp_path / "even", "wb") as even, open(tmp_path / "odd", "wb") as odd:
+            await asyncio.gather(*(one(n, (even, odd)[n % 2]) for n in range(60)))
+
+    with as_it_was():
+        aio.run(main)
+    os.close(null)
+    for first, name in enumerate(("even", "odd")):
+        lines = sorted((tmp_path / name).read_text().splitlines(), key=lambda x: int(x.split()[0]))
+        expected = [f"{n} {'abc'[n % 3]} {'open' if n % 5 else ''}" for n in range(first, 60, 2)]
+        assert [line.rstrip() for line in lines] == [line.rstrip() for line in expected]
+
+
+def test_files_that_have_the_same_number_one_after_the_other(aio, tmp_path):
+    """And one that is opened twice, so that each child writes at a place of its own."""
+
+    async def main():
+        for number in range(30):
+            (tmp_path / str(number)).write_bytes(b"")
+        # Not by gather(): each closes its file before the next opens one.
+        creating = []
+        for number in range(60):
+            with open(tmp_path / str(number // 2), "r+b", buffering=0) as file:
+                file.seek(100 * (number % 2))
+                coro = aio.create_subprocess_exec("echo", str(number), stdout=file)
+                creating.append(begun(coro))
+        for future in creating:
+            proc = await future
+            assert await proc.wait() == 0
+
+    def begun(coro):
+        """A task whose first step was taken in another, as an eager one's."""
+        return asyncio.ensure_future(rest_of(coro, coro.send(None)))
+
+    async def rest_of(coro, future):
+        return await driven(coro, future)
+
+    aio.oracle_differs("the first step of its coroutine must be a task's")
+    aio.run(main)
+    for number in range(30):
+        data = (tmp_path / str(number)).read_bytes()
+        assert data[:3].strip(b"\0\n") == b"%d" % (2 * number)
+        assert data[100:] == b"%d\n" % (2 * number + 1)
+
+
+@pytest.mark.parametrize("free", range(1, 9))
+@pytest.mark.parametrize("pipes", range(4))
+def test_the_first_child_needs_no_more_than_asyncio(aio, free, pipes):
+    """Where it has room for one, so have we."""
+    aio.oracle_differs("it leaves a child or a pipe", when=not aio.is_fastproc)
+    kwds = dict.fromkeys(("stdin", "stdout", "stderr")[:pipes], aio.PIPE)
+    if aio.on_uvloop:
+        pytest.skip("is about asyncio's loop")
+
+    async def main():
+        with free_descriptors(free):
+            try:
+                proc = await aio.create_subprocess_exec("true", **kwds)
+            except OSError as error:
+                assert error.errno == errno.EMFILE
+                assert free < 2 * pipes + 2
+                return
+        await proc.communicate()
+        assert proc.returncode == 0
+
+    aio.run(main)
+
+
+def test_limit_that_is_lowered_while_children_wait(aio):
+    """They are started all the same, with what there is."""
+    aio.oracle_differs("nobody waits")
+
+    async def main():
+        async with running(aio, "sleep", "60"):
+            creating = [
+                asyncio.ensure_future(aio.create_subprocess_exec("true")) for _ in range(100)
+            ]
+            await asyncio.sleep(0)
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            highest = max(descriptors())
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 2, hard))
+            try:
+                for proc in await asyncio.gather(*creating):
+                    assert await proc.wait() == 0
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    aio.run(main)
+
+
+def test_a_descriptor_is_left_to_the_rest_of_the_program(aio, tmp_path):
+    """In the burst's own turn, and while it goes on."""
+    aio.oracle_differs("takes them all")
+
+    async def main():
+        with free_descriptors(100):
+            creating = [
+                asyncio.ensure_future(aio.create_subprocess_exec("true", stdout=aio.PIPE))
+                for _ in range(300)
+            ]
+            for _ in range(10):
+                await asyncio.sleep(0)
+                files = [os.open(os.devnull, os.O_RDONLY) for _ in range(30)]
+                for fd in files:
+                    os.close(fd)
+            for creation in creating:
+                proc = await creation
+                await proc.communicate()
+            assert await output_of(aio, "echo", "works") == b"works\n"
+
+    aio.run(main)

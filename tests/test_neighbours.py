@@ -290,7 +290,7 @@ from support import Aio
 aio = Aio(*sys.argv[1:3])
 
 async def main():
-    for options in {}, {"stdout": aio.PIPE}, {"preexec_fn": int}, {}:
+    for options in {}, {"stdout": aio.PIPE}, {"stdin": aio.PIPE}, {}:
         os.getpriority(os.PRIO_PROCESS, 0)
         proc = await aio.create_subprocess_exec("true", **options)
         await proc.communicate()

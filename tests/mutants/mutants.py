@@ -1471,8 +1471,8 @@ mutant(
 mutant(
     "hooks_with_signals_blocked",
     "posix/spawn.c",
-    "    if (hooks != NULL)\n        hooks->before(hooks->context);\n    long pid = -ENOSYS;\n    block_signals(&request->caller_mask);",
-    "    long pid = -ENOSYS;\n    block_signals(&request->caller_mask);\n    if (hooks != NULL)\n        hooks->before(hooks->context);",
+    "    if (hooks != NULL)\n        hooks->before(hooks->context);\n    block_signals(&request->caller_mask);",
+    "    block_signals(&request->caller_mask);\n    if (hooks != NULL)\n        hooks->before(hooks->context);",
     "a thread that a fork hook starts never hears a signal",
     "test_create.py fork_hooks",
 )

@@ -5,6 +5,7 @@ import asyncio
 import ctypes
 import mmap
 import sys
+import time
 
 import pytest
 from support import children, finish, iterate, pattern, pipe, running
@@ -336,6 +337,90 @@ def test_somebody_who_reads_already_is_in_the_way(aio):
             proc.kill()
             with pytest.raises(asyncio.IncompleteReadError):
                 await task
+
+    aio.run(main)
+
+
+def test_nothing_is_done_before_it_is_known_who_reads(aio):
+    """A loop that is busy meanwhile gives the child time to end, and with it whoever is in the way."""
+
+    async def main():
+        async with running(aio, "cat", stdin=aio.PIPE, stdout=aio.PIPE) as proc:
+            reading = asyncio.ensure_future(proc.stdout.read())
+            await iterate(3)
+            asyncio.get_running_loop().call_soon(time.sleep, 0.05)
+            with pytest.raises(RuntimeError, match="another coroutine is already waiting"):
+                await proc.communicate(b"x")
+            assert proc.stdin.is_closing()
+            await reading
+
+    aio.run(main)
+
+
+# As CPython has decided in gh-139373, for 3.16.
+NO_MORE_INPUT = "^Cannot send input after starting communication$"
+
+
+def test_more_input_after_a_cancelled_call_is_refused(aio):
+    aio.oracle_differs("drops it, before 3.16")
+
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        with pipe() as (hold, release):
+            proc2 = await shell(
+                aio, f"cat; read x </dev/fd/{hold.fileno()}", stdin=aio.PIPE, stdout=aio.PIPE,
+                pass_fds=[hold.fileno()],
+            )  # fmt: skip
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(proc2.communicate(b"first"), 0.05)
+            coro = proc2.communicate(b"second")
+            for _ in range(2):
+                with pytest.raises(ValueError, match=NO_MORE_INPUT):
+                    await coro
+                coro = proc2.communicate(memoryview(b"second"))
+            coro.close()
+            release.write(b"go\n")
+            assert await proc2.communicate(b"") == (b"first", None)
+            assert await proc2.communicate(b"third") == (b"", None)
+        assert await proc.communicate(b"own") == (b"own", None)
+
+    aio.run(main)
+
+
+def test_call_that_was_cancelled_before_it_began_does_not_count(aio):
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        task = asyncio.ensure_future(proc.communicate(b"first"))
+        task.cancel()
+        await asyncio.wait([task])
+        assert await proc.communicate(b"second") == (b"second", None)
+
+    aio.run(main)
+
+
+def test_input_that_was_not_written_by_a_cancelled_call_is_written_by_the_next(aio):
+    aio.oracle_differs("what was read is lost")
+    data = pattern(MIB)
+
+    async def main():
+        with pipe() as (hold, release):
+            fd = hold.fileno()
+            script = f"read x </dev/fd/{fd}; cat"
+            proc = await shell(aio, script, stdin=aio.PIPE, stdout=aio.PIPE, pass_fds=[fd])
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(proc.communicate(data), 0.05)
+            release.write(b"go\n")
+            assert await proc.communicate() == (data, None)
+
+    aio.run(main)
+
+
+def test_input_that_is_not_piped_is_ignored_after_a_cancelled_call_too(aio):
+    async def main():
+        proc = await aio.create_subprocess_exec("sleep", "0.2", stdout=aio.PIPE)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(proc.communicate(b"first"), 0.01)
+        assert await proc.communicate(b"second") == (b"", None)
 
     aio.run(main)
 

@@ -118,6 +118,22 @@ static PyObject *take_output(const AwaitableObject *self, int which)
     return reader_take(reader, reader_length(reader));
 }
 
+/* What an earlier call was given has been sent, or is on its way, and stdin is closed behind it: 0, or
+ * -1 with ValueError, as CPython has decided (gh-139373). */
+static int refuse_more_input(const AwaitableObject *self)
+{
+    PyObject *more = part(self, INPUT);
+    if (!((ProcessObject *)self->owner)->cut_short || input_pipe(self) == NULL || more == NULL ||
+        (self->number & INPUT_WRITTEN) || somebody_reads(self)) /* which is another error */
+        return 0;
+    Py_ssize_t length = PyObject_Size(more);
+    PyErr_Clear(); /* whatever that is: it is refused */
+    if (length == 0)
+        return 0;
+    PyErr_SetString(PyExc_ValueError, "Cannot send input after starting communication");
+    return -1;
+}
+
 static enum step communicate_step(AwaitableObject *self, PyObject **result)
 {
     ProcessObject *process = (ProcessObject *)self->owner;
@@ -126,12 +142,16 @@ static enum step communicate_step(AwaitableObject *self, PyObject **result)
         self->number |= LINGER_SET;
         linger_set(process->transport, PyFloat_AS_DOUBLE(part(self, LINGER)));
     }
-    if (feed_input(self, &missing) < 0 || look_at_outputs(self, &missing) < 0)
-        return STEP_FAILED;
     if (!(self->number & TURN_GIVEN) && somebody_reads(self)) {
-        self->number |= TURN_GIVEN;
+        self->number |= TURN_GIVEN; /* first: the end of its input might end the child, and that who
+                                       is in the way */
         return STEP_WAIT;
     }
+    if (refuse_more_input(self) < 0)
+        return STEP_FAILED;
+    process->cut_short = true;
+    if (feed_input(self, &missing) < 0 || look_at_outputs(self, &missing) < 0)
+        return STEP_FAILED;
     if (missing.input || missing.output[0] || missing.output[1] || missing.exit)
         return wait_for_missing(self, &missing);
     *result = PyTuple_New(2);
@@ -142,6 +162,7 @@ static enum step communicate_step(AwaitableObject *self, PyObject **result)
         else
             PyTuple_SET_ITEM(*result, which, bytes);
     }
+    process->cut_short = *result == NULL;
     return *result != NULL ? STEP_DONE : STEP_FAILED;
 }
 

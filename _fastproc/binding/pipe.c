@@ -175,3 +175,22 @@ void pipe_end(PipeObject *pipe, PyObject *exception)
         pipe->owner_ops->done(owner);
     Py_XDECREF(owner);
 }
+
+bool pipe_call_soon(PipeObject *pipe, PyMethodDef *method)
+{
+    HubObject *hub = pipe->hub;
+    if (!hub_is_alive(hub))
+        return false;
+    PyObject *raised = compat_take_exception();
+    PyObject *context = PyContext_CopyCurrent();
+    PyObject *callback = PyCFunction_NewEx(method, (PyObject *)pipe, NULL);
+    bool asked =
+        context != NULL && callback != NULL && loop_call_soon(hub, context, callback, NULL, 0) == 0;
+    if (!asked && !loop_is_over(hub)) /* a signal's handler has raised in there */
+        hub_settle_exception(hub, (PyObject *)pipe);
+    PyErr_Clear();
+    Py_XDECREF(context);
+    Py_XDECREF(callback);
+    compat_raise(raised);
+    return asked;
+}

@@ -97,6 +97,9 @@ struct ReaderObject *read_pipe_make_reader(ReadPipeObject *self, const struct re
 void read_pipe_finish(ReadPipeObject *self);
 /* Closes at once; the reader sees EOF. */
 void read_pipe_close(ReadPipeObject *self);
+/* Reads no more, and closes in the loop's next turn, as asyncio does for who calls close(): what is
+ * done to the child in between comes first. */
+void read_pipe_close_soon(ReadPipeObject *self);
 /* Closes the descriptor; tells nobody. */
 void read_pipe_disconnect(ReadPipeObject *self);
 
@@ -107,6 +110,10 @@ int write_pipe_writelines(WritePipeObject *self, PyObject *lines);
 void write_pipe_close(WritePipeObject *self);
 /* Closes at once, dropping what is queued. */
 void write_pipe_abort(WritePipeObject *self);
+/* The same for who calls close() or abort(): the descriptor is closed in the loop's next turn, so a
+ * child that is killed in between dies of that, and not of the end of its input. */
+void write_pipe_close_soon(WritePipeObject *self);
+void write_pipe_abort_soon(WritePipeObject *self);
 /* The marks have changed, or what is queued.  0, or -1 with an exception of the protocol's. */
 int write_pipe_update_flow(WritePipeObject *self);
 /* Closes the descriptor and drops what is queued; tells nobody. */
@@ -122,6 +129,8 @@ void write_pipe_loop_closed(WritePipeObject *self, bool close);
 /* Whether the pipe's data goes to a protocol rather than to a reader of ours. */
 bool pipe_has_listener(const PipeObject *pipe);
 void pipe_data_received(PipeObject *pipe, PyObject *data);
+/* Has the loop call the method of the pipe in its next turn; false if it cannot.  Raises nothing. */
+bool pipe_call_soon(PipeObject *pipe, PyMethodDef *method);
 /* Tells the owner or the pipe's reader that the pipe has ended, once. */
 void pipe_end(PipeObject *pipe, PyObject *exception);
 /* Tells the protocol that the pipe was given, if any, of its end; false if it has to be told as

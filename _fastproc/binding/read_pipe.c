@@ -6,6 +6,7 @@
  * child and its reader do, so one that nobody will read again can be collected.
  */
 #include "binding/errors.h"
+#include "binding/guard.h"
 #include "binding/pipes.h"
 #include "binding/reader.h"
 #include "posix/fd.h"
@@ -97,6 +98,31 @@ void read_pipe_close(ReadPipeObject *self)
     Py_INCREF(self);
     lose(self, NULL, false);
     Py_DECREF(self);
+}
+
+/* In a turn of the loop that was asked for. */
+static PyObject *end_now(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    ReadPipeObject *self = (ReadPipeObject *)op;
+    GUARD_BEGIN(self->base.hub);
+    if (self->flow.fd >= 0)
+        lose(self, NULL, false);
+    GUARD_END();
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
+static PyMethodDef end_method = {"close", end_now, METH_NOARGS, NULL};
+
+void read_pipe_close_soon(ReadPipeObject *self)
+{
+    if (self->closing)
+        return;
+    if (self->flow.fd < 0 || !pipe_call_soon(&self->base, &end_method)) {
+        read_pipe_close(self);
+        return;
+    }
+    self->closing = true;
+    hub_remove(self->base.hub, &self->slot, self->flow.fd);
 }
 
 void read_pipe_pause(ReadPipeObject *self)
@@ -268,10 +294,10 @@ void read_pipe_finish(ReadPipeObject *self)
 
 void read_pipe_loop_closed(ReadPipeObject *self, bool close)
 {
-    if (self->closing)
+    if (self->closing && self->flow.fd < 0)
         return;
     Py_INCREF(self);
-    if (close)
+    if (close || self->closing)
         read_pipe_disconnect(self);
     else
         hub_remove(self->base.hub, &self->slot, self->flow.fd);

@@ -33,7 +33,7 @@ static PyObject *read_pipe_is_closing(PyObject *op, PyObject *Py_UNUSED(ignored)
 
 static PyObject *read_pipe_close_method(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    read_pipe_close((ReadPipeObject *)op);
+    read_pipe_close_soon((ReadPipeObject *)op);
     Py_RETURN_NONE;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "binding/errors.h"
 #include "binding/future.h"
+#include "binding/guard.h"
 #include "binding/pipes.h"
 #include "posix/fd.h"
 
@@ -196,6 +197,44 @@ void write_pipe_abort(WritePipeObject *self)
     Py_INCREF(self);
     lose(self, NULL);
     Py_DECREF(self);
+}
+
+/* In a turn of the loop that was asked for. */
+static PyObject *end_now(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    GUARD_BEGIN(((PipeObject *)op)->hub);
+    lose((WritePipeObject *)op, NULL);
+    GUARD_END();
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
+static PyMethodDef end_method = {"close", end_now, METH_NOARGS, NULL};
+
+static void end_soon(WritePipeObject *self)
+{
+    if (self->fd >= 0 && pipe_call_soon(&self->base, &end_method))
+        return;
+    write_pipe_abort(self);
+}
+
+void write_pipe_close_soon(WritePipeObject *self)
+{
+    if (self->closing)
+        return;
+    self->closing = true;
+    if (self->out.pending == 0)
+        end_soon(self);
+}
+
+void write_pipe_abort_soon(WritePipeObject *self)
+{
+    if (self->lost)
+        return;
+    self->closing = true;
+    fp_outflow_clear(&self->out);
+    if (set_interest(self, FP_WANT_NOTHING) < 0)
+        hub_settle_exception(self->base.hub, (PyObject *)self);
+    end_soon(self);
 }
 
 static void write_pipe_ready(PyObject *op, unsigned ready)

@@ -29,13 +29,13 @@ static PyObject *write_pipe_writelines_method(PyObject *op, PyObject *const *arg
 
 static PyObject *write_pipe_close_method(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    write_pipe_close((WritePipeObject *)op);
+    write_pipe_close_soon((WritePipeObject *)op);
     Py_RETURN_NONE;
 }
 
 static PyObject *write_pipe_abort_method(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    write_pipe_abort((WritePipeObject *)op);
+    write_pipe_abort_soon((WritePipeObject *)op);
     Py_RETURN_NONE;
 }
 

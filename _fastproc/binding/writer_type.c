@@ -31,13 +31,20 @@ static PyObject *guard_of_pipe(AwaitableObject *self)
 
 /* ---- drain ---- */
 
-enum { DRAIN_BEGUN, DRAIN_YIELDED, DRAIN_WAITED }; /* AwaitableObject.number */
+/* AwaitableObject.number */
+enum {
+    DRAIN_BEGUN,
+    DRAIN_CLOSING, /* when it began; in asyncio the protocol has not heard of it one turn later */
+    DRAIN_YIELDED,
+    DRAIN_WAITED,
+};
 
 static enum step drain_step(AwaitableObject *self, PyObject **result)
 {
     WritePipeObject *pipe = (WritePipeObject *)self->owner;
     if (self->number == DRAIN_BEGUN && pipe->closing) {
-        self->number = DRAIN_YIELDED; /* so that a loop of writes cannot keep the loop busy */
+        /* So that a loop of writes cannot keep the loop busy. */
+        self->number = pipe->lost ? DRAIN_YIELDED : DRAIN_CLOSING;
         return STEP_WAIT;
     }
     if (self->number == DRAIN_WAITED) {
@@ -46,11 +53,11 @@ static enum step drain_step(AwaitableObject *self, PyObject **result)
             return STEP_FAILED;
         }
     } else {
-        if (pipe->lost) {
+        if (pipe->lost && self->number != DRAIN_CLOSING) {
             PyErr_SetString(PyExc_ConnectionResetError, "Connection lost");
             return STEP_FAILED;
         }
-        if (pipe->paused) {
+        if (pipe->paused && !pipe->lost) {
             self->number = DRAIN_WAITED;
             self->future = future_new(pipe->base.hub);
             if (self->future == NULL || waiters_add(&pipe->drain_waiters, self->future) < 0)
@@ -145,7 +152,7 @@ static PyObject *writer_writelines(PyObject *op, PyObject *const *args, Py_ssize
 
 static PyObject *writer_close(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    write_pipe_close(pipe_of(op));
+    write_pipe_close_soon(pipe_of(op));
     Py_RETURN_NONE;
 }
 
@@ -224,6 +231,25 @@ static PyObject *protocol_get_connection_lost(PyObject *op, void *Py_UNUSED(clos
     return PyBool_FromLong(lost);
 }
 
+/* What asyncio's own drain() and wait_closed() await of a protocol. */
+static PyObject *protocol_drain_helper(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    WritePipeObject *pipe = ((ProtocolObject *)op)->pipe;
+    return awaitable_new(pipe->base.hub->state, &drain_ops, (PyObject *)pipe, NULL, DRAIN_YIELDED);
+}
+
+static PyObject *protocol_get_close_waiter(PyObject *op, PyObject *Py_UNUSED(stream))
+{
+    WritePipeObject *pipe = ((ProtocolObject *)op)->pipe;
+    return awaitable_new(pipe->base.hub->state, &wait_closed_ops, (PyObject *)pipe, NULL, 0);
+}
+
+static PyMethodDef protocol_methods[] = {
+    {"_drain_helper", protocol_drain_helper, METH_NOARGS, "What drain() waits for."},
+    {"_get_close_waiter", protocol_get_close_waiter, METH_O, "What wait_closed() waits for."},
+    {NULL, NULL, 0, NULL},
+};
+
 static int protocol_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
@@ -259,6 +285,7 @@ static PyType_Slot protocol_slots[] = {
     {Py_tp_dealloc, protocol_dealloc},
     {Py_tp_traverse, protocol_traverse},
     {Py_tp_clear, protocol_clear},
+    {Py_tp_methods, protocol_methods},
     {Py_tp_getset, protocol_getset},
     {0, NULL},
 };

@@ -1739,3 +1739,62 @@ mutant(
     "a low-water mark below zero is taken",
     "test_numbers.py write_buffer_limits",
 )
+
+# ---- the order of effects ----
+
+mutant(
+    "stdin_closed_at_once",
+    "binding/write_pipe.c",
+    "    if (self->fd >= 0 && pipe_call_soon(&self->base, &end_method))\n        return;",
+    "    if (self->fd < 0 && pipe_call_soon(&self->base, &end_method))\n        return;",
+    "a child that is killed after stdin.close() may end by itself",
+    "test_order.py one_turn_later",
+)
+mutant(
+    "reading_end_closed_at_once",
+    "binding/read_pipe.c",
+    "    if (self->flow.fd < 0 || !pipe_call_soon(&self->base, &end_method)) {",
+    "    if (self->flow.fd >= 0 || !pipe_call_soon(&self->base, &end_method)) {",
+    "a child that is killed may see before that nobody reads",
+    "test_order.py reading_end_is_closed",
+)
+mutant(
+    "abort_keeps_the_queue",
+    "binding/write_pipe.c",
+    "    self->closing = true;\n    fp_outflow_clear(&self->out);",
+    "    self->closing = true;",
+    "abort() does not drop what is queued until the next turn",
+    "test_order.py abort_drops",
+)
+mutant(
+    "drain_raises_while_closing",
+    "binding/writer_type.c",
+    "self->number = pipe->lost ? DRAIN_YIELDED : DRAIN_CLOSING;",
+    "self->number = DRAIN_YIELDED;",
+    "drain() after close() raises a turn too early",
+    "test_order.py drain_after_close",
+)
+mutant(
+    "more_input_dropped",
+    "binding/communicate.c",
+    "    process->cut_short = true;",
+    "    process->cut_short = false;",
+    "input after a cancelled communicate() is dropped in silence",
+    "test_communicate.py more_input",
+)
+mutant(
+    "no_more_communicate_after_a_cancelled_one",
+    "binding/communicate.c",
+    "    process->cut_short = *result == NULL;",
+    "    ;",
+    "communicate() is refused after one that came to its end",
+    "test_communicate.py more_input",
+)
+mutant(
+    "stdin_closed_before_it_is_known_who_reads",
+    "binding/communicate.c",
+    "    if (!(self->number & TURN_GIVEN) && somebody_reads(self)) {",
+    "    feed_input(self, &missing);\n    if (!(self->number & TURN_GIVEN) && somebody_reads(self)) {",
+    "communicate() ends the child, and with it the reader that is in the way",
+    "test_communicate.py known_who_reads",
+)

@@ -1045,7 +1045,7 @@ mutant(
 mutant(
     "pipe_closed_with_its_loop",
     "binding/read_pipe.c",
-    "    if (close)\n        read_pipe_disconnect(self);",
+    "    if (close || self->closing)\n        read_pipe_disconnect(self);",
     "    if (close || !close)\n        read_pipe_disconnect(self);",
     "a child that outlives its loop is broken by its output",
     "test_loop_end.py pipes_outlive",

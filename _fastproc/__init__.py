@@ -7,7 +7,7 @@ in all of its modules, and warns where the package is imported before pytest sta
 
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 
-from . import _stop  # gives Process its methods that are written in Python  # noqa: F401
+from . import _lines, _stop  # noqa: F401 (methods of the types that are written in Python)
 from ._core import (
     Process,
     StreamReader,

@@ -4,7 +4,7 @@ import subprocess
 from asyncio.subprocess import DEVNULL as DEVNULL
 from asyncio.subprocess import PIPE as PIPE
 from asyncio.subprocess import STDOUT as STDOUT
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager
 from os import PathLike
 from resource import struct_rusage
@@ -63,6 +63,14 @@ class StreamReader(asyncio.StreamReader):
     def set_transport(self, transport: asyncio.BaseTransport) -> None: ...
     def __aiter__(self) -> Self: ...
     async def __anext__(self) -> bytes: ...
+    @overload
+    def lines(
+        self, *, encoding: None = None, errors: str = "strict", max_line: int | None = None
+    ) -> AsyncIterator[bytes]: ...
+    @overload
+    def lines(
+        self, *, encoding: str, errors: str = "strict", max_line: int | None = None
+    ) -> AsyncIterator[str]: ...
 
 @final
 class StreamWriter(asyncio.StreamWriter):
@@ -114,6 +122,14 @@ class Process(asyncio.subprocess.Process):
     def signal_group(self, signal: int) -> None: ...
     async def stop(self, signal: int = ..., *, grace: float = 5.0) -> int: ...
     def close(self) -> None: ...
+    @overload
+    def lines(
+        self, *, encoding: None = None, errors: str = "strict", max_line: int | None = None
+    ) -> AsyncIterator[tuple[int, bytes]]: ...
+    @overload
+    def lines(
+        self, *, encoding: str, errors: str = "strict", max_line: int | None = None
+    ) -> AsyncIterator[tuple[int, str]]: ...
     async def __aenter__(self) -> Self: ...
     async def __aexit__(
         self,
@@ -128,7 +144,7 @@ async def create_subprocess_exec(
     stdin: _File = None,
     stdout: _File = None,
     stderr: _File = None,
-    limit: int = 65536,
+    limit: int | None = 65536,
     preexec_fn: Callable[[], Any] | None = None,
     close_fds: bool = True,
     pass_fds: Collection[int] = (),
@@ -149,7 +165,7 @@ async def create_subprocess_shell(
     stdin: _File = None,
     stdout: _File = None,
     stderr: _File = None,
-    limit: int = 65536,
+    limit: int | None = 65536,
     *,
     preexec_fn: Callable[[], Any] | None = None,
     close_fds: bool = True,
@@ -230,7 +246,7 @@ class CompletedProcess(subprocess.CompletedProcess[Any], Generic[_Out, _Err]):
 class TimeoutExpired(subprocess.TimeoutExpired, TimeoutError): ...
 
 class _Options(TypedDict, total=False):
-    limit: int
+    limit: int | None
     preexec_fn: Callable[[], Any] | None
     close_fds: bool
     pass_fds: Collection[int]

@@ -150,7 +150,8 @@ static PyMethodDef core_methods[] = {
      METH_VARARGS | METH_KEYWORDS,
      "create_subprocess_exec($module, /, program, *args, stdin=None, stdout=None, stderr=None, "
      "limit=65536, **kwds)\n--\n\n"
-     "-> awaitable of Process. Start a program; limit is the readers', in bytes, the other "
+     "-> awaitable of Process. Start a program; limit is the readers', in bytes (None: lines of "
+     "any length, in memory for 64 KiB), the other "
      "keywords are subprocess.Popen's. OSError if it cannot be started. "
      "asyncio.create_subprocess_exec."},
     {"create_subprocess_shell", (PyCFunction)(void (*)(void))create_subprocess_shell,

@@ -49,6 +49,10 @@ const struct reader_limit reader_default_limit = {.bytes = 64 * 1024, .mark = 2 
 
 int reader_limit_of(PyObject *given, struct reader_limit *limit)
 {
+    if (given == Py_None) { /* lines of any length, with the flow control of the default */
+        *limit = (struct reader_limit){SIZE_MAX, reader_default_limit.mark, Py_NewRef(given)};
+        return 0;
+    }
     Py_ssize_t plain = 0;
     bool is_plain = number_is_plain(given, &plain);
     int too_low = is_plain ? plain <= 0 : number_compare(given, 0, Py_LE);
@@ -181,7 +185,8 @@ static void resume_if_due(ReaderObject *self)
 {
     if (self->hub != NULL && self->hub->closed) /* there is nobody who would read on */
         return;
-    if (self->paused && reader_length(self) <= self->limit.bytes && resume_transport(self) < 0)
+    size_t low = self->limit.bytes < self->limit.mark ? self->limit.bytes : self->limit.mark / 2;
+    if (self->paused && reader_length(self) <= low && resume_transport(self) < 0)
         settle_exception(self);
 }
 

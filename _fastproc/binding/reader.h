@@ -49,6 +49,7 @@ typedef struct ReaderObject {
     int stream;                   /* what they are noted as */
     bool eof;
     bool paused;
+    bool skips_newline;  /* the last line ended in "\r", of which a "\n" may be the rest */
     bool foreign_waiter; /* was set as an attribute, as asyncio's own functions do */
 
     const struct reader_source_ops *source; /* with a hub: that of its read pipes */
@@ -112,6 +113,20 @@ int reader_consume(ReaderObject *self, size_t count);
 
 /* A future of the reader's loop, or NULL. */
 PyObject *reader_create_future(ReaderObject *self);
+
+/* For the steps of awaitables whose owner is a reader (reader_methods.c). */
+/* Takes the step again if more is to be had at once, else waits until `wake_at` bytes are
+ * buffered. */
+enum step reader_wait_for_bytes(AwaitableObject *self, PyObject **result, const char *function,
+                                size_t wake_at);
+void reader_forget_awaitable(AwaitableObject *self);
+/* A reader that was made by hand has no hub, and a lock of its own. */
+PyObject *reader_guard_of_awaitable(AwaitableObject *self);
+/* Whether there is no reading now: true with what set_exception() was given, or BufferError. */
+bool reader_is_hindered(ReaderObject *reader);
+
+/* reader_lines.c */
+PyObject *reader_next_line(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
 
 /* reader_methods.c */
 PyObject *reader_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names);

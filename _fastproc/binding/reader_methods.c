@@ -9,9 +9,7 @@
 #include "binding/numbers.h"
 #include "binding/reader.h"
 
-/* Takes the step again if more is to be had at once, else waits until `wake_at` bytes are
- * buffered. */
-static enum step wait_for_bytes(AwaitableObject *self, PyObject **result, const char *function,
+enum step reader_wait_for_bytes(AwaitableObject *self, PyObject **result, const char *function,
                                 size_t wake_at)
 {
     ReaderObject *reader = (ReaderObject *)self->owner;
@@ -23,21 +21,19 @@ static enum step wait_for_bytes(AwaitableObject *self, PyObject **result, const 
     return STEP_WAIT;
 }
 
-static void forget_reader(AwaitableObject *self)
+void reader_forget_awaitable(AwaitableObject *self)
 {
     if (self->owner != NULL)
         reader_forget((ReaderObject *)self->owner, self->future, self->phase == AWAITABLE_FINISHED);
 }
 
-/* A reader that was made by hand has no hub, and a lock of its own. */
-static PyObject *guard_of_reader(AwaitableObject *self)
+PyObject *reader_guard_of_awaitable(AwaitableObject *self)
 {
     HubObject *hub = ((ReaderObject *)self->owner)->hub;
     return hub != NULL ? (PyObject *)hub : self->owner;
 }
 
-/* Whether there is no reading now: true with what set_exception() was given, or BufferError. */
-static bool is_hindered(ReaderObject *reader)
+bool reader_is_hindered(ReaderObject *reader)
 {
     if (reader->exception != NULL) {
         hub_raise_kept(reader->hub, reader->exception);
@@ -93,7 +89,8 @@ static enum step read_step(AwaitableObject *self, PyObject **result)
 {
     ReaderObject *reader = (ReaderObject *)self->owner;
     Py_ssize_t count = self->number;
-    if (is_hindered(reader) || (count == AS_GIVEN && count_as_given(self->argument, &count) < 0))
+    if (reader_is_hindered(reader) ||
+        (count == AS_GIVEN && count_as_given(self->argument, &count) < 0))
         return STEP_FAILED;
     if (count == 0) {
         *result = Py_NewRef(state_of(reader)->empty_bytes);
@@ -102,11 +99,11 @@ static enum step read_step(AwaitableObject *self, PyObject **result)
     size_t length = reader_length(reader);
     if (count < 0) { /* until the end, in one piece */
         if (!reader->eof)
-            return wait_for_bytes(self, result, "read", SIZE_MAX);
+            return reader_wait_for_bytes(self, result, "read", SIZE_MAX);
         return take(reader, length, result);
     }
     if (length == 0 && !reader->eof)
-        return wait_for_bytes(self, result, "read", 1);
+        return reader_wait_for_bytes(self, result, "read", 1);
     if (self->number == AS_GIVEN && least(self->argument, &length) < 0)
         return STEP_FAILED;
     return take(reader, length < (size_t)count ? length : (size_t)count, result);
@@ -115,8 +112,8 @@ static enum step read_step(AwaitableObject *self, PyObject **result)
 static const struct awaitable_ops read_ops = {
     .name = "StreamReader.read",
     .step = read_step,
-    .forget = forget_reader,
-    .guard = guard_of_reader,
+    .forget = reader_forget_awaitable,
+    .guard = reader_guard_of_awaitable,
 };
 
 PyObject *reader_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
@@ -157,7 +154,8 @@ static enum step readexactly_as_given(AwaitableObject *self, PyObject **result)
     Py_ssize_t count;
     if (number_compare(self->argument, 0, Py_LT) > 0)
         return refuse_negative();
-    if (PyErr_Occurred() || is_hindered(reader) || count_as_given(self->argument, &count) < 0)
+    if (PyErr_Occurred() || reader_is_hindered(reader) ||
+        count_as_given(self->argument, &count) < 0)
         return STEP_FAILED;
     if (count == 0) {
         *result = Py_NewRef(state_of(reader)->empty_bytes);
@@ -170,7 +168,7 @@ static enum step readexactly_as_given(AwaitableObject *self, PyObject **result)
     if (more > 0 && reader->eof)
         return raise_incomplete(reader, Py_NewRef(self->argument));
     if (more > 0)
-        return wait_for_bytes(self, result, "readexactly", length + 1);
+        return reader_wait_for_bytes(self, result, "readexactly", length + 1);
     count = PyNumber_AsSsize_t(self->argument, PyExc_OverflowError);
     if (count == -1 && PyErr_Occurred())
         return STEP_FAILED;
@@ -184,21 +182,21 @@ static enum step readexactly_step(AwaitableObject *self, PyObject **result)
         return readexactly_as_given(self, result);
     if (self->number < 0)
         return refuse_negative();
-    if (is_hindered(reader))
+    if (reader_is_hindered(reader))
         return STEP_FAILED;
     size_t wanted = (size_t)self->number;
     if (reader_length(reader) >= wanted)
         return take(reader, wanted, result);
     if (reader->eof)
         return raise_incomplete(reader, PyLong_FromSsize_t(self->number));
-    return wait_for_bytes(self, result, "readexactly", wanted);
+    return reader_wait_for_bytes(self, result, "readexactly", wanted);
 }
 
 static const struct awaitable_ops readexactly_ops = {
     .name = "StreamReader.readexactly",
     .step = readexactly_step,
-    .forget = forget_reader,
-    .guard = guard_of_reader,
+    .forget = reader_forget_awaitable,
+    .guard = reader_guard_of_awaitable,
 };
 
 PyObject *reader_readexactly(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
@@ -317,7 +315,7 @@ static enum step readuntil_step(AwaitableObject *self, PyObject **result)
     size_t longest;
     if (self->number == UNCONVERTED && convert_separators(self) < 0)
         return STEP_FAILED;
-    if (is_hindered(reader))
+    if (reader_is_hindered(reader))
         return STEP_FAILED;
     struct search search = search_separators(self, &longest);
     if (search.found) {
@@ -332,14 +330,14 @@ static enum step readuntil_step(AwaitableObject *self, PyObject **result)
         return raise_overrun(reader, NOT_FOUND, clear);
     if (reader->eof)
         return raise_incomplete(reader, Py_NewRef(Py_None));
-    return wait_for_bytes(self, result, "readuntil", length + 1);
+    return reader_wait_for_bytes(self, result, "readuntil", length + 1);
 }
 
 static const struct awaitable_ops readuntil_ops = {
     .name = "StreamReader.readuntil",
     .step = readuntil_step,
-    .forget = forget_reader,
-    .guard = guard_of_reader,
+    .forget = reader_forget_awaitable,
+    .guard = reader_guard_of_awaitable,
 };
 
 PyObject *reader_readuntil(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
@@ -373,7 +371,7 @@ static enum step readline_step(AwaitableObject *self, PyObject **result)
 {
     ReaderObject *reader = (ReaderObject *)self->owner;
     struct search search;
-    if (is_hindered(reader))
+    if (reader_is_hindered(reader))
         return STEP_FAILED;
     search_byte(reader, '\n', &search);
     size_t length = reader_length(reader);
@@ -383,14 +381,14 @@ static enum step readline_step(AwaitableObject *self, PyObject **result)
         return take(reader, search.at + 1, result);
     if (reader->eof)
         return take(reader, length, result);
-    return wait_for_bytes(self, result, "readuntil", length + 1);
+    return reader_wait_for_bytes(self, result, "readuntil", length + 1);
 }
 
 static const struct awaitable_ops readline_ops = {
     .name = "StreamReader.readline",
     .step = readline_step,
-    .forget = forget_reader,
-    .guard = guard_of_reader,
+    .forget = reader_forget_awaitable,
+    .guard = reader_guard_of_awaitable,
 };
 
 PyObject *reader_readline(PyObject *self, PyObject *Py_UNUSED(ignored))
@@ -412,8 +410,8 @@ static enum step anext_step(AwaitableObject *self, PyObject **result)
 static const struct awaitable_ops anext_ops = {
     .name = "StreamReader.__anext__",
     .step = anext_step,
-    .forget = forget_reader,
-    .guard = guard_of_reader,
+    .forget = reader_forget_awaitable,
+    .guard = reader_guard_of_awaitable,
     .awaited_by_steps = true,
 };
 

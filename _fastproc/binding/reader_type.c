@@ -284,6 +284,9 @@ static PyMethodDef reader_methods[] = {
     {"set_transport", FASTCALL(GUARDED(reader_set_transport)),
      "set_transport($self, /, transport)\n--\n\n"
      "-> None. What to pause and resume. asyncio.StreamReader.set_transport."},
+    {"_next_line", (PyCFunction)(void (*)(void))reader_next_line, METH_FASTCALL,
+     "-> awaitable of bytes: a line of so many bytes at most, or of any length (None). For text "
+     "(True) with universal newlines, and b'' at the end; else StopAsyncIteration then."},
     {"_wakeup_waiter", GUARDED(reader_wakeup_waiter), METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -17,9 +17,7 @@ from _fastproc import DEVNULL, PIPE, STDOUT
 
 
 async def lines(command: str | bytes) -> list[bytes]:
-    proc = await _fastproc.create_subprocess_shell(
-        command, stdout=PIPE, stderr=STDOUT, limit=1 << 20
-    )
+    proc = await _fastproc.create_subprocess_shell(command, stdout=PIPE, stderr=STDOUT, limit=None)
     assert_type(proc, _fastproc.Process)
     assert_type(proc.pid, int)
     assert_type(proc.returncode, int | None)
@@ -155,6 +153,14 @@ async def server() -> None:
         proc.signal_group(1)
         out, _ = await proc.communicate(linger=0.5)
         assert_type(out, bytes | None)
+        assert proc.stdout is not None
+        async for line in proc.stdout.lines():
+            assert_type(line, bytes)
+        async for text in proc.stdout.lines(encoding="utf-8", max_line=100):
+            assert_type(text, str)
+        async for stream, text in proc.lines(encoding="utf-8"):
+            assert_type(stream, int)
+            assert_type(text, str)
         assert_type(await proc.stop(2, grace=1), int)
         proc.close()
 

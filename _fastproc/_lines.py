@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""Lines of any length: StreamReader.lines() and Process.lines()."""
+
+import codecs
+
+from . import _core
+
+CHUNK = 64 * 1024  # bytes: what a pipe holds
+
+
+def decoder_of(encoding, errors):
+    """An incremental decoder.  ValueError where bytes do not tell where a line ends (UTF-16)."""
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    if codecs.getincrementaldecoder(encoding)("replace").decode(b"\r\n", True) != "\r\n":
+        raise ValueError(f"{encoding} does not write a newline as ASCII does")
+    return decoder
+
+
+class Lines:
+    """An asynchronous iterator of a stream's lines, as bytes."""
+
+    def __init__(self, reader, most):
+        self.next_line = reader._next_line
+        self.most = most
+
+    def __aiter__(self):
+        return self
+
+    def __anext__(self):
+        return self.next_line(self.most, False)
+
+
+class TextLines(Lines):
+    """The same as str."""
+
+    def __init__(self, reader, most, decoder):
+        super().__init__(reader, most)
+        self.decoder = decoder
+
+    async def __anext__(self):
+        while line := await self.next_line(self.most, True):
+            if text := text_of(line, self.decoder):
+                return text
+        if text := self.decoder.decode(b"", True):  # a character that was never finished
+            return text
+        raise StopAsyncIteration
+
+
+def text_of(line, decoder):
+    text = decoder.decode(line)
+    if line[-1] == 13 or line[-2:] == b"\r\n":
+        return text.rstrip("\r\n") + "\n"
+    return text
+
+
+class Splitter:
+    """Makes lines of what comes in pieces."""
+
+    def __init__(self, most, decoder):
+        self.most = most
+        self.decoder = decoder
+        self.rest = bytearray()  # the beginning of a line
+        self.skips_newline = False  # the last line ended in "\r", of which a "\n" may be the rest
+
+    def lines(self, data):
+        """Those that are complete with these bytes; all that is left for none."""
+        return [line for line in map(self.finished, self.split(data)) if line]
+
+    def finished(self, line):
+        return line if self.decoder is None else text_of(line, self.decoder)
+
+    def split(self, data):
+        if self.skips_newline:
+            data = data.removeprefix(b"\n")
+        if self.decoder is None:
+            ends = data.split(b"\n")
+            pieces = [piece + b"\n" for piece in ends[:-1]] + ends[-1:]
+        else:
+            pieces = data.splitlines(keepends=True)
+            self.skips_newline = data[-1:] == b"\r"
+        for piece in pieces:
+            is_ended = piece[-1:] == b"\n" or (self.decoder is not None and piece[-1:] == b"\r")
+            if is_ended and not self.rest and (self.most is None or len(piece) <= self.most):
+                yield piece
+                continue
+            self.rest += piece
+            if self.most is not None:
+                yield from self.cut()
+            if is_ended and self.rest:
+                yield bytes(self.rest)
+                self.rest.clear()
+
+    def cut(self):
+        while len(self.rest) >= self.most:
+            size = self.most
+            if self.decoder is not None and self.rest[size - 1 : size + 1] == b"\r\n":
+                size += 1
+            yield bytes(self.rest[:size])
+            del self.rest[:size]
+
+    def tail(self):
+        """What is left at the end: no line."""
+        last = bytes(self.rest)
+        self.rest.clear()
+        if self.decoder is not None:
+            last = self.decoder.decode(last, True)
+        return last
+
+
+def reader_lines(self, *, encoding=None, errors="strict", max_line=None):
+    """Iterate over the lines of the stream, with their newlines, whatever their length.
+
+    For `async for`.  Nothing is read ahead of the line that is given: who stops has lost nothing.
+    The limit of the stream does not count.  What stands after the last newline comes last, without
+    one.
+
+    encoding, errors: give str, with universal newlines; of an encoding in which a newline is that of
+        ASCII.  Without an encoding: bytes, of which only b"\\n" ends a line.
+    max_line: int, bytes; a longer line comes in pieces of that size, of which only the last has the
+        newline, as from readline(size) of a file.
+
+    Returns an asynchronous iterator of bytes or str, which raises RuntimeError while another
+    coroutine reads.  Raises LookupError for an unknown encoding, ValueError for one that does not
+    fit.  Not in asyncio.
+    """
+    check(max_line)
+    if encoding is None:
+        return Lines(self, max_line)
+    return TextLines(self, max_line, decoder_of(encoding, errors))
+
+
+def process_lines(self, *, encoding=None, errors="strict", max_line=None):
+    """Iterate over the lines of stdout and stderr as pairs (1 or 2, line), in order of arrival.
+
+    For `async for`.  Ends when both streams have.  A line counts as arrived when its end has.  What
+    has been read of one stream, up to 64 KiB, is not there for its other methods.
+
+    encoding, errors, max_line: as of StreamReader.lines().
+
+    Returns an asynchronous iterator of (int, bytes) or (int, str), which raises RuntimeError while
+    another coroutine reads.  Raises LookupError and ValueError as StreamReader.lines().
+    Not in asyncio.
+    """
+    check(max_line)
+    decoders = [None, None]
+    if encoding is not None:
+        decoders = [decoder_of(encoding, errors) for _ in decoders]
+    return lines_of_both(self, [Splitter(max_line, decoder) for decoder in decoders])
+
+
+async def lines_of_both(process, splitters):
+    while (piece := await process._next_output(CHUNK)) is not None:
+        stream, data = piece
+        for line in splitters[stream - 1].lines(data):
+            yield stream, line
+    for stream, splitter in enumerate(splitters, 1):
+        if tail := splitter.tail():
+            yield stream, tail
+
+
+def check(max_line):
+    if max_line is not None and max_line < 1:
+        raise ValueError("max_line must be above 0")
+
+
+def become_methods():
+    for cls, function in (_core.StreamReader, reader_lines), (_core.Process, process_lines):
+        function.__name__ = "lines"
+        function.__qualname__ = f"{cls.__name__}.lines"
+        cls.lines = function
+
+
+become_methods()

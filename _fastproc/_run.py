@@ -53,6 +53,10 @@ class CompletedProcess(subprocess.CompletedProcess):
         )
 
 
+for cls in CompletedProcess, TimeoutExpired:
+    cls.__module__ = __package__  # where users find them, and what tracebacks show
+
+
 async def run(
     program,
     *args,

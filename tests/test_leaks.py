@@ -84,6 +84,7 @@ def test_every_awaitable_is_used_in_every_state():
     }
     # Which are methods as asyncio's are, and return an awaitable all the same.
     found |= {"StreamReader.__anext__", "SubprocessTransport._wait"}
+    found |= {"Process._next_output", "StreamReader._next_line"}
     found |= {name for name in apis.functions() if "subprocess" in name}
     assert touched("states") == found
 
@@ -94,6 +95,8 @@ SYNTAX = {
     "__delattr__": "del ",
     "__getattribute__": ".",
     "__aiter__": "async for",
+    "__aenter__": "async with",
+    "__aexit__": "async with",
     "__call__": "callback()|__call__",
     "__next__": "next(",
     "__anext__": "async for",

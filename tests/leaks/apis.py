@@ -26,7 +26,8 @@ def types():
     return {
         found.__name__: found
         for found in subclasses(object)
-        if found.__module__ == "_fastproc" and not issubclass(found, BaseException)
+        if found.__module__ == "_fastproc"
+        and not issubclass(found, (BaseException, _fastproc.CompletedProcess))
     }
 
 

@@ -881,7 +881,7 @@ async def use_a_wakeup_as_a_future():
     "CoroutineFunction.__call__ CoroutineFunction.__get__ CoroutineFunction.__repr__"
     " CoroutineFunction.__name__ CoroutineFunction.__qualname__ CoroutineFunction.__code__"
     " CoroutineFunction.__defaults__ CoroutineFunction.__kwdefaults__"
-    " CoroutineFunction.__annotations__"
+    " CoroutineFunction.__annotations__ CoroutineFunction.__signature__"
 )
 async def look_at_a_coroutine_function():
     async with sleeping() as proc:
@@ -894,6 +894,9 @@ async def look_at_a_coroutine_function():
             function.__kwdefaults__,
             function.__annotations__,
         ]
+        with refused(AttributeError):
+            function.__signature__  # noqa: B018 (which only communicate() has)
+        assert inspect.signature(_fastproc.Process.communicate).parameters["linger"]
         function.__get__(proc, type(proc))().close()
         function.__call__(proc).close()
         function(proc).close()
@@ -901,6 +904,70 @@ async def look_at_a_coroutine_function():
             function()
         with refused(TypeError):
             function(proc, unknown=1)
+
+
+@covers("run run_shell")
+async def run_to_the_end():
+    for kwds in {}, {"max_output": 3}, {"text": True, "timeout": 60}, {"kill_orphans": True}:
+        done = await _fastproc.run("/bin/echo", "text", **kwds)
+        assert done.returncode == 0 and done.stdout and repr(done)
+    done = await _fastproc.run_shell("cat", input=bytes(100_000), tee=lambda *piece: None)
+    assert len(done.stdout) == 100_000
+    with refused(subprocess.CalledProcessError):
+        await _fastproc.run_shell("echo; exit 1", check=True)
+    with refused(_fastproc.TimeoutExpired):
+        await _fastproc.run_shell("echo; sleep 1000 & wait", timeout=0.02)
+    with refused(ZeroDivisionError):
+        await _fastproc.run("/bin/echo", tee=lambda *piece: 1 / 0)
+    task = asyncio.ensure_future(_fastproc.run(*SLEEP))
+    await iterate(5)
+    task.cancel()
+    with refused(asyncio.CancelledError):
+        await task
+
+
+@covers(
+    "Process.stop Process.signal_group Process.close Process.__aenter__ Process.__aexit__"
+    " Process._hold_group"
+)
+async def stop_children():
+    for kwds in {}, {"start_new_session": True}:
+        proc = await _fastproc.create_subprocess_exec(*SLEEP, **PIPES, **kwds)
+        proc._hold_group(True)
+        with contextlib.suppress(ValueError):
+            proc.signal_group(0)
+        await asyncio.gather(proc.stop(), proc.stop(grace=60))
+        proc._hold_group(False)
+        proc.close()
+    async with await _fastproc.create_subprocess_exec(*SLEEP, **PIPES) as proc:
+        proc.stdin.write(bytes(200_000))
+        with refused(ValueError):
+            proc.signal_group(0)
+
+
+@covers(
+    "Process.lines Process._next_output Process._set_linger Process._lingered"
+    " StreamReader.lines StreamReader._next_line"
+)
+async def lines_of_any_length():
+    script = "(exec sleep 1000) & echo out; echo err >&2; printf tail"
+    for encoding in None, "utf-8":
+        kwds = {"start_new_session": True, "limit": None}
+        proc = await _fastproc.create_subprocess_shell(script, **(PIPES | kwds))
+        proc._set_linger(0.01)
+        assert len([line async for line in proc.lines(encoding=encoding)]) == 3
+        assert proc._lingered and await proc._next_output(1) is None
+        with contextlib.suppress(ProcessLookupError):
+            proc.signal_group(signal.SIGKILL)
+        proc.close()
+        await proc.wait()
+        async with cat() as proc:
+            proc.stdin.write(b"one\nmuch longer\ntail")
+            proc.stdin.close()
+            lines = proc.stdout.lines(encoding=encoding, max_line=5)
+            assert len([line async for line in lines]) == 5
+            assert await proc.stdout._next_line(None, True) == b""
+            assert await proc.communicate(linger=1) == (b"", b"")
 
 
 @covers("Process.wait Process.communicate")

@@ -4,10 +4,12 @@ import asyncio
 import collections.abc
 import contextlib
 import contextvars
+import copy
 import gc
 import inspect
 import io
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -112,6 +114,40 @@ def test_mocks_of_them_are_awaitable_where_they_have_to_be(aio):
     for name in ("wait", "communicate"):
         assert isinstance(getattr(process, name), mock.AsyncMock)
     assert not isinstance(process.kill, mock.AsyncMock)
+
+
+def test_the_functions_are_functions_to_whoever_copies_or_inspects(aio):
+    for function in (
+        aio.create_subprocess_exec,
+        aio.Process.wait,
+        aio.StreamReader.read,
+        aio.StreamWriter.drain,
+    ):
+        assert inspect.isfunction(function) and inspect.getfile(function)
+        assert copy.copy(function) is function and copy.deepcopy(function) is function
+        for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+            assert pickle.loads(pickle.dumps(function, protocol)) is function
+        assert weakref.ref(function)() is function
+        assert function.__closure__ is None and isinstance(function.__globals__, dict)
+        function.mark = "mine"
+        assert vars(function)["mark"] == "mine"
+        del function.mark
+        assert inspect.isfunction(mock.create_autospec(function))
+        assert inspect.iscoroutinefunction(mock.create_autospec(function))
+
+
+def test_mocks_with_their_signatures_refuse_wrong_calls(aio):
+    process = mock.create_autospec(aio.Process, instance=True)
+    process.communicate.return_value = (b"canned", None)
+
+    async def main():
+        assert await process.communicate(b"input") == (b"canned", None)
+        with pytest.raises(TypeError):
+            process.communicate(b"input", b"more")
+        with pytest.raises(TypeError):
+            process.wait(1)
+
+    aio.run(main)
 
 
 def test_removing_the_first_callback_of_what_is_waited_on_keeps_the_others(aio):

@@ -7,9 +7,10 @@
 typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall;
-    PyObject *function;  /* what is called: a method descriptor or a function of the module */
-    PyObject *looks;     /* asyncio's Python function */
-    PyObject *signature; /* an inspect.Signature if that is not the one of `looks`, or NULL */
+    PyObject *function; /* what is called: a method descriptor or a function of the module */
+    PyObject *looks;    /* asyncio's Python function */
+    PyObject *dict;     /* with an inspect.Signature if that is not the one of `looks`; or NULL */
+    PyObject *weakrefs;
 } CoroutineFunctionObject;
 
 static PyObject *call(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *names)
@@ -27,7 +28,7 @@ static PyObject *coroutine_function_new(struct fp_state *state, PyObject *functi
     self->vectorcall = call;
     self->function = Py_NewRef(function);
     self->looks = Py_NewRef(looks);
-    self->signature = NULL;
+    self->dict = self->weakrefs = NULL;
     PyObject_GC_Track(self);
     return (PyObject *)self;
 }
@@ -98,20 +99,16 @@ static PyObject *of_looks(PyObject *op, void *name)
     return PyObject_GetAttrString(((CoroutineFunctionObject *)op)->looks, name);
 }
 
-static PyObject *get_signature(PyObject *op, void *name)
+/* As unittest.mock and inspect.isfunction() tell functions from other callables. */
+static PyObject *get_class(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *signature = ((CoroutineFunctionObject *)op)->signature;
-    if (signature != NULL)
-        return Py_NewRef(signature);
-    PyErr_SetString(PyExc_AttributeError, name); /* inspect then asks the others */
-    return NULL;
+    return Py_NewRef((PyObject *)&PyFunction_Type);
 }
 
-/* Set once, when the package is imported. */
-static int set_signature(PyObject *op, PyObject *value, void *Py_UNUSED(name))
+/* Copied and pickled by its name, as functions are. */
+static PyObject *coroutine_function_reduce(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    Py_XSETREF(((CoroutineFunctionObject *)op)->signature, Py_XNewRef(value));
-    return 0;
+    return of_function(op, "__qualname__");
 }
 
 static PyObject *coroutine_function_repr(PyObject *op)
@@ -124,7 +121,7 @@ static int coroutine_function_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(((CoroutineFunctionObject *)op)->function);
     Py_VISIT(((CoroutineFunctionObject *)op)->looks);
-    Py_VISIT(((CoroutineFunctionObject *)op)->signature);
+    Py_VISIT(((CoroutineFunctionObject *)op)->dict);
     return 0;
 }
 
@@ -132,7 +129,7 @@ static int coroutine_function_clear(PyObject *op)
 {
     Py_CLEAR(((CoroutineFunctionObject *)op)->function);
     Py_CLEAR(((CoroutineFunctionObject *)op)->looks);
-    Py_CLEAR(((CoroutineFunctionObject *)op)->signature);
+    Py_CLEAR(((CoroutineFunctionObject *)op)->dict);
     return 0;
 }
 
@@ -141,6 +138,8 @@ static void coroutine_function_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
     Py_TRASHCAN_BEGIN(op, coroutine_function_dealloc);
+    if (((CoroutineFunctionObject *)op)->weakrefs != NULL)
+        PyObject_ClearWeakRefs(op);
     coroutine_function_clear(op);
     PyObject_GC_Del(op);
     Py_DECREF(type);
@@ -150,6 +149,8 @@ static void coroutine_function_dealloc(PyObject *op)
 static PyMemberDef coroutine_function_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(CoroutineFunctionObject, vectorcall), READONLY,
      NULL},
+    {"__dictoffset__", T_PYSSIZET, offsetof(CoroutineFunctionObject, dict), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(CoroutineFunctionObject, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -166,20 +167,25 @@ static PyGetSetDef coroutine_function_getset[] = {
     GETTER("__defaults__", of_looks),
     GETTER("__kwdefaults__", of_looks),
     GETTER("__annotations__", of_looks),
-    {"__signature__", get_signature, set_signature, NULL, "__signature__"},
+    GETTER("__globals__", of_looks),
+    GETTER("__closure__", of_looks),
+    GETTER("__type_params__", of_looks),
+    {"__class__", get_class, NULL, NULL, NULL},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+static PyMethodDef coroutine_function_methods[] = {
+    {"__reduce__", coroutine_function_reduce, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyType_Slot coroutine_function_slots[] = {
-    {Py_tp_dealloc, coroutine_function_dealloc},
-    {Py_tp_traverse, coroutine_function_traverse},
-    {Py_tp_clear, coroutine_function_clear},
-    {Py_tp_call, PyVectorcall_Call},
-    {Py_tp_descr_get, coroutine_function_get},
-    {Py_tp_getset, coroutine_function_getset},
-    {Py_tp_repr, coroutine_function_repr},
-    {Py_tp_members, coroutine_function_members},
-    {0, NULL},
+    {Py_tp_dealloc, coroutine_function_dealloc}, {Py_tp_traverse, coroutine_function_traverse},
+    {Py_tp_clear, coroutine_function_clear},     {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_descr_get, coroutine_function_get},   {Py_tp_getset, coroutine_function_getset},
+    {Py_tp_repr, coroutine_function_repr},       {Py_tp_members, coroutine_function_members},
+    {Py_tp_methods, coroutine_function_methods}, {0, NULL},
 };
 
 static PyType_Spec coroutine_function_spec = {

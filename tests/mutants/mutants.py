@@ -1324,6 +1324,23 @@ mutant(
 )
 
 mutant(
+    "function_with_a_name_of_its_own",
+    "binding/coroutine_function.c",
+    '    return of_function(op, "__qualname__");',
+    '    return of_function(op, "__name__");',
+    "methods cannot be copied or pickled",
+    "test_awaitables.py functions_to",
+)
+mutant(
+    "function_is_no_function",
+    "binding/coroutine_function.c",
+    "    return Py_NewRef((PyObject *)&PyFunction_Type);",
+    "    return Py_NewRef((PyObject *)Py_TYPE(op));",
+    "a mock with a signature takes any arguments",
+    "test_awaitables.py functions_to or signatures",
+)
+
+mutant(
     "tuple_taken_apart",
     "binding/awaitable.c",
     "        PyErr_SetObject(PyExc_StopIteration, stop);",

@@ -4,8 +4,10 @@
 import asyncio
 import contextlib
 import importlib
+import subprocess as popen
 import sys
 import threading
+import types
 from asyncio import subprocess
 
 from . import _core
@@ -19,17 +21,31 @@ asyncios = {name: getattr(subprocess, name) for name in subprocess.__all__}
 
 
 def serves(loop, method):
-    """Whether the loop's own method is replaced or is none; a loop that has another is asked itself."""
-    return getattr(type(loop), method.__name__, None) in (
+    """Whether it is for us to start children on the loop; else asyncio's own functions do it.
+
+    Not if the loop has a method of its own.
+    """
+    return not calls_replaced_popen(loop) and getattr(type(loop), method.__name__, None) in (
         method,
         getattr(asyncio.AbstractEventLoop, method.__name__),
         None,
     )
 
 
+def calls_replaced_popen(loop):
+    """Whether asyncio would call a Popen that somebody replaced, or the function in it that forks,
+    as debugpy does to follow children.
+    """
+    return isinstance(loop, asyncio.BaseEventLoop) and (
+        type(popen._fork_exec) is not types.BuiltinFunctionType
+        or popen.Popen.__module__ != "subprocess"
+    )
+
+
 async def create_subprocess_exec(
     program, *args, stdin=None, stdout=None, stderr=None, limit=LIMIT, **kwds
 ):
+    follow_patches()
     create = _core.create_subprocess_exec
     if not serves(asyncio.get_running_loop(), subprocess_exec):
         create = asyncios["create_subprocess_exec"]
@@ -39,6 +55,7 @@ async def create_subprocess_exec(
 
 
 async def create_subprocess_shell(cmd, stdin=None, stdout=None, stderr=None, limit=LIMIT, **kwds):
+    follow_patches()
     create = _core.create_subprocess_shell
     if not serves(asyncio.get_running_loop(), subprocess_shell):
         create = asyncios["create_subprocess_shell"]
@@ -48,7 +65,10 @@ async def create_subprocess_shell(cmd, stdin=None, stdout=None, stderr=None, lim
 async def subprocess_exec(
     self, protocol_factory, program, *args, stdin=PIPE, stdout=PIPE, stderr=PIPE, **kwds
 ):
-    return await _core.loop_subprocess_exec(
+    create = _core.loop_subprocess_exec
+    if calls_replaced_popen(self):
+        create = asyncio.BaseEventLoop.subprocess_exec
+    return await create(
         self, protocol_factory, program, *args, stdin=stdin, stdout=stdout, stderr=stderr, **kwds
     )
 
@@ -56,7 +76,10 @@ async def subprocess_exec(
 async def subprocess_shell(
     self, protocol_factory, cmd, *, stdin=PIPE, stdout=PIPE, stderr=PIPE, **kwds
 ):
-    return await _core.loop_subprocess_shell(
+    create = _core.loop_subprocess_shell
+    if calls_replaced_popen(self):
+        create = asyncio.BaseEventLoop.subprocess_shell
+    return await create(
         self, protocol_factory, cmd, stdin=stdin, stdout=stdout, stderr=stderr, **kwds
     )
 
@@ -107,6 +130,8 @@ def put_in_place():
             replace(owner, function)
     for method in METHODS:
         replace(asyncio.SelectorEventLoop, method)
+    _core.watch_base_classes(True)
+    follow_patches()
     sys.meta_path.insert(0, UVLOOP_FINDER)
     replace_in_uvloop()
 
@@ -118,7 +143,38 @@ def take_away():
             delattr(owner, name)
         else:
             setattr(owner, name, before)
+    _core.watch_base_classes(False)
+    inherit_patches()
     forget_finder()
+
+
+# A program, mostly a test, may patch a class of asyncio's.  As long as an attribute there is not
+# asyncio's own, ours inherits it.
+
+OURS = {
+    cls: {
+        name: (own, vars(cls.__base__)[name])
+        for name, own in vars(cls).items()
+        if name in vars(cls.__base__) and not name.startswith("__")
+    }
+    for cls in (_core.Process, _core.StreamReader, _core.StreamWriter)
+}
+
+
+def follow_patches():
+    if _core.base_classes_changed():
+        inherit_patches()
+
+
+def inherit_patches():
+    with lock:
+        for cls, attributes in OURS.items():
+            for name, (own, asyncios_own) in attributes.items():
+                patched = replaced and vars(cls.__base__).get(name) is not asyncios_own
+                if not patched and name not in vars(cls):
+                    setattr(cls, name, own)
+                elif patched and name in vars(cls):
+                    delattr(cls, name)
 
 
 # uvloop may be imported later, or be half imported by another thread.

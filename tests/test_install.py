@@ -298,6 +298,142 @@ def test_a_loop_that_inherits_nothing_needs_no_methods_of_its_own():
         assert runner.run(main()) is _fastproc.Process
 
 
+# Classes of asyncio that a program patches
+
+WHEN = ["before"] + ["after"] * (sys.version_info >= (3, 12))
+
+
+@pytest.mark.parametrize("installed", [False, True])
+@pytest.mark.parametrize("when", WHEN)
+@pytest.mark.parametrize(
+    "where",
+    ["subprocess.Process.communicate", "StreamReader.readline", "StreamWriter.drain"],
+)
+def test_patch_of_a_class_is_seen(installed, when, where):
+    """By the next child, and from 3.12 on by those that there are."""
+    name = where.rpartition(".")[2]
+
+    async def call(proc):
+        owner = proc if "Process" in where else proc.stdout if "Reader" in where else proc.stdin
+        return await getattr(owner, name)()
+
+    async def main():
+        def create():
+            return asyncio.create_subprocess_exec("cat", stdin=-1, stdout=-1)
+
+        proc = await create() if when == "after" else None
+        with mock.patch(f"asyncio.{where}", return_value="canned"):
+            proc = proc or await create()
+            assert await call(proc) == "canned"
+        if when == "before":
+            proc.kill()
+            await proc.wait()
+            proc = await create()
+        if name == "communicate":
+            assert await proc.communicate(b"line\n") == (b"line\n", None)
+        else:
+            proc.stdin.write(b"line\n")
+            assert await call(proc) in (b"line\n", None)
+            proc.stdin.close()
+            await proc.stdout.read()
+        await proc.wait()
+        return type(proc).__module__
+
+    if installed:
+        with _fastproc.installed():
+            assert run(main) == "_fastproc"
+    else:
+        assert run(main) == "asyncio.subprocess"
+
+
+def test_patch_that_calls_what_was_there(monkeypatch):
+    waited = []
+    before = asyncio.subprocess.Process.wait
+
+    async def wait(self):
+        waited.append(self.pid)
+        return await before(self)
+
+    async def main():
+        monkeypatch.setattr(asyncio.subprocess.Process, "wait", wait)
+        proc = await asyncio.create_subprocess_exec("true")
+        assert await proc.wait() == 0 and waited == [proc.pid]
+
+    with _fastproc.installed():
+        run(main)
+
+
+def test_patch_of_a_property_of_a_class():
+    async def main():
+        with mock.patch.object(
+            asyncio.subprocess.Process, "returncode", new_callable=mock.PropertyMock
+        ) as returncode:
+            returncode.return_value = 7
+            proc = await asyncio.create_subprocess_exec("true")
+            assert proc.returncode == 7
+        again = await asyncio.create_subprocess_exec("true")
+        assert await proc.wait() == 0 and proc.returncode == 0
+        await again.wait()
+
+    with _fastproc.installed():
+        run(main)
+
+
+def test_patch_is_of_no_consequence_where_nothing_is_installed(monkeypatch):
+    async def wait(self):
+        raise AssertionError
+
+    ours = dict(vars(_fastproc.Process))
+    with _fastproc.installed():
+        monkeypatch.setattr(asyncio.subprocess.Process, "wait", wait)
+        _fastproc._install.follow_patches()
+        assert "wait" not in vars(_fastproc.Process)
+    assert dict(vars(_fastproc.Process)) == ours
+
+
+def test_what_popen_calls_may_be_replaced(monkeypatch):
+    """As debugpy does, to follow the children."""
+    fork_exec = subprocess._fork_exec
+
+    def fork_another(args, *others):
+        return fork_exec([*args, "mine"], *others)
+
+    async def main():
+        proc = await asyncio.create_subprocess_exec("echo", "x", stdout=-1)
+        assert await proc.communicate() == (b"x mine\n", None)
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.subprocess_exec(Protocol, "echo", "x")
+        await protocol.ended
+        assert protocol.output == b"x mine\n"
+        transport.close()
+        monkeypatch.setattr(subprocess, "_fork_exec", fork_exec)
+        again = await asyncio.create_subprocess_exec("echo", "x", stdout=-1)
+        assert await again.communicate() == (b"x\n", None)
+        return type(again)
+
+    monkeypatch.setattr(subprocess, "_fork_exec", fork_another)
+    with _fastproc.installed():
+        assert run(main) is _fastproc.Process
+
+
+def test_popen_itself_may_be_replaced(monkeypatch):
+    started = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *args, **kwds):
+            started.append(args[0])
+            super().__init__(*args, **kwds)
+
+    async def main():
+        proc = await asyncio.create_subprocess_exec("echo", "x", stdout=-1)
+        assert await proc.communicate() == (b"x\n", None)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    with _fastproc.installed():
+        run(main)
+    assert started == [("echo", "x")]
+
+
 # At odd moments
 
 

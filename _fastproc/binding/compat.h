@@ -104,6 +104,49 @@ static inline PyObject *compat_type_dict(PyTypeObject *type)
 #endif
 }
 
+/* To be called when a class is changed: an identifier of it, or -1 with an exception. */
+static inline int compat_add_type_watcher(int (*callback)(PyTypeObject *))
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    return PyType_AddWatcher(callback);
+#else
+    (void)callback;
+    return -1;
+#endif
+}
+
+static inline void compat_watch_type(int watcher, PyTypeObject *type)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    if (PyType_Watch(watcher, (PyObject *)type) < 0)
+        PyErr_Clear();
+#else
+    (void)watcher, (void)type;
+#endif
+}
+
+static inline void compat_clear_type_watcher(int watcher)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    if (PyType_ClearWatcher(watcher) < 0)
+        PyErr_Clear();
+#else
+    (void)watcher;
+#endif
+}
+
+/* So that tp_version_tag is not 0, and a watcher is called at the next change. */
+static inline void compat_assign_version_tag(PyTypeObject *type)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    (void)PyUnstable_Type_AssignVersionTag(type);
+#else
+    PyObject *any = PyObject_GetAttrString((PyObject *)type, "__init__");
+    Py_XDECREF(any);
+    PyErr_Clear();
+#endif
+}
+
 /* For a tuple that is given another item. */
 static inline void compat_forget_hash(PyObject *tuple)
 {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "binding/class_patches.h"
 #include "binding/coroutine_function.h"
 #include "binding/create.h"
 #include "binding/own_env.h"
@@ -176,6 +177,10 @@ static PyMethodDef core_methods[] = {
      METH_VARARGS | METH_KEYWORDS, "subprocess_exec as a method of a loop."},
     {"loop_subprocess_shell", (PyCFunction)(void (*)(void))loop_subprocess_shell,
      METH_VARARGS | METH_KEYWORDS, "subprocess_shell as a method of a loop."},
+    {"base_classes_changed", class_patches_changed, METH_NOARGS,
+     "Whether asyncio's Process, StreamReader or StreamWriter was changed since the last call."},
+    {"watch_base_classes", class_patches_watch, METH_O,
+     "Call _install.follow_patches() when one of them is changed, or no more."},
     {"machine", core_machine, METH_NOARGS,
      "machine($module, /)\n--\n\n"
      "-> dict. What this machine offers, and how children are made: spawn, pidfd, exit_info, "
@@ -300,6 +305,7 @@ static int core_traverse(PyObject *module, visitproc visit, void *arg)
 static int core_clear(PyObject *module)
 {
     struct fp_state *state = PyModule_GetState(module);
+    class_patches_stop(state);
     spares_drop(&state->spare_awaitables, true); /* while their types are there */
     spares_drop(&state->spare_stops, true);
 #define CLEAR(name) Py_CLEAR(state->name);

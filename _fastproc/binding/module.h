@@ -87,6 +87,8 @@
     OBJECT(spare_args) /* of a StopIteration, without the value; or NULL */                        \
     OBJECT(empty_bytes)
 
+enum { FP_BASE_CLASSES = 3 };
+
 struct fp_state {
 #define DECLARE(name) PyObject *name;
     FP_OBJECTS(DECLARE)
@@ -97,7 +99,9 @@ struct fp_state {
     COMPAT_SHARED enum fp_spawn_method spawn_method; /* what the next child is started by */
     COMPAT_SHARED enum fp_exit_mode exit_mode;
     struct spares spare_awaitables, spare_stops;
-    struct own_env *own_env;  /* the latest copy */
+    unsigned base_versions[FP_BASE_CLASSES]; /* of asyncio's classes (class_patches.c) */
+    int type_watcher;                        /* plus one; 0 if there is none */
+    struct own_env *own_env;                 /* the latest copy */
     void *last_hub;           /* of hub_of_loop(): mostly asked for again; not a reference */
     unsigned fork_generation; /* counts the forks between the module's import and this process */
     COMPAT_SHARED bool shortcuts; /* what is done for speed alone: pulls, roomy pipes, spares */

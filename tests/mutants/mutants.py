@@ -1341,6 +1341,23 @@ mutant(
 )
 
 mutant(
+    "patch_of_a_class_not_noticed",
+    "binding/class_patches.c",
+    "        changed = true;\n",
+    "",
+    "a method that a test patches is not called",
+    "test_install.py patch_of_a_class",
+)
+mutant(
+    "classes_not_watched",
+    "binding/class_patches.c",
+    "            compat_watch_type(watcher, base_class(state, i));",
+    "            (void)base_class(state, i);",
+    "a patch is noticed with the next child only",
+    "test_install.py patch_of_a_class",
+)
+
+mutant(
     "tuple_taken_apart",
     "binding/awaitable.c",
     "        PyErr_SetObject(PyExc_StopIteration, stop);",

@@ -405,6 +405,30 @@ def test_wait_for_data(aio):
     on_reader(aio, use)
 
 
+@pytest.mark.parametrize(
+    "error", [asyncio.CancelledError, asyncio.CancelledError(), ValueError("x")]
+)
+def test_waiter_that_is_ended_by_hand(aio, error):
+    """Done by players and proxies to get a reader out of the way of communicate()."""
+
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        reading = await started(proc.stdout.read(100))
+        waiter, proc.stdout._waiter = proc.stdout._waiter, None
+        assert not waiter.done()
+        waiter.set_exception(error)
+        with pytest.raises(asyncio.InvalidStateError):
+            waiter.set_result(None)
+        assert await proc.communicate(b"data") == (b"data", None)
+        await asyncio.wait([reading])
+        if isinstance(error, ValueError):
+            assert reading.exception() is error
+        else:
+            assert reading.cancelled()
+
+    aio.run(main)
+
+
 def test_waiter_of_another_is_not_taken_away(aio):
     """asyncio's _wait_for_data() clears the attribute when it goes on, whoever waits by then."""
     aio.oracle_differs("takes it, and it is never woken")

@@ -19,7 +19,7 @@ PyObject *wakeup_new(HubObject *hub)
     self->callback = self->context = self->more = self->cancel_message = NULL;
     self->next_woken = NULL;
     self->phase = WAKEUP_PENDING;
-    self->blocking = self->in_order = false;
+    self->blocking = self->in_order = self->failed = false;
     PyObject_GC_Track(self);
     return (PyObject *)self;
 }
@@ -268,7 +268,9 @@ static PyObject *wakeup_result(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     WakeupObject *self = (WakeupObject *)op;
     struct fp_state *state = self->hub->state;
-    if (self->phase == WAKEUP_CANCELLED)
+    if (self->phase == WAKEUP_CANCELLED && self->failed)
+        compat_raise(Py_NewRef(self->cancel_message));
+    else if (self->phase == WAKEUP_CANCELLED)
         raise_cancelled(state, self->cancel_message);
     else if (self->phase == WAKEUP_PENDING)
         PyErr_SetString(state->InvalidStateError, "Result is not set.");
@@ -284,7 +286,46 @@ static PyObject *wakeup_done(PyObject *op, PyObject *Py_UNUSED(ignored))
 
 static PyObject *wakeup_cancelled(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    return PyBool_FromLong(((WakeupObject *)op)->phase == WAKEUP_CANCELLED);
+    const WakeupObject *self = (WakeupObject *)op;
+    return PyBool_FromLong(self->phase == WAKEUP_CANCELLED && !self->failed);
+}
+
+/* True with InvalidStateError if it is done already. */
+static bool is_over(const WakeupObject *self)
+{
+    if (self->phase != WAKEUP_PENDING)
+        PyErr_SetString(self->hub->state->InvalidStateError, "invalid state");
+    return self->phase != WAKEUP_PENDING;
+}
+
+/* These two are for who takes the future of a reader that waits, reader._waiter, and ends the
+ * waiting. */
+static PyObject *wakeup_set_result(PyObject *op, PyObject *Py_UNUSED(result))
+{
+    if (is_over((WakeupObject *)op))
+        return NULL;
+    wakeup_set((WakeupObject *)op);
+    Py_RETURN_NONE;
+}
+
+static PyObject *wakeup_set_exception(PyObject *op, PyObject *given)
+{
+    WakeupObject *self = (WakeupObject *)op;
+    PyObject *exception =
+        PyExceptionClass_Check(given) ? PyObject_CallNoArgs(given) : Py_NewRef(given);
+    if (exception != NULL && !PyExceptionInstance_Check(exception)) {
+        PyErr_SetString(PyExc_TypeError, "invalid exception object");
+        Py_CLEAR(exception);
+    }
+    if (exception == NULL || is_over(self)) {
+        Py_XDECREF(exception);
+        return NULL;
+    }
+    PyObject *done = wakeup_cancel(op, &exception, 1, NULL);
+    self->failed = done != NULL;
+    Py_DECREF(exception);
+    Py_XDECREF(done);
+    return done != NULL ? Py_NewRef(Py_None) : NULL;
 }
 
 static PyObject *wakeup_get_loop(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -313,6 +354,8 @@ GUARD_FASTCALL(wakeup_add_done_callback);
 GUARD_METHOD(wakeup_remove_done_callback);
 GUARD_FASTCALL(wakeup_cancel);
 GUARD_METHOD(wakeup_cancelled);
+GUARD_METHOD(wakeup_set_result);
+GUARD_METHOD(wakeup_set_exception);
 GUARD_METHOD(wakeup_done);
 GUARD_METHOD(wakeup_result);
 
@@ -407,6 +450,8 @@ static PyMethodDef wakeup_methods[] = {
     {"remove_done_callback", GUARDED(wakeup_remove_done_callback), METH_O, "As of asyncio.Future."},
     {"cancel", FASTCALL(GUARDED(wakeup_cancel)), "As of asyncio.Future."},
     {"cancelled", GUARDED(wakeup_cancelled), METH_NOARGS, "As of asyncio.Future."},
+    {"set_result", GUARDED(wakeup_set_result), METH_O, "As of asyncio.Future."},
+    {"set_exception", GUARDED(wakeup_set_exception), METH_O, "As of asyncio.Future."},
     {"done", GUARDED(wakeup_done), METH_NOARGS, "As of asyncio.Future."},
     {"result", GUARDED(wakeup_result), METH_NOARGS, "As of asyncio.Future; the result is None."},
     {"get_loop", wakeup_get_loop, METH_NOARGS, "As of asyncio.Future."},

@@ -16,11 +16,12 @@
 typedef struct WakeupObject {
     PyObject_HEAD
     HubObject *hub;
-    PyObject *callback, *context; /* the first one added: mostly there is one */
-    PyObject *more;               /* list of (callback, context), or NULL */
-    PyObject *cancel_message;
+    PyObject *callback, *context;    /* the first one added: mostly there is one */
+    PyObject *more;                  /* list of (callback, context), or NULL */
+    PyObject *cancel_message;        /* or the exception, if it has failed */
     struct WakeupObject *next_woken; /* in the hub's list */
     enum { WAKEUP_PENDING, WAKEUP_DONE, WAKEUP_CANCELLED } phase;
+    bool failed;   /* by set_exception(): then the phase is WAKEUP_CANCELLED */
     bool blocking; /* _asyncio_future_blocking */
     bool in_order; /* called by the loop, after what it was asked to call before */
 } WakeupObject;

@@ -1824,11 +1824,3 @@ mutant(
     "communicate() is refused after one that came to its end",
     "test_communicate.py more_input",
 )
-mutant(
-    "stdin_closed_before_it_is_known_who_reads",
-    "binding/communicate.c",
-    "    if (!(self->number & TURN_GIVEN) && somebody_reads(self)) {",
-    "    feed_input(self, &missing);\n    if (!(self->number & TURN_GIVEN) && somebody_reads(self)) {",
-    "communicate() ends the child, and with it the reader that is in the way",
-    "test_communicate.py known_who_reads",
-)

@@ -1069,8 +1069,8 @@ mutant(
 mutant(
     "resumed_below_the_limit",
     "binding/reader.c",
-    "self->paused && reader_length(self) <= self->limit.bytes",
-    "self->paused && reader_length(self) < self->limit.bytes",
+    "self->paused && reader_length(self) <= low &&",
+    "self->paused && reader_length(self) < low &&",
     "reading goes on one byte too late",
     "test_reader.py paused",
 )

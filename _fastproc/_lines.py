@@ -108,20 +108,24 @@ class Splitter:
 
 
 def reader_lines(self, *, encoding=None, errors="strict", max_line=None):
-    """Iterate over the lines of the stream, with their newlines, whatever their length.
+    """Iterate over the lines of the stream, of any length, by `async for`.
 
-    For `async for`.  Nothing is read ahead of the line that is given: who stops has lost nothing.
-    The limit of the stream does not count.  What stands after the last newline comes last, without
-    one.
+    Nothing is read ahead of the line that is given, so stopping loses
+    nothing. The limit of the stream does not count. What stands after
+    the last newline comes last, without one.
 
-    encoding, errors: give str, with universal newlines; of an encoding in which a newline is that of
-        ASCII.  Without an encoding: bytes, of which only b"\\n" ends a line.
-    max_line: int, bytes; a longer line comes in pieces of that size, of which only the last has the
-        newline, as from readline(size) of a file.
+    encoding: str, or None for bytes, where only a newline ends a line.
+        It gives str, with universal newlines; the newline of the
+        encoding has to be that of ASCII.
+    errors: str; what to do with bytes that cannot be decoded.
+    max_line: int, in bytes; a longer line comes in pieces of that size,
+        of which only the last has the newline, as from readline(size)
+        of a file. None is no limit.
+    Returns an asynchronous iterator of bytes or str.
+    Raises RuntimeError if another task is waiting for data, LookupError
+        for an unknown encoding, ValueError for one that does not fit.
 
-    Returns an asynchronous iterator of bytes or str, which raises RuntimeError while another
-    coroutine reads.  Raises LookupError for an unknown encoding, ValueError for one that does not
-    fit.  Not in asyncio.
+    Not in asyncio.
     """
     check(max_line)
     if encoding is None:
@@ -130,15 +134,19 @@ def reader_lines(self, *, encoding=None, errors="strict", max_line=None):
 
 
 def process_lines(self, *, encoding=None, errors="strict", max_line=None):
-    """Iterate over the lines of stdout and stderr as pairs (1 or 2, line), in order of arrival.
+    """Iterate over the lines of stdout and stderr, by `async for`.
 
-    For `async for`.  Ends when both streams have.  A line counts as arrived when its end has.  What
-    has been read of one stream, up to 64 KiB, is not there for its other methods.
+    They come as pairs (1 or 2, line), in the order in which their ends
+    arrived, until both streams have ended. What was read of one stream,
+    up to 64 KiB, is not there for its other methods.
 
-    encoding, errors, max_line: as of StreamReader.lines().
+    encoding: as in StreamReader.lines().
+    errors: as in StreamReader.lines().
+    max_line: as in StreamReader.lines().
+    Returns an asynchronous iterator of (int, bytes) or (int, str).
+    Raises RuntimeError if another task is waiting for data, LookupError
+        for an unknown encoding, ValueError for one that does not fit.
 
-    Returns an asynchronous iterator of (int, bytes) or (int, str), which raises RuntimeError while
-    another coroutine reads.  Raises LookupError and ValueError as StreamReader.lines().
     Not in asyncio.
     """
     check(max_line)

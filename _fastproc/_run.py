@@ -19,10 +19,15 @@ CHUNK = 64 * 1024  # bytes: what a pipe holds
 
 
 class TimeoutExpired(subprocess.TimeoutExpired, TimeoutError):
-    """A command took longer than allowed, and was ended: it and its process group.
+    """A command took longer than allowed, and was ended with its group.
 
-    Has .cmd, .timeout (seconds) and what was read until then, .output (also .stdout) and .stderr:
-    bytes, or str in text mode, None for what was not captured.
+    cmd: list or str; what was run.
+    timeout: float, in seconds.
+    output, stdout: bytes, or str in text mode; what was read until
+        then, None for what was not captured.
+    stderr: the same.
+
+    Not in asyncio.
     """
 
     def __init__(self, cmd, timeout, output=None, stderr=None):
@@ -36,13 +41,16 @@ class TimeoutExpired(subprocess.TimeoutExpired, TimeoutError):
 class CompletedProcess(subprocess.CompletedProcess):
     """What run() returns: a subprocess.CompletedProcess that knows more.
 
-    args, returncode, stdout and stderr are those of subprocess.CompletedProcess, and so is
-    check_returncode().
+    args, returncode, stdout, stderr: as in subprocess.CompletedProcess.
+    resource_usage: resource.struct_rusage of the child, or None if
+        other code reaped it.
+    duration: float, in seconds, from the call to the result.
+    stdout_bytes, stderr_bytes: int; how many bytes came, which is more
+        than were kept if max_output was less.
+    lingering: bool; whether another process still held a pipe when
+        reading was ended.
 
-    resource_usage: resource.struct_rusage of the child, None if somebody else has reaped it.
-    duration: seconds from the call to the result, float.
-    stdout_bytes, stderr_bytes: how many bytes came, int; more than were kept under max_output.
-    lingering: bool, whether another process still held a pipe when reading was ended.
+    Not in asyncio.
     """
 
     def __repr__(self):
@@ -79,29 +87,48 @@ async def run(
 ):
     """Run a program to its end and return what it has written.
 
-    The child leads a new session, unless start_new_session or process_group say otherwise.  If
-    anything is raised, the child and its whole process group have been ended before: SIGTERM, up to
-    `grace` seconds, SIGKILL.  Cancelled once more meanwhile, it kills at once.  Processes that have
-    left the group (setsid(), daemons) are not reached.
+    The child leads a new session, unless start_new_session or
+    process_group say otherwise. If anything is raised, the child and
+    its whole process group were ended before: by SIGTERM, and by
+    SIGKILL after the time of grace. A second cancellation kills at
+    once. Processes that have left the group (setsid(), daemons) are not
+    reached.
 
-    program, args: str, bytes or path-like.
-    input: bytes-like, or str in text mode; what the child reads from its stdin.
-    stdin, stdout, stderr: as of subprocess.Popen.
-    timeout: seconds for all of it, int or float; None is no limit.
-    grace: seconds from SIGTERM to SIGKILL; 0 kills at once.
-    linger: seconds for which outputs are read on after the child has exited, if another process
-        still holds their pipes; None is as long as that takes.
-    kill_orphans: end the process group when the child has exited; then nothing lingers.
-    max_output: how many bytes are kept of each output, int; the rest is read and dropped.
-    keep: "tail" or "head", which of them.
-    tee: True to copy the outputs to sys.stdout and sys.stderr as they come, or a function that is
-        called with (1 or 2, bytes).
-    check: raise CalledProcessError if the returncode is not 0.
-    text, encoding, errors: give str, as subprocess.run(), with universal newlines.
+    program: str, bytes or path-like; searched in PATH if it has no
+        slash.
+    args: str, bytes or path-like each.
+    input: bytes-like, or str in text mode; what the child reads from
+        its stdin.
+    stdin: PIPE, DEVNULL, a descriptor, an object with fileno(), or
+        None, which lets the child inherit.
+    stdout: the same.
+    stderr: the same, or STDOUT.
+    timeout: float, in seconds, for all of it; None is no limit.
+    grace: float, in seconds, from SIGTERM to SIGKILL; 0 kills at once.
+    linger: float, in seconds; how long the outputs are read on after
+        the exit if another process still holds their pipes. None is as
+        long as it takes.
+    kill_orphans: bool; whether to end the process group when the child
+        has exited. Then nothing lingers.
+    max_output: int; how many bytes of each output are kept. The rest is
+        read and dropped. None keeps everything.
+    keep: 'tail' or 'head'; which bytes are kept.
+    tee: True copies the outputs to sys.stdout and sys.stderr as they
+        come; a function is called with (1 or 2, bytes).
+    check: bool; whether to raise CalledProcessError if the returncode
+        is not 0.
+    text: bool; give str, with universal newlines, as subprocess.run()
+        does.
+    encoding: str, of text mode, which it turns on.
+    errors: str; how text mode treats what it cannot decode. It turns
+        text mode on.
     popen_keywords: the other keywords of create_subprocess_exec().
+    Returns an awaitable of CompletedProcess.
+    Raises TimeoutExpired, which is a TimeoutError as well,
+        subprocess.CalledProcessError, and OSError if the program cannot
+        be started.
 
-    Returns a CompletedProcess.  Raises TimeoutExpired, which is a TimeoutError as well,
-    subprocess.CalledProcessError, and OSError if the program cannot be started.  Not in asyncio.
+    Not in asyncio.
     """
     job = Job(
         [program, *args], input, timeout, grace, linger, kill_orphans, check, text, encoding, errors
@@ -132,9 +159,14 @@ async def run_shell(
     errors=None,
     **popen_keywords,
 ):
-    """Run a command in /bin/sh to its end and return what it has written.
+    """Run a command line in /bin/sh and return what it has written.
 
-    cmd: str or bytes.  Everything else is that of run().  Not in asyncio.
+    cmd: str or bytes.
+
+    The other parameters, the result and the exceptions are those of
+    run().
+
+    Not in asyncio.
     """
     job = Job(cmd, input, timeout, grace, linger, kill_orphans, check, text, encoding, errors)
     if max_output is not None or tee:

@@ -151,20 +151,25 @@ async def climb(process, signum, grace):
 
 
 async def stop(self, signal=SIGTERM, *, grace=5.0):
-    """End the child, and the process group if it leads one, and wait for that.
+    """End the child and the process group that it leads, and wait.
 
-    Sends the signal, followed by SIGCONT for those that are stopped, waits until nothing of the
-    group runs any more, and kills what is left after the time of grace.  Calls that overlap share
-    one way down; the shortest grace counts.  Cancelled, a call kills at once and is over when that
-    has had its effect, unless others wait as well.  A process that has left the group, by setsid()
-    say, is not reached.
+    It sends the signal, and SIGCONT for processes that are stopped,
+    waits until nothing of the group runs, and kills what is left after
+    the time of grace. Calls that overlap work together, and the
+    shortest grace counts. A call that is cancelled kills at once and
+    ends when that has had its effect, unless other calls wait as well.
+    A process that has left the group, by setsid() for example, is not
+    reached.
 
-    signal: int, what is sent first.
-    grace: seconds, int or float; 0 kills at once.
+    signal: int; what is sent first.
+    grace: float, in seconds; 0 kills at once.
+    Returns an awaitable of int; the returncode, at once if the child
+        has exited before.
+    Raises PermissionError for a child that may not be signalled,
+        TimeoutError for one that outlives SIGKILL by 5 seconds,
+        ValueError for a negative grace.
 
-    Returns the returncode: int, at once if the child has exited before.  Raises PermissionError for
-    a child that may not be signalled, TimeoutError for one that outlives SIGKILL by 5 seconds, and
-    ValueError for a negative grace.  Not in asyncio.
+    Not in asyncio.
     """
     if grace < 0:
         raise ValueError("grace must not be negative")

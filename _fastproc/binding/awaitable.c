@@ -50,7 +50,8 @@ static void forget(AwaitableObject *self)
     Py_CLEAR(self->future);
 }
 
-/* Whoever has made it AWAITABLE_RUNNING or _FINISHED has it to himself until he says otherwise. */
+/* The function that sets AWAITABLE_RUNNING or _FINISHED owns the object until it sets another
+ * phase. */
 static void set_phase(AwaitableObject *self, enum awaitable_phase phase)
 {
     GUARD_BEGIN(self);
@@ -407,10 +408,10 @@ GUARD_UNARY(awaitable_await);
 GUARD_UNARY(awaitable_iter);
 
 static PyMethodDef awaitable_methods[] = {
-    {"send", awaitable_send, METH_O, "Resume with a value; as of a coroutine."},
+    {"send", awaitable_send, METH_O, "Resume with a value; like a coroutine's."},
     {"throw", (PyCFunction)(void (*)(void))awaitable_throw, METH_FASTCALL,
-     "Raise an exception where it waits; as of a coroutine."},
-    {"close", awaitable_close, METH_NOARGS, "Give it up; as of a coroutine."},
+     "Raise an exception where it waits; like a coroutine's."},
+    {"close", awaitable_close, METH_NOARGS, "Give it up; like a coroutine's."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -46,7 +46,7 @@ static inline void compat_clear_dict(PyObject *self)
 /* Whether PyErr_SetObject() leaves an exception to be made when somebody looks at it. */
 #define COMPAT_EXCEPTIONS_ARE_LAZY (PY_VERSION_HEX < 0x030c0000)
 
-/* Whether what one thread at a time looks at needs no other lock.  Where this is 0 nothing is cached
+/* 1 if the GIL protects shared state.  Where this is 0 nothing is cached
  * for all threads, and guard.h says what does in its place. */
 #ifdef Py_GIL_DISABLED
 #define COMPAT_HAS_GIL 0
@@ -54,7 +54,7 @@ static inline void compat_clear_dict(PyObject *self)
 #define COMPAT_HAS_GIL 1
 #endif
 
-/* Of a field that is looked at without any lock, and is right whenever that is. */
+/* For a field that is read without a lock; a stale value is harmless. */
 #if COMPAT_HAS_GIL
 #define COMPAT_SHARED
 #else

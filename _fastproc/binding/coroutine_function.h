@@ -2,10 +2,10 @@
  *
  * Functions in C that say they are coroutine functions.
  *
- * Whoever asks inspect.iscoroutinefunction(), as unittest.mock and others do, is
- * told so of a callable that looks like a Python function with a suitable code
- * object.  A CoroutineFunction is a C function with the looks of the asyncio
- * function that it stands for.
+ * inspect.iscoroutinefunction(), which unittest.mock and others call, is true
+ * for a callable that looks like a Python function with a suitable code object.
+ * A CoroutineFunction is a C function with the looks of the asyncio function
+ * that it stands for.
  */
 #ifndef FP_BINDING_COROUTINE_FUNCTION_H
 #define FP_BINDING_COROUTINE_FUNCTION_H

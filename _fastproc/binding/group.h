@@ -3,11 +3,11 @@
  * The process group that a child leads: signals to it, also when the child has
  * exited and others of the group have not.
  *
- * After the exit the transport keeps the pidfd as long as the group has members.
- * Where the kernel cannot signal a group by a pidfd (before Linux 6.9), whoever is
- * going to needs to hold the group from before the exit: the child is then seen to
- * have exited, with its returncode, but stays a zombie, so that the group's id stays
- * its own, until the group is let go.
+ * After the exit the transport keeps the pidfd as long as the group has
+ * members. Where the kernel cannot signal a group by a pidfd (before Linux
+ * 6.9), a caller that is going to do so has to hold the group from before the
+ * exit: the child is then seen to have exited, with its returncode, but stays a
+ * zombie, so that the group's id stays its own, until the group is let go.
  */
 #ifndef FP_BINDING_GROUP_H
 #define FP_BINDING_GROUP_H

@@ -7,7 +7,7 @@
  */
 #include "binding/handovers.h"
 
-enum { SOON = 64 }; /* the descriptor from which on a socket is opened, for who will need one */
+enum { SOON = 64 }; /* from this descriptor on a socket is opened ahead of its use */
 
 /* Whether children can do without a copy here.  Asked of a child, until it answers. */
 static bool can_share(struct fp_state *state)

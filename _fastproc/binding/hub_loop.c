@@ -26,8 +26,8 @@ static int make_scratch(HubObject *hub)
     return -1;
 }
 
-/* What the loop has now, or NULL.  Runs add_reader in an empty context, for the loop keeps the context
- * of whoever happened to start the first child. */
+/* What the loop has now, or NULL.  Runs add_reader in an empty context, because the loop would keep
+ * the context of the task that happens to start the first child. */
 static TokenObject *register_token(HubObject *hub, PyObject *loop, int poller_fd)
 {
     struct fp_state *state = hub->state;
@@ -137,7 +137,7 @@ void hub_rest(HubObject *hub)
     if (loop != NULL) {
         hub->token = NULL; /* so that its end is not the hub's */
         close_watch_end(hub, loop);
-        struct fp_poller poller = hub->poller; /* whoever is called may wake the hub again */
+        struct fp_poller poller = hub->poller; /* the calls below may wake it again */
         hub->poller.fd = -1;
         hub_free_scratch(hub);
         handovers_close(hub);
@@ -159,7 +159,7 @@ static PyObject *rest(PyObject *op, PyObject *Py_UNUSED(ignored))
     GUARD_BEGIN(hub);
     hub->turn_asked = false;
     GUARD_END();
-    wakeup_run_woken(hub); /* whom a turn could not call yet, as the first of them runs this one */
+    wakeup_run_woken(hub); /* those that wait because the first of them runs this turn */
     GUARD_BEGIN(hub);
     hub_rest(hub);
     interrupt = hub->in_turn ? NULL : hub_take_interrupt(hub);

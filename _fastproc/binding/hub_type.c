@@ -20,8 +20,9 @@
  * after a millisecond, on a busy machine. */
 enum { PATIENCE_MS = 100 };
 
-/* The hub registered under this id: a new reference, or NULL.  The references in state->hubs are weak,
- * for others would keep a loop alive through whoever waits in it; a hub takes its own out in time. */
+/* The hub registered under this id: a new reference, or NULL.  The references in state->hubs are
+ * weak, because strong ones would keep a loop alive through the tasks that wait in it; a hub takes
+ * its own out in time. */
 static HubObject *find_hub(struct fp_state *state, PyObject *loop_id)
 {
     PyObject *ref = state->hubs != NULL ? compat_dict_get(state->hubs, loop_id) : NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What we ask of an event loop besides a hub's add_reader: a call in its next
- * turn, and to hear of an exception.
+ * turn, and a call of its exception handler.
  */
 #ifndef FP_BINDING_LOOP_H
 #define FP_BINDING_LOOP_H
@@ -15,7 +15,7 @@ int loop_call_soon(HubObject *hub, PyObject *context, PyObject *callback, PyObje
 /* Has the loop call callback() after so many seconds.  What cancels that by its cancel(), or NULL. */
 PyObject *loop_call_later(HubObject *hub, double seconds, PyObject *callback);
 
-/* Whether it is closed or gone, or closing, which a hub hears of only at the end of it. */
+/* Whether it is closed or gone, or closing, which a hub sees only at the end of that. */
 bool loop_is_over(HubObject *hub);
 
 bool loop_in_debug_mode(HubObject *hub);

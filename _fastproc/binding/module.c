@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The module _fastproc._core: its state, its table of contents, and what the
- * tests force (configure) and users are told (machine).
+ * tests force (configure) and what users see (machine).
  */
 #include "binding/module.h"
 
@@ -55,9 +55,9 @@ static int processor_count(void)
     return count > 1 ? (int)count : 1;
 }
 
-/* How many children may be between clone and exec.  Twice the processors, for a processor waits for
- * the loop to start the next one otherwise; more take turns with this thread and stall the loop for
- * longer.  Measured for 1 to 100 on two processors: tests/bench/NOTES.rst. */
+/* How many children may be between clone and exec.  Twice the processors, because otherwise a
+ * processor waits for the loop to start the next one; more take turns with this thread and stall
+ * the loop for longer.  Measured for 1 to 100 on two processors: tests/bench/NOTES.rst. */
 static int default_gate(void)
 {
     return 2 * processor_count();
@@ -151,28 +151,80 @@ static PyMethodDef core_methods[] = {
      METH_VARARGS | METH_KEYWORDS,
      "create_subprocess_exec($module, /, program, *args, stdin=None, stdout=None, stderr=None, "
      "limit=65536, **kwds)\n--\n\n"
-     "-> awaitable of Process. Start a program; limit is the readers', in bytes (None: lines of "
-     "any length, in memory for 64 KiB), the other "
-     "keywords are subprocess.Popen's. OSError if it cannot be started. "
-     "asyncio.create_subprocess_exec."},
+     "Start a program as a child process.\n\n"
+     "program: str, bytes or path-like; searched in PATH if it has no\n"
+     "    slash.\n"
+     "args: str, bytes or path-like each.\n"
+     "stdin: PIPE, DEVNULL, a descriptor, an object with fileno(), or\n"
+     "    None, which lets the child inherit.\n"
+     "stdout: the same.\n"
+     "stderr: the same, or STDOUT.\n"
+     "limit: int, in bytes; reading from the child pauses at twice as\n"
+     "    many. None is no limit.\n"
+     "kwds: keywords of subprocess.Popen: preexec_fn, close_fds, pass_fds,\n"
+     "    cwd, env, executable, restore_signals, start_new_session,\n"
+     "    process_group, user, group, extra_groups, umask, and pipesize in\n"
+     "    bytes.\n"
+     "Returns an awaitable of Process.\n"
+     "Raises OSError if the program cannot be started, ValueError or\n"
+     "    TypeError for arguments that make no sense, RuntimeError without\n"
+     "    a running loop.\n\n"
+     "Like asyncio.create_subprocess_exec()."},
     {"create_subprocess_shell", (PyCFunction)(void (*)(void))create_subprocess_shell,
      METH_VARARGS | METH_KEYWORDS,
      "create_subprocess_shell($module, /, cmd, stdin=None, stdout=None, stderr=None, limit=65536, "
      "**kwds)\n--\n\n"
-     "-> awaitable of Process. Start a command (str or bytes) in /bin/sh. "
-     "asyncio.create_subprocess_shell."},
+     "Start a command line as a child process, in /bin/sh.\n\n"
+     "cmd: str or bytes.\n"
+     "stdin: PIPE, DEVNULL, a descriptor, an object with fileno(), or\n"
+     "    None, which lets the child inherit.\n"
+     "stdout: the same.\n"
+     "stderr: the same, or STDOUT.\n"
+     "limit: int, in bytes; reading from the child pauses at twice as\n"
+     "    many. None is no limit.\n"
+     "kwds: keywords of subprocess.Popen, as for create_subprocess_exec().\n"
+     "Returns an awaitable of Process.\n"
+     "Raises OSError if the shell cannot be started, ValueError or\n"
+     "    TypeError for arguments that make no sense, RuntimeError without\n"
+     "    a running loop.\n\n"
+     "Like asyncio.create_subprocess_shell()."},
     {"subprocess_exec", (PyCFunction)(void (*)(void))subprocess_exec, METH_VARARGS | METH_KEYWORDS,
      "subprocess_exec($module, /, protocol_factory, program, *args, stdin=-1, stdout=-1, "
      "stderr=-1, **kwds)\n--\n\n"
-     "-> awaitable of (SubprocessTransport, protocol). Start a program on the running loop, with "
-     "what happens told to a protocol; the pipes are subprocess.PIPE unless said otherwise. "
-     "asyncio.loop.subprocess_exec."},
+     "Start a program on the running loop, for a protocol.\n\n"
+     "protocol_factory: called without arguments; gives an\n"
+     "    asyncio.SubprocessProtocol.\n"
+     "program: str, bytes or path-like; searched in PATH if it has no\n"
+     "    slash.\n"
+     "args: str, bytes or path-like each.\n"
+     "stdin: PIPE (-1), DEVNULL, a descriptor, an object with fileno(), or\n"
+     "    None, which lets the child inherit.\n"
+     "stdout: the same.\n"
+     "stderr: the same, or STDOUT.\n"
+     "kwds: keywords of subprocess.Popen, as for create_subprocess_exec().\n"
+     "Returns an awaitable of tuple[SubprocessTransport, _Protocol].\n"
+     "Raises OSError if the program cannot be started, ValueError or\n"
+     "    TypeError for arguments that make no sense, RuntimeError without\n"
+     "    a running loop.\n\n"
+     "Like asyncio.loop.subprocess_exec()."},
     {"subprocess_shell", (PyCFunction)(void (*)(void))subprocess_shell,
      METH_VARARGS | METH_KEYWORDS,
      "subprocess_shell($module, /, protocol_factory, cmd, *, stdin=-1, stdout=-1, stderr=-1, "
      "**kwds)\n--\n\n"
-     "-> awaitable of (SubprocessTransport, protocol). The same for a command (str or bytes) in "
-     "/bin/sh. asyncio.loop.subprocess_shell."},
+     "Start a command line in /bin/sh on the running loop, for a protocol.\n\n"
+     "protocol_factory: called without arguments; gives an\n"
+     "    asyncio.SubprocessProtocol.\n"
+     "cmd: str or bytes.\n"
+     "stdin: PIPE (-1), DEVNULL, a descriptor, an object with fileno(), or\n"
+     "    None, which lets the child inherit.\n"
+     "stdout: the same.\n"
+     "stderr: the same, or STDOUT.\n"
+     "kwds: keywords of subprocess.Popen, as for create_subprocess_exec().\n"
+     "Returns an awaitable of tuple[SubprocessTransport, _Protocol].\n"
+     "Raises OSError if the shell cannot be started, ValueError or\n"
+     "    TypeError for arguments that make no sense, RuntimeError without\n"
+     "    a running loop.\n\n"
+     "Like asyncio.loop.subprocess_shell()."},
     {"loop_subprocess_exec", (PyCFunction)(void (*)(void))loop_subprocess_exec,
      METH_VARARGS | METH_KEYWORDS, "subprocess_exec as a method of a loop."},
     {"loop_subprocess_shell", (PyCFunction)(void (*)(void))loop_subprocess_shell,
@@ -183,16 +235,22 @@ static PyMethodDef core_methods[] = {
      "Call _install.follow_patches() when one of them is changed, or no more."},
     {"machine", core_machine, METH_NOARGS,
      "machine($module, /)\n--\n\n"
-     "-> dict. What this machine offers, and how children are made: spawn, pidfd, exit_info, "
-     "reap, poller, gate, share_from."},
+     "Say what this machine offers, and how children are made.\n\n"
+     "Returns dict: spawn, pidfd, exit_info, reap, poller, gate,\n"
+     "    share_from."},
     {"configure", (PyCFunction)(void (*)(void))core_configure, METH_VARARGS | METH_KEYWORDS,
-     "configure($module, /, *, spawn=..., reap=..., gate=..., share_from=..., shortcuts=...)"
-     "\n--\n\n"
-     "-> None. Force how the next children are made: spawn 'auto', 'clone', 'vfork' or 'fork'; "
-     "reap 'auto', 'pidfd' (never ask for a status that somebody else took) or 'thread' (no "
-     "pidfd); gate the number that may be between clone and exec; share_from the descriptor "
-     "from which on children do not copy the table of them; shortcuts False does "
-     "without what is there for speed alone. For tests."},
+     "configure($module, /, *, spawn=..., reap=..., gate=..., share_from=..., "
+     "shortcuts=...)\n--\n\n"
+     "Force how the next children are made; for tests.\n\n"
+     "spawn: 'auto', 'clone', 'vfork' or 'fork'.\n"
+     "reap: 'auto', 'pidfd' (never ask for a status that other code took)\n"
+     "    or 'thread' (do without pidfds).\n"
+     "gate: int; how many children may be between clone and exec at a\n"
+     "    time.\n"
+     "share_from: int; the number of the highest descriptor from which on\n"
+     "    children do not copy the table of descriptors.\n"
+     "shortcuts: bool; False does without what is there for speed alone.\n"
+     "Raises ValueError for an unknown name or a gate below 1."},
     {NULL, NULL, 0, NULL},
 };
 

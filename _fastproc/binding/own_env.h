@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The environment of this process, as children get it that are given none: a
- * copy, for a child that has not exec'd yet reads it while the parent may change
+ * The environment of this process, for children that are given none: a copy,
+ * because a child that has not exec'd yet reads it while the parent may change
  * its own.  The copy is shared by all children until the environment changes.
  */
 #ifndef FP_BINDING_OWN_ENV_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What both kinds of pipes have in common: whom their events are passed on to.
+ * What both kinds of pipes have in common: passing their events on.
  */
 #include "binding/pipes.h"
 
@@ -63,7 +63,7 @@ void pipe_data_received(PipeObject *pipe, PyObject *data)
         return;
     if (has_own_protocol(pipe))
         tell(pipe, owner, pipe->hub->state->names.data_received, &data, 1);
-    else if (!pipe->disconnected) /* else somebody has told of its end already */
+    else if (!pipe->disconnected) /* else its end was reported already */
         pipe->owner_ops->data(owner, pipe->number, data);
     Py_DECREF(owner);
 }
@@ -77,7 +77,7 @@ bool pipe_protocol_takes_end(PipeObject *pipe, PyObject *exception, bool at_eof)
     if (owner == NULL)
         return true;
     PyObject *argument = exception != NULL ? exception : Py_None;
-    if (pipe->disconnected) /* it has told of the end already: nothing refers to the owner */
+    if (pipe->disconnected) /* its end was reported already: nothing refers to the owner */
         Py_CLEAR(pipe->owner);
     if (at_eof)
         tell(pipe, owner, state->names.eof_received, NULL, 0);
@@ -97,7 +97,7 @@ PyObject *pipe_tell_owner_flow(PipeObject *pipe, bool pause)
     return result;
 }
 
-/* In the context of whoever calls.  0 or -1 (see pipes.h). */
+/* In the context of the caller.  0 or -1 (see pipes.h). */
 static int tell_flow(PipeObject *pipe, bool pause)
 {
     struct fp_state *state = pipe->hub->state;

@@ -50,7 +50,7 @@ PyObject *pipe_set_protocol(PyObject *op, PyObject *const *args, Py_ssize_t narg
     Py_RETURN_NONE;
 }
 
-/* ---- what it is told ---- */
+/* ---- its callbacks ---- */
 
 static PyObject *pipe_protocol_connection_made(PyObject *Py_UNUSED(op),
                                                PyObject *Py_UNUSED(transport))
@@ -153,15 +153,18 @@ static void pipe_protocol_dealloc(PyObject *op)
 }
 
 static PyMethodDef pipe_protocol_methods[] = {
-    {"connection_made", pipe_protocol_connection_made, METH_O, "As of asyncio.BaseProtocol."},
-    {"data_received", GUARDED(pipe_protocol_data_received), METH_O, "As of asyncio.Protocol."},
-    {"eof_received", pipe_protocol_eof_received, METH_NOARGS, "As of asyncio.Protocol."},
+    {"connection_made", pipe_protocol_connection_made, METH_O,
+     "Like asyncio.BaseProtocol.connection_made()."},
+    {"data_received", GUARDED(pipe_protocol_data_received), METH_O,
+     "Like asyncio.Protocol.data_received()."},
+    {"eof_received", pipe_protocol_eof_received, METH_NOARGS,
+     "Like asyncio.Protocol.eof_received()."},
     {"connection_lost", GUARDED(pipe_protocol_connection_lost), METH_O,
-     "As of asyncio.BaseProtocol."},
+     "Like asyncio.BaseProtocol.connection_lost()."},
     {"pause_writing", GUARDED(pipe_protocol_pause_writing), METH_NOARGS,
-     "As of asyncio.BaseProtocol."},
+     "Like asyncio.BaseProtocol.pause_writing()."},
     {"resume_writing", GUARDED(pipe_protocol_resume_writing), METH_NOARGS,
-     "As of asyncio.BaseProtocol."},
+     "Like asyncio.BaseProtocol.resume_writing()."},
     {NULL, NULL, 0, NULL},
 };
 

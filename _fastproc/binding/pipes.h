@@ -16,7 +16,7 @@
 struct ReaderObject;
 struct reader_limit;
 
-/* Whom a pipe belongs to, a child as a rule, as the pipe sees it.  `number` is what the owner calls the
+/* The owner of a pipe, usually a child, as the pipe sees it.  `number` is what the owner calls the
  * pipe: 0 is the one that is written.  None of these raises anything, except as said. */
 struct pipe_owner_ops {
     /* Whether it wants the data of its pipes itself, rather than have readers fed with it. */
@@ -42,11 +42,11 @@ typedef struct {
     PyObject *extra; /* the base's slot */
     HubObject *hub;
     PyObject *dict, *weakrefs;
-    PyObject *owner; /* until it was told of the end */
+    PyObject *owner; /* until the end was reported to it */
     const struct pipe_owner_ops *owner_ops;
     PyObject *protocol; /* as set or asked for (pipe_protocol.c), or NULL */
     int number;         /* 0 is written, 1 and 2 are read */
-    bool disconnected;  /* who listens was told of the end */
+    bool disconnected;  /* the end was reported */
 } PipeObject;
 
 typedef struct {

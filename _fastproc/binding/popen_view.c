@@ -220,7 +220,7 @@ GUARD_METHOD(popen_view_terminate);
 GUARD_METHOD(popen_view_kill);
 
 static PyGetSetDef popen_view_getset[] = {
-    {"pid", GUARDED(popen_view_get_pid), NULL, "The process id.", NULL},
+    {"pid", GUARDED(popen_view_get_pid), NULL, "int: the process id.", NULL},
     {"args", popen_view_get_args, NULL, "What was run: a list.", NULL},
     {"returncode", GUARDED(popen_view_get_returncode), NULL, "None while the child runs.", NULL},
     {"stdin", popen_view_get_pipe, NULL, "The pipe's transport, or None.", (void *)0},
@@ -232,20 +232,30 @@ static PyGetSetDef popen_view_getset[] = {
 static PyMethodDef popen_view_methods[] = {
     {"poll", GUARDED(popen_view_poll), METH_NOARGS,
      "poll($self, /)\n--\n\n"
-     "-> int | None. The returncode of a child that has exited, also before the loop knows."},
+     "Say whether the child has exited, also before the loop knows.\n\n"
+     "Returns int | None; its returncode.\n\n"
+     "Like subprocess.Popen.poll()."},
     {"wait", FASTCALL(GUARDED(popen_view_wait)),
      "wait($self, /, timeout=None)\n--\n\n"
-     "-> int | None. Block this thread until the child has exited, timeout seconds at most; then "
-     "subprocess.TimeoutExpired. None if somebody else has taken the status."},
+     "Block this thread until the child has exited.\n\n"
+     "timeout: float, in seconds, or None.\n"
+     "Returns int | None; the returncode, None if other code took the\n"
+     "    status.\n"
+     "Raises subprocess.TimeoutExpired.\n\n"
+     "Like subprocess.Popen.wait()."},
     {"send_signal", FASTCALL(GUARDED(popen_view_send_signal)),
      "send_signal($self, /, signal)\n--\n\n"
-     "-> None."},
+     "Send a signal to the child.\n\n"
+     "signal: int; its number.\n\n"
+     "Like subprocess.Popen.send_signal()."},
     {"terminate", GUARDED(popen_view_terminate), METH_NOARGS,
      "terminate($self, /)\n--\n\n"
-     "-> None. SIGTERM."},
+     "Send SIGTERM to the child.\n\n"
+     "Like subprocess.Popen.terminate()."},
     {"kill", GUARDED(popen_view_kill), METH_NOARGS,
      "kill($self, /)\n--\n\n"
-     "-> None. SIGKILL."},
+     "Send SIGKILL to the child.\n\n"
+     "Like subprocess.Popen.kill()."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -193,18 +193,20 @@ GUARD_GETTER(process_get_lingered);
 GUARD_UNARY(process_repr);
 
 static PyGetSetDef process_getset[] = {
-    {"pid", GUARDED(process_get_pid), NULL, "The process id.", NULL},
+    {"pid", GUARDED(process_get_pid), NULL, "int: the process id.", NULL},
     {"returncode", GUARDED(process_get_returncode), NULL,
-     "The exit code, -N for signal N, or None while the child is not reaped.", NULL},
-    {"stdin", GUARDED(process_get_stdin), GUARDED(process_set_stdin), "A StreamWriter, or None.",
+     "int | None: the exit code, -N if signal N ended the child, None\n"
+     "while it is not reaped.",
      NULL},
-    {"stdout", GUARDED(process_get_stdout), GUARDED(process_set_stdout), "A StreamReader, or None.",
-     NULL},
-    {"stderr", GUARDED(process_get_stderr), GUARDED(process_set_stderr), "A StreamReader, or None.",
-     NULL},
+    {"stdin", GUARDED(process_get_stdin), GUARDED(process_set_stdin),
+     "StreamWriter | None: None if it is not a pipe.", NULL},
+    {"stdout", GUARDED(process_get_stdout), GUARDED(process_set_stdout),
+     "StreamReader | None: None if it is not a pipe.", NULL},
+    {"stderr", GUARDED(process_get_stderr), GUARDED(process_set_stderr),
+     "StreamReader | None: None if it is not a pipe.", NULL},
     {"resource_usage", GUARDED(process_get_resource_usage), NULL,
-     "A resource.struct_rusage of the child, or None while it is not reaped (or was reaped by "
-     "somebody else).  Not in asyncio.",
+     "resource.struct_rusage | None: what the child has used; None while\n"
+     "it is not reaped, or if other code reaped it.  Not in asyncio.",
      NULL},
     {"_lingered", GUARDED(process_get_lingered), NULL,
      "Whether an output was ended by _set_linger().", NULL},
@@ -252,45 +254,61 @@ static void process_dealloc(PyObject *op)
 static PyMethodDef process_methods[] = {
     {"wait", process_wait, METH_NOARGS,
      "wait($self, /)\n--\n\n"
-     "-> awaitable of int. Wait for the child to exit, whether or not its pipes are closed, and "
-     "return the returncode. asyncio.subprocess.Process.wait."},
+     "Wait until the child has exited, even if its pipes are still open.\n\n"
+     "Returns an awaitable of int; -N if signal N ended the child.\n\n"
+     "Like asyncio.subprocess.Process.wait()."},
     {"communicate", FASTCALL(GUARDED(process_communicate)),
      "communicate($self, /, input=None, *, linger=None)\n--\n\n"
-     "-> awaitable of (bytes | None, bytes | None). Send a bytes-like input, close stdin, read "
-     "stdout and stderr to the end, wait for the exit. If it is cancelled, the next call returns "
-     "what was read so far as well. linger: seconds after the exit for which the outputs are read "
-     "on if another process still holds their pipes, which are closed then; None is as long as "
-     "it takes. asyncio.subprocess.Process.communicate."},
+     "Send input, close stdin, read all output, and wait for the exit.\n\n"
+     "A call that is cancelled loses nothing: the next one returns what\n"
+     "was read before as well.\n\n"
+     "input: bytes-like, or None; ignored if stdin is not a pipe.\n"
+     "linger: float, in seconds, or None; how long after the exit the\n"
+     "    outputs are read on if another process still holds their pipes,\n"
+     "    which are closed then.  None is as long as it takes.  Not in\n"
+     "    asyncio.\n"
+     "Returns an awaitable of tuple[bytes | None, bytes | None]; what the\n"
+     "    child wrote to stdout and stderr, None for what is not a pipe.\n"
+     "Raises RuntimeError if another task is reading stdout or stderr.\n\n"
+     "Like asyncio.subprocess.Process.communicate()."},
     {"send_signal", FASTCALL(GUARDED(process_send_signal)),
      "send_signal($self, /, signal)\n--\n\n"
-     "-> None. ProcessLookupError once the child is reaped. "
-     "asyncio.subprocess.Process.send_signal."},
+     "Send a signal to the child.\n\n"
+     "signal: int; its number.\n"
+     "Raises ProcessLookupError if the child has exited and was reaped.\n\n"
+     "Like asyncio.subprocess.Process.send_signal()."},
     {"terminate", GUARDED(process_terminate), METH_NOARGS,
      "terminate($self, /)\n--\n\n"
-     "-> None. Send SIGTERM. asyncio.subprocess.Process.terminate."},
+     "Send SIGTERM to the child.\n\n"
+     "Raises ProcessLookupError if the child has exited and was reaped.\n\n"
+     "Like asyncio.subprocess.Process.terminate()."},
     {"kill", GUARDED(process_kill), METH_NOARGS,
      "kill($self, /)\n--\n\n"
-     "-> None. Send SIGKILL. asyncio.subprocess.Process.kill."},
+     "Send SIGKILL to the child.\n\n"
+     "Raises ProcessLookupError if the child has exited and was reaped.\n\n"
+     "Like asyncio.subprocess.Process.kill()."},
     {"signal_group", FASTCALL(GUARDED(process_signal_group)),
      "signal_group($self, /, signal)\n--\n\n"
      "Send a signal to the process group that the child leads.\n\n"
      "A child leads one if it was started with start_new_session=True or\n"
-     "process_group=0, or has called setsid() or setpgid() itself.  The group is\n"
-     "reached after the child has exited, too: always from Linux 6.9 on, before\n"
-     "that until the child is reaped.  Another group that has got its number is\n"
-     "never hit.\n\n"
-     "signal: int; 0 sends nothing and tells whether the group has members,\n"
-     "zombies among them.\n\n"
-     "Returns None.  Raises ValueError if the child does not lead a group,\n"
-     "ProcessLookupError if the group is empty, PermissionError if none of its\n"
-     "members may be signalled.  Not in asyncio."},
+     "process_group=0, or has called setsid() or setpgid() itself. The\n"
+     "group can be reached after the child has exited, too: from Linux 6.9\n"
+     "on always, before that until the child is reaped. Another group that\n"
+     "got the same number is never hit.\n\n"
+     "signal: int; its number. 0 sends nothing and says whether the group\n"
+     "    has members, zombies included.\n"
+     "Raises ValueError if the child does not lead a group,\n"
+     "    ProcessLookupError if the group is empty, PermissionError if\n"
+     "    none of its members may be signalled.\n\n"
+     "Not in asyncio."},
     {"close", GUARDED(process_close), METH_NOARGS,
      "close($self, /)\n--\n\n"
-     "Close our ends of the pipes, at once.\n\n"
-     "What was written to stdin and has not gone through is dropped; what was read\n"
-     "from stdout and stderr can still be had, followed by their end.  The child is\n"
-     "not signalled, and goes on unless it needs the pipes.\n\n"
-     "Returns None.  Not in asyncio."},
+     "Close our ends of the pipes at once.\n\n"
+     "What was written to stdin and did not go through is dropped. What\n"
+     "was read from stdout and stderr can still be read, and then their\n"
+     "end. The child gets no signal, and goes on unless it needs the\n"
+     "pipes.\n\n"
+     "Not in asyncio."},
     {"_hold_group", GUARDED(process_hold_group), METH_O,
      "From now on signal_group() is to work after the exit, or (False) no longer needs to."},
     {"_next_output", GUARDED(process_next_output), METH_O,
@@ -302,8 +320,8 @@ static PyMethodDef process_methods[] = {
 };
 
 static PyType_Slot process_slots[] = {
-    {Py_tp_doc, "A child process: an asyncio.subprocess.Process, made by "
-                "create_subprocess_exec() and create_subprocess_shell()."},
+    {Py_tp_doc, "A child process: a subclass of asyncio.subprocess.Process.\n\n"
+                "create_subprocess_exec() and create_subprocess_shell() make it."},
     {Py_tp_dealloc, process_dealloc},
     {Py_tp_traverse, process_traverse},
     {Py_tp_clear, process_clear},

@@ -106,35 +106,49 @@ static void read_pipe_dealloc(PyObject *op)
 static PyMethodDef read_pipe_methods[] = {
     {"pause_reading", GUARDED(read_pipe_pause_reading), METH_NOARGS,
      "pause_reading($self, /)\n--\n\n"
-     "-> None. Stop reading; asyncio.ReadTransport.pause_reading."},
+     "Stop reading from the pipe.\n\n"
+     "Like asyncio.ReadTransport.pause_reading()."},
     {"resume_reading", GUARDED(read_pipe_resume_reading), METH_NOARGS,
      "resume_reading($self, /)\n--\n\n"
-     "-> None. Read again; asyncio.ReadTransport.resume_reading."},
+     "Read from the pipe again.\n\n"
+     "Like asyncio.ReadTransport.resume_reading()."},
     {"is_reading", GUARDED(read_pipe_is_reading), METH_NOARGS,
      "is_reading($self, /)\n--\n\n"
-     "-> bool. asyncio.ReadTransport.is_reading."},
+     "Say whether the pipe is being read.\n\n"
+     "Returns bool.\n\n"
+     "Like asyncio.ReadTransport.is_reading()."},
     {"is_closing", GUARDED(read_pipe_is_closing), METH_NOARGS,
      "is_closing($self, /)\n--\n\n"
-     "-> bool. asyncio.BaseTransport.is_closing."},
+     "Say whether the transport is closed, or will be.\n\n"
+     "Returns bool.\n\n"
+     "Like asyncio.BaseTransport.is_closing()."},
     {"close", GUARDED(read_pipe_close_method), METH_NOARGS,
      "close($self, /)\n--\n\n"
-     "-> None. Close the pipe; its reader sees the end of the stream. "
-     "asyncio.BaseTransport.close."},
+     "Close the pipe; its reader sees the end of the stream.\n\n"
+     "Like asyncio.BaseTransport.close()."},
     {"get_protocol", GUARDED(pipe_get_protocol), METH_NOARGS,
      "get_protocol($self, /)\n--\n\n"
-     "-> the protocol that was set, or one that passes on to the child's. "
-     "asyncio.BaseTransport.get_protocol."},
+     "Give the protocol of the pipe.\n\n"
+     "Returns asyncio.BaseProtocol; the one that was set, or one that\n"
+     "    passes on to the protocol or the streams of the child.\n\n"
+     "Like asyncio.BaseTransport.get_protocol()."},
     {"set_protocol", FASTCALL(GUARDED(pipe_set_protocol)),
      "set_protocol($self, /, protocol)\n--\n\n"
-     "-> None. Have a protocol told what happens, instead of the child's or the reader. "
-     "asyncio.BaseTransport.set_protocol."},
+     "Set the protocol that gets the data from now on.\n\n"
+     "protocol: asyncio.BaseProtocol.\n\n"
+     "Like asyncio.BaseTransport.set_protocol()."},
     {"get_extra_info", (PyCFunction)(void (*)(void))read_pipe_get_extra_info,
      METH_VARARGS | METH_KEYWORDS,
      "get_extra_info($self, /, name, default=None)\n--\n\n"
-     "-> object. 'pipe' gives an object with fileno(). asyncio.BaseTransport.get_extra_info."},
+     "Give optional information about the pipe.\n\n"
+     "name: str; 'pipe' gives an object with fileno().\n"
+     "default: what to return for another name.\n"
+     "Returns Any.\n\n"
+     "Like asyncio.BaseTransport.get_extra_info()."},
     {"fileno", GUARDED(read_pipe_fileno), METH_NOARGS,
      "fileno($self, /)\n--\n\n"
-     "-> int. -1 once closed."},
+     "Give the descriptor of the pipe.\n\n"
+     "Returns int; -1 if the pipe is closed."},
     {NULL, NULL, 0, NULL},
 };
 

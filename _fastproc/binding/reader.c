@@ -325,7 +325,7 @@ PyObject *reader_take(ReaderObject *self, size_t count)
 {
     if (self->living != NULL)
         return take_living(self, count);
-    if (count > fp_buffer_length(&self->buffer)) /* whoever called was interrupted by a reader */
+    if (count > fp_buffer_length(&self->buffer)) /* the caller was interrupted by a reader */
         count = fp_buffer_length(&self->buffer);
     if (count == 0)
         return Py_NewRef(state_of(self)->empty_bytes);

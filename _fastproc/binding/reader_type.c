@@ -250,40 +250,68 @@ static void reader_dealloc(PyObject *op)
 static PyMethodDef reader_methods[] = {
     {"read", FASTCALL(reader_read),
      "read($self, /, n=-1)\n--\n\n"
-     "-> awaitable of bytes. Up to n bytes, as soon as there are any; all until the end for n < 0; "
-     "b'' at the end. RuntimeError while another coroutine waits for data. "
-     "asyncio.StreamReader.read."},
+     "Read up to n bytes, as soon as there are any.\n\n"
+     "n: int, in bytes; a negative number means everything until the end.\n"
+     "Returns an awaitable of bytes; b'' at the end.\n"
+     "Raises RuntimeError if another task is waiting for data.\n\n"
+     "Like asyncio.StreamReader.read()."},
     {"readline", reader_readline, METH_NOARGS,
      "readline($self, /)\n--\n\n"
-     "-> awaitable of bytes. A line with its newline, or what is left at the end. ValueError for a "
-     "line over the limit (bytes). asyncio.StreamReader.readline."},
+     "Read a line with its newline, or the rest if the end comes first.\n\n"
+     "Returns an awaitable of bytes; b'' at the end.\n"
+     "Raises ValueError for a line over the limit, RuntimeError if another\n"
+     "    task is waiting for data.\n\n"
+     "Like asyncio.StreamReader.readline()."},
     {"readexactly", FASTCALL(reader_readexactly),
      "readexactly($self, /, n)\n--\n\n"
-     "-> awaitable of bytes. asyncio.IncompleteReadError with .partial and .expected if the end "
-     "comes first, ValueError for n < 0. asyncio.StreamReader.readexactly."},
+     "Read exactly n bytes.\n\n"
+     "n: int, in bytes.\n"
+     "Returns an awaitable of bytes.\n"
+     "Raises asyncio.IncompleteReadError if the end comes first (its\n"
+     "    attributes are partial and expected), ValueError if n is\n"
+     "    negative, RuntimeError if another task is waiting for data.\n\n"
+     "Like asyncio.StreamReader.readexactly()."},
     {"readuntil", FASTCALL(reader_readuntil),
      "readuntil($self, /, separator=b'\\n')\n--\n\n"
-     "-> awaitable of bytes. Up to and with the separator, or the first of a tuple of them. "
-     "asyncio.IncompleteReadError at the end, asyncio.LimitOverrunError over the limit (bytes), "
-     "with the data kept. asyncio.StreamReader.readuntil."},
+     "Read up to a separator, and with it.\n\n"
+     "separator: bytes-like, or a tuple of them: then the one that ends\n"
+     "    first.\n"
+     "Returns an awaitable of bytes.\n"
+     "Raises asyncio.IncompleteReadError if the end comes first,\n"
+     "    asyncio.LimitOverrunError if it is not found within the limit\n"
+     "    (the data stays), ValueError for an empty separator,\n"
+     "    RuntimeError if another task is waiting for data.\n\n"
+     "Like asyncio.StreamReader.readuntil()."},
     {"at_eof", GUARDED(reader_at_eof), METH_NOARGS,
      "at_eof($self, /)\n--\n\n"
-     "-> bool. Nothing is buffered and nothing will come. asyncio.StreamReader.at_eof."},
+     "Say whether the end was reached and nothing is buffered.\n\n"
+     "Returns bool.\n\n"
+     "Like asyncio.StreamReader.at_eof()."},
     {"feed_data", FASTCALL(GUARDED(reader_feed_data)),
      "feed_data($self, /, data)\n--\n\n"
-     "-> None. Append a bytes-like object. asyncio.StreamReader.feed_data."},
+     "Append data to the buffer.\n\n"
+     "data: bytes-like.\n\n"
+     "Like asyncio.StreamReader.feed_data()."},
     {"feed_eof", GUARDED(reader_feed_eof), METH_NOARGS,
      "feed_eof($self, /)\n--\n\n"
-     "-> None. Mark the end. asyncio.StreamReader.feed_eof."},
+     "Mark the end of the stream.\n\n"
+     "Like asyncio.StreamReader.feed_eof()."},
     {"exception", GUARDED(reader_get_exception), METH_NOARGS,
      "exception($self, /)\n--\n\n"
-     "-> BaseException | None. asyncio.StreamReader.exception."},
+     "Say what reading raises.\n\n"
+     "Returns Exception | None; what set_exception() was called with.\n\n"
+     "Like asyncio.StreamReader.exception()."},
     {"set_exception", FASTCALL(GUARDED(reader_set_exception_method)),
      "set_exception($self, /, exc)\n--\n\n"
-     "-> None. What reading raises from now on. asyncio.StreamReader.set_exception."},
+     "Let reading raise an exception from now on.\n\n"
+     "exc: Exception.\n\n"
+     "Like asyncio.StreamReader.set_exception()."},
     {"set_transport", FASTCALL(GUARDED(reader_set_transport)),
      "set_transport($self, /, transport)\n--\n\n"
-     "-> None. What to pause and resume. asyncio.StreamReader.set_transport."},
+     "Set the transport that is paused and resumed.\n\n"
+     "transport: asyncio.ReadTransport.\n"
+     "Raises AssertionError if there is one already.\n\n"
+     "Like asyncio.StreamReader.set_transport()."},
     {"_next_line", (PyCFunction)(void (*)(void))reader_next_line, METH_FASTCALL,
      "-> awaitable of bytes: a line of so many bytes at most, or of any length (None). For text "
      "(True) with universal newlines, and b'' at the end; else StopAsyncIteration then."},
@@ -293,8 +321,9 @@ static PyMethodDef reader_methods[] = {
 
 static PyType_Slot reader_slots[] = {
     {Py_tp_doc, "StreamReader(limit=65536, loop=None)\n--\n\n"
-                "What a child writes, to be read: an asyncio.StreamReader.  Reading from the child "
-                "pauses above 2 * limit buffered bytes and resumes at limit."},
+                "Reads what a child writes: a subclass of asyncio.StreamReader.\n\n"
+                "Reading from the child pauses above 2 * limit buffered bytes and\n"
+                "resumes at limit."},
     {Py_tp_new, reader_type_new},
     {Py_tp_init, GUARDED(reader_init_method)},
     {Py_tp_dealloc, reader_dealloc},

@@ -66,7 +66,7 @@ static const struct hub_owner_ops exit_ops = {
     .finds_out = true,
 };
 
-/* Has the hub watch for the exit, if it does not yet.  0 or -1. */
+/* Lets the hub watch for the exit, if it does not yet.  0 or -1. */
 static int watch_exit(TransportObject *self)
 {
     if (self->exit_slot < 0)
@@ -345,7 +345,8 @@ static void settle_outcome(TransportObject *self)
     if (launch->request.early_error.stage != FP_STAGE_NONE) {
         launch->error = launch->request.early_error;
         if (launch->request.shares_table)
-            self->hub->state->table_sharing = SHARING_FAILS; /* lest all children fail here */
+            self->hub->state->table_sharing =
+                SHARING_FAILS; /* so that not every child fails here */
     }
     hub_remove(self->hub, &self->outcome_slot, launch->child.outcome_fd);
     fp_fd_close(&launch->child.outcome_fd);

@@ -23,8 +23,8 @@ static PyObject *make(struct fp_state *state)
     return made;
 }
 
-/* The tuple (value,), for who looks at it, as `await` does not: so a tuple of bytes, which the
- * collector needs not know, is kept as well. */
+/* The tuple (value,), for code that looks at it, which `await` does not do. So a tuple of bytes,
+ * which the collector need not know, is kept as well. */
 static PyObject *make_args(struct fp_state *state, PyObject *value)
 {
     if (!COMPAT_CAN_KEEP_SPARES || !PyBytes_CheckExact(value))

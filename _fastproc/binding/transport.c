@@ -17,7 +17,7 @@
 #include "binding/errors.h"
 #include "posix/fd.h"
 
-enum { LOST_RETURNCODE = 255 }; /* asyncio's, for a status that somebody else took */
+enum { LOST_RETURNCODE = 255 }; /* asyncio's, for a status that other code took */
 
 TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct launch *launch)
 {

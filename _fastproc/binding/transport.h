@@ -29,7 +29,7 @@ typedef struct TransportObject {
     PyObject *extra; /* the base's slot */
     HubObject *hub;
     PyObject *dict, *weakrefs;
-    struct launch *launch; /* until the child has exec'd and create() has heard of it */
+    struct launch *launch; /* until the child has exec'd and create() has seen it */
     struct start_entry queued;
     struct fp_exit child;
     struct rusage *usage;   /* of the reaped child */
@@ -47,7 +47,7 @@ typedef struct TransportObject {
     enum transport_phase phase;
     bool closing;
     bool abandoned; /* create() was cancelled: end the child whatever it has come to */
-    bool connected; /* the protocol was told connection_made */
+    bool connected; /* connection_made was called */
     bool finished;  /* ... and connection_lost */
     enum { GROUP_NONE, GROUP_UNKNOWN, GROUP_LED } group; /* that the child leads, as far as known */
     double linger;          /* seconds for which outputs are read on after the exit; < 0: as long

@@ -244,43 +244,67 @@ static void transport_dealloc(PyObject *op)
 static PyMethodDef transport_methods[] = {
     {"get_pid", GUARDED(transport_get_pid), METH_NOARGS,
      "get_pid($self, /)\n--\n\n"
-     "-> int. asyncio.SubprocessTransport.get_pid."},
+     "Give the process id of the child.\n\n"
+     "Returns int.\n\n"
+     "Like asyncio.SubprocessTransport.get_pid()."},
     {"get_returncode", GUARDED(transport_get_returncode), METH_NOARGS,
      "get_returncode($self, /)\n--\n\n"
-     "-> int | None. asyncio.SubprocessTransport.get_returncode."},
+     "Give the returncode of the child.\n\n"
+     "Returns int | None; -N if signal N ended it, None if it was not\n"
+     "    reaped.\n\n"
+     "Like asyncio.SubprocessTransport.get_returncode()."},
     {"get_pipe_transport", FASTCALL(GUARDED(transport_get_pipe_transport)),
      "get_pipe_transport($self, /, fd)\n--\n\n"
-     "-> the transport of the pipe 0, 1 or 2, or None. "
-     "asyncio.SubprocessTransport.get_pipe_transport."},
+     "Give the transport of one of the child's pipes.\n\n"
+     "fd: int; 0, 1 or 2.\n"
+     "Returns asyncio.BaseTransport | None; None for what is not a pipe.\n\n"
+     "Like asyncio.SubprocessTransport.get_pipe_transport()."},
     {"send_signal", FASTCALL(GUARDED(transport_send_signal_method)),
      "send_signal($self, /, signal)\n--\n\n"
-     "-> None. ProcessLookupError once the child is reaped. "
-     "asyncio.SubprocessTransport.send_signal."},
+     "Send a signal to the child.\n\n"
+     "signal: int; its number.\n"
+     "Raises ProcessLookupError if the child has exited and was reaped.\n\n"
+     "Like asyncio.SubprocessTransport.send_signal()."},
     {"terminate", GUARDED(transport_terminate), METH_NOARGS,
      "terminate($self, /)\n--\n\n"
-     "-> None. SIGTERM. asyncio.SubprocessTransport.terminate."},
+     "Send SIGTERM to the child.\n\n"
+     "Raises ProcessLookupError if the child has exited and was reaped.\n\n"
+     "Like asyncio.SubprocessTransport.terminate()."},
     {"kill", GUARDED(transport_kill), METH_NOARGS,
      "kill($self, /)\n--\n\n"
-     "-> None. SIGKILL. asyncio.SubprocessTransport.kill."},
+     "Send SIGKILL to the child.\n\n"
+     "Raises ProcessLookupError if the child has exited and was reaped.\n\n"
+     "Like asyncio.SubprocessTransport.kill()."},
     {"close", GUARDED(transport_close_method), METH_NOARGS,
      "close($self, /)\n--\n\n"
-     "-> None. Close the pipes and kill the child if it runs. asyncio.SubprocessTransport.close."},
+     "Close the pipes, and kill the child if it still runs.\n\n"
+     "Like asyncio.BaseTransport.close()."},
     {"is_closing", GUARDED(transport_is_closing), METH_NOARGS,
      "is_closing($self, /)\n--\n\n"
-     "-> bool. asyncio.BaseTransport.is_closing."},
+     "Say whether the transport is closed, or will be.\n\n"
+     "Returns bool.\n\n"
+     "Like asyncio.BaseTransport.is_closing()."},
     {"get_extra_info", (PyCFunction)(void (*)(void))GUARDED(transport_get_extra_info),
      METH_VARARGS | METH_KEYWORDS,
      "get_extra_info($self, /, name, default=None)\n--\n\n"
-     "-> object. 'subprocess' gives an object with pid, args, returncode, poll(), wait() and the "
-     "signal methods of a Popen. asyncio.BaseTransport.get_extra_info."},
+     "Give optional information about the child.\n\n"
+     "name: str; 'subprocess' gives an object with the pid, args,\n"
+     "    returncode, poll(), wait(), send_signal(), terminate() and\n"
+     "    kill() of a Popen.\n"
+     "default: what to return for another name.\n"
+     "Returns Any.\n\n"
+     "Like asyncio.BaseTransport.get_extra_info()."},
     {"get_protocol", GUARDED(transport_get_protocol), METH_NOARGS,
      "get_protocol($self, /)\n--\n\n"
-     "-> the asyncio.SubprocessProtocol; None of a Process that has its streams, and at the end. "
-     "asyncio.BaseTransport.get_protocol."},
+     "Give the protocol of the child.\n\n"
+     "Returns asyncio.BaseProtocol | None; None for a Process, whose\n"
+     "    streams need no protocol, and at the end.\n\n"
+     "Like asyncio.BaseTransport.get_protocol()."},
     {"set_protocol", FASTCALL(GUARDED(transport_set_protocol_method)),
      "set_protocol($self, /, protocol)\n--\n\n"
-     "-> None. Have another protocol told what happens from now on. "
-     "asyncio.BaseTransport.set_protocol."},
+     "Set the protocol that is called from now on.\n\n"
+     "protocol: asyncio.SubprocessProtocol.\n\n"
+     "Like asyncio.BaseTransport.set_protocol()."},
     {"_call_connection_lost", GUARDED(transport_call_connection_lost), METH_O, NULL},
     {"_wait", transport_wait_method, METH_NOARGS, "What asyncio.subprocess.Process.wait awaits."},
     {NULL, NULL, 0, NULL},
@@ -298,7 +322,7 @@ static PyMemberDef transport_members[] = {
 };
 
 static PyType_Slot transport_slots[] = {
-    {Py_tp_doc, "One child and its pipes: an asyncio.SubprocessTransport."},
+    {Py_tp_doc, "One child and its pipes: a subclass of asyncio.SubprocessTransport."},
     {Py_tp_dealloc, transport_dealloc},
     {Py_tp_finalize, transport_finalize},
     {Py_tp_traverse, transport_traverse},

@@ -31,8 +31,8 @@ PyObject *wakeup_new(HubObject *hub);
 /* Completes it unless it is done or cancelled.  Raises nothing. */
 void wakeup_set(WakeupObject *self);
 
-/* Calls whom the hub's events have woken, or in debug mode has the loop call them.  Raises nothing;
- * hub->interrupt may be set. */
+/* Calls the tasks that the hub's events have woken; in debug mode lets the loop call them.  Raises
+ * nothing; hub->interrupt may be set. */
 void wakeup_run_woken(HubObject *hub);
 /* The hub has ended: forgets them. */
 void wakeup_drop_woken(HubObject *hub);

@@ -199,52 +199,79 @@ static void write_pipe_dealloc(PyObject *op)
 static PyMethodDef write_pipe_methods[] = {
     {"write", FASTCALL(GUARDED(write_pipe_write_method)),
      "write($self, /, data)\n--\n\n"
-     "-> None. Write a bytes-like object, queueing what does not go through at once. "
-     "asyncio.WriteTransport.write."},
+     "Write data to the child, and queue what the pipe does not take.\n\n"
+     "data: bytes-like; the child gets what it holds now.\n"
+     "Raises TypeError for anything else.\n\n"
+     "Like asyncio.WriteTransport.write()."},
     {"writelines", FASTCALL(GUARDED(write_pipe_writelines_method)),
      "writelines($self, /, list_of_data)\n--\n\n"
-     "-> None. asyncio.WriteTransport.writelines."},
+     "Write each item of an iterable.\n\n"
+     "list_of_data: iterable of bytes-like objects.\n\n"
+     "Like asyncio.WriteTransport.writelines()."},
     {"write_eof", GUARDED(write_pipe_close_method), METH_NOARGS,
      "write_eof($self, /)\n--\n\n"
-     "-> None. Close once all is written. asyncio.WriteTransport.write_eof."},
+     "Close the pipe as soon as everything is written.\n\n"
+     "Like asyncio.WriteTransport.write_eof()."},
     {"can_write_eof", write_pipe_can_write_eof, METH_NOARGS,
      "can_write_eof($self, /)\n--\n\n"
-     "-> True. asyncio.WriteTransport.can_write_eof."},
+     "Say that write_eof() may be called.\n\n"
+     "Returns bool; always True.\n\n"
+     "Like asyncio.WriteTransport.can_write_eof()."},
     {"abort", GUARDED(write_pipe_abort_method), METH_NOARGS,
      "abort($self, /)\n--\n\n"
-     "-> None. Close at once, dropping what is queued. asyncio.WriteTransport.abort."},
+     "Close the pipe at once, and drop what is queued.\n\n"
+     "Like asyncio.WriteTransport.abort()."},
     {"close", GUARDED(write_pipe_close_method), METH_NOARGS,
      "close($self, /)\n--\n\n"
-     "-> None. Close once all is written. asyncio.BaseTransport.close."},
+     "Close the pipe as soon as everything is written.\n\n"
+     "Like asyncio.BaseTransport.close()."},
     {"is_closing", GUARDED(write_pipe_is_closing), METH_NOARGS,
      "is_closing($self, /)\n--\n\n"
-     "-> bool. asyncio.BaseTransport.is_closing."},
+     "Say whether the transport is closed, or will be.\n\n"
+     "Returns bool.\n\n"
+     "Like asyncio.BaseTransport.is_closing()."},
     {"get_protocol", GUARDED(pipe_get_protocol), METH_NOARGS,
      "get_protocol($self, /)\n--\n\n"
-     "-> the protocol that was set, or one that passes on to the child's. "
-     "asyncio.BaseTransport.get_protocol."},
+     "Give the protocol of the pipe.\n\n"
+     "Returns asyncio.BaseProtocol; the one that was set, or one that\n"
+     "    passes on to the protocol or the streams of the child.\n\n"
+     "Like asyncio.BaseTransport.get_protocol()."},
     {"set_protocol", FASTCALL(GUARDED(pipe_set_protocol)),
      "set_protocol($self, /, protocol)\n--\n\n"
-     "-> None. Have a protocol told what happens, instead of the child's. "
-     "asyncio.BaseTransport.set_protocol."},
+     "Set the protocol that is called from now on.\n\n"
+     "protocol: asyncio.BaseProtocol.\n\n"
+     "Like asyncio.BaseTransport.set_protocol()."},
     {"get_extra_info", (PyCFunction)(void (*)(void))write_pipe_get_extra_info,
      METH_VARARGS | METH_KEYWORDS,
      "get_extra_info($self, /, name, default=None)\n--\n\n"
-     "-> object. 'pipe' gives an object with fileno(). asyncio.BaseTransport.get_extra_info."},
+     "Give optional information about the pipe.\n\n"
+     "name: str; 'pipe' gives an object with fileno().\n"
+     "default: what to return for another name.\n"
+     "Returns Any.\n\n"
+     "Like asyncio.BaseTransport.get_extra_info()."},
     {"fileno", GUARDED(write_pipe_fileno), METH_NOARGS,
      "fileno($self, /)\n--\n\n"
-     "-> int. -1 once closed."},
+     "Give the descriptor of the pipe.\n\n"
+     "Returns int; -1 if the pipe is closed."},
     {"get_write_buffer_size", GUARDED(write_pipe_get_buffer_size), METH_NOARGS,
      "get_write_buffer_size($self, /)\n--\n\n"
-     "-> int. Bytes queued. asyncio.WriteTransport.get_write_buffer_size."},
+     "Say how much is queued.\n\n"
+     "Returns int; in bytes.\n\n"
+     "Like asyncio.WriteTransport.get_write_buffer_size()."},
     {"get_write_buffer_limits", GUARDED(write_pipe_get_buffer_limits), METH_NOARGS,
      "get_write_buffer_limits($self, /)\n--\n\n"
-     "-> (low, high), in bytes. asyncio.WriteTransport.get_write_buffer_limits."},
+     "Give the water marks of the queue.\n\n"
+     "Returns tuple[int, int]; low and high, in bytes.\n\n"
+     "Like asyncio.WriteTransport.get_write_buffer_limits()."},
     {"set_write_buffer_limits", (PyCFunction)(void (*)(void))GUARDED(write_pipe_set_buffer_limits),
      METH_VARARGS | METH_KEYWORDS,
      "set_write_buffer_limits($self, /, high=None, low=None)\n--\n\n"
-     "-> None. The high- and low-water marks, in bytes. "
-     "asyncio.WriteTransport.set_write_buffer_limits."},
+     "Set the water marks of the queue.\n\n"
+     "high: int, in bytes, or None for 64 KiB, or four times low if that\n"
+     "    is set.\n"
+     "low: int, in bytes, or None for a quarter of high.\n"
+     "Raises ValueError unless 0 <= low <= high.\n\n"
+     "Like asyncio.WriteTransport.set_write_buffer_limits()."},
     {NULL, NULL, 0, NULL},
 };
 

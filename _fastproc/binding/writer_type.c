@@ -340,36 +340,55 @@ static void writer_dealloc(PyObject *op)
 static PyMethodDef writer_methods[] = {
     {"write", FASTCALL(GUARDED(writer_write)),
      "write($self, /, data)\n--\n\n"
-     "-> None. Write a bytes-like object: what goes through at once, the rest is queued as it is "
-     "now. Silent once closed. asyncio.StreamWriter.write."},
+     "Write data to the child, and queue what the pipe does not take.\n\n"
+     "Does nothing if the pipe is closed.\n\n"
+     "data: bytes-like; the child gets what it holds now.\n"
+     "Raises TypeError for anything else.\n\n"
+     "Like asyncio.StreamWriter.write()."},
     {"writelines", FASTCALL(GUARDED(writer_writelines)),
      "writelines($self, /, data)\n--\n\n"
-     "-> None. Write all of an iterable. asyncio.StreamWriter.writelines."},
+     "Write each item of an iterable.\n\n"
+     "data: iterable of bytes-like objects.\n\n"
+     "Like asyncio.StreamWriter.writelines()."},
     {"drain", writer_drain, METH_NOARGS,
      "drain($self, /)\n--\n\n"
-     "-> awaitable of None. Wait while more is queued than the high-water mark allows. "
-     "ConnectionResetError once the pipe is closed, BrokenPipeError if it broke with data queued. "
-     "asyncio.StreamWriter.drain."},
+     "Wait while more is queued than the high-water mark allows.\n\n"
+     "Returns an awaitable of None.\n"
+     "Raises ConnectionResetError if the pipe is closed, BrokenPipeError\n"
+     "    if the child closed it while data was queued.\n\n"
+     "Like asyncio.StreamWriter.drain()."},
     {"close", GUARDED(writer_close), METH_NOARGS,
      "close($self, /)\n--\n\n"
-     "-> None. Close once all is written. asyncio.StreamWriter.close."},
+     "Close the pipe as soon as everything is written.\n\n"
+     "Like asyncio.StreamWriter.close()."},
     {"is_closing", GUARDED(writer_is_closing), METH_NOARGS,
      "is_closing($self, /)\n--\n\n"
-     "-> bool. asyncio.StreamWriter.is_closing."},
+     "Say whether the pipe is closed, or will be.\n\n"
+     "Returns bool.\n\n"
+     "Like asyncio.StreamWriter.is_closing()."},
     {"wait_closed", writer_wait_closed, METH_NOARGS,
      "wait_closed($self, /)\n--\n\n"
-     "-> awaitable of None. Wait until the pipe is closed; raises the error that closed it. "
-     "asyncio.StreamWriter.wait_closed."},
+     "Wait until the pipe is closed.\n\n"
+     "Returns an awaitable of None.\n"
+     "Raises the error that closed the pipe, if there was one.\n\n"
+     "Like asyncio.StreamWriter.wait_closed()."},
     {"write_eof", GUARDED(writer_close), METH_NOARGS,
      "write_eof($self, /)\n--\n\n"
-     "-> None. As close(). asyncio.StreamWriter.write_eof."},
+     "Close the pipe as soon as everything is written, as close() does.\n\n"
+     "Like asyncio.StreamWriter.write_eof()."},
     {"can_write_eof", writer_can_write_eof, METH_NOARGS,
      "can_write_eof($self, /)\n--\n\n"
-     "-> True. asyncio.StreamWriter.can_write_eof."},
+     "Say that write_eof() may be called.\n\n"
+     "Returns bool; always True.\n\n"
+     "Like asyncio.StreamWriter.can_write_eof()."},
     {"get_extra_info", (PyCFunction)(void (*)(void))writer_get_extra_info,
      METH_VARARGS | METH_KEYWORDS,
      "get_extra_info($self, /, name, default=None)\n--\n\n"
-     "-> object. asyncio.StreamWriter.get_extra_info."},
+     "Ask the transport for optional information.\n\n"
+     "name: str; 'pipe' and 'subprocess' are known.\n"
+     "default: what to return for another name.\n"
+     "Returns Any.\n\n"
+     "Like asyncio.StreamWriter.get_extra_info()."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -383,7 +402,7 @@ static PyGetSetDef writer_getset[] = {
 };
 
 static PyType_Slot writer_slots[] = {
-    {Py_tp_doc, "A child's stdin, to be written: an asyncio.StreamWriter."},
+    {Py_tp_doc, "Writes to the stdin of a child: a subclass of asyncio.StreamWriter."},
     {Py_tp_dealloc, writer_dealloc},
     {Py_tp_finalize, writer_finalize},
     {Py_tp_traverse, writer_traverse},

@@ -5,12 +5,12 @@
  * By default the child shares the parent's memory while the parent runs on, so
  * nothing here may write to memory other than its own stack, lock, allocate, or
  * touch the C library's state (errno included): only the raw calls of sys.h, on
- * data that the parent prepared.  All signals are blocked on entry; handlers are
- * reset to the default before the mask is restored, for a handler of the
- * parent's would run here, on the parent's memory.
+ * data that the parent prepared.  All signals are blocked on entry; handlers
+ * are reset to the default before the mask is restored, because a handler of
+ * the parent's would run here, on the parent's memory.
  *
- * A child that shares the parent's table of descriptors too leaves that before all
- * else, and writes what it receives into its request (handover.h).
+ * A child that shares the parent's table of descriptors too leaves that before
+ * all else, and writes what it receives into its request (handover.h).
  *
  * The order is subprocess': descriptors, chdir, umask, signals, session, group,
  * ids, hook, closing, exec.
@@ -260,8 +260,8 @@ FP_IN_CHILD static long change_identity(const struct fp_spawn_request *request)
     return result;
 }
 
-/* A program that was written a moment ago cannot be run while a child that was started meanwhile has
- * not exec'd, for that has a copy of the descriptor.  Returns the error. */
+/* exec fails with ETXTBSY for a program that was just written while another child, which has not
+ * exec'd yet, holds a copy of the descriptor; so it is retried for 0.1 s.  Returns the error. */
 FP_IN_CHILD static long exec_one(const struct fp_spawn_request *request, const char *path,
                                  int *tries)
 {

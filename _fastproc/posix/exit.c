@@ -174,8 +174,8 @@ close_pipe:
     return err;
 }
 
-/* A thread that has told of the exit only has to close its end and leave, which is waited for, lest
- * either is found later; one that has not is left to itself. */
+/* Joins the thread if it has reported the exit, because then it only has to close its end and
+ * return; else detaches it. */
 static void leave_waiter(struct fp_exit *child)
 {
     struct pollfd told = {.fd = child->fd, .events = POLLIN};

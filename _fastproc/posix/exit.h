@@ -7,7 +7,7 @@
  * waitid() and pidfd_send_signal() go through it.  (2) When the status was taken
  * by somebody else, or SIGCHLD is ignored, PIDFD_GET_INFO still knows it from
  * Linux 6.15 on.  (3) Without pidfds a thread per child waits, without reaping,
- * and makes a pipe readable; so whoever polls sees one thing: a descriptor.
+ * and makes a pipe readable, so the poller sees a descriptor in every case.
  */
 #ifndef FP_POSIX_EXIT_H
 #define FP_POSIX_EXIT_H

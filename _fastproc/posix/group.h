@@ -3,11 +3,11 @@
  * Signals to the process group that a child leads, never to a later group with
  * the same id.
  *
- * A group may outlive its leader, and its id is free once it is empty.  Linux 6.9
- * signals the group of a pidfd (PIDFD_SIGNAL_PROCESS_GROUP), which names that one
- * for ever.  Elsewhere kill() has to take the number, which is right only as long
- * as the leader is not reaped; whoever wants to signal the group after the leader's
- * exit leaves the leader unreaped until then.
+ * A group may outlive its leader, and its id is free once it is empty.  Linux
+ * 6.9 signals the group of a pidfd (PIDFD_SIGNAL_PROCESS_GROUP), which always
+ * means that group.  Elsewhere kill() has to take the number, which is right
+ * only as long as the leader is not reaped; so a caller that wants to signal
+ * the group after the leader's exit leaves the leader unreaped until then.
  */
 #ifndef FP_POSIX_GROUP_H
 #define FP_POSIX_GROUP_H

@@ -60,7 +60,7 @@ void fp_arrivals_add(struct fp_arrivals *arrivals, int stream, size_t count)
         return;
     }
     if (!grow(arrivals))
-        return; /* whoever takes looks at the buffers when there is no run */
+        return; /* the reader looks at the buffers when there is no run */
     *run_at(arrivals, arrivals->used++) = (struct fp_run){stream, count};
 }
 

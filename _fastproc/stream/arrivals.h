@@ -26,7 +26,7 @@ struct fp_arrivals *fp_arrivals_new(void);
 void fp_arrivals_drop(struct fp_arrivals *arrivals);
 
 /* Bytes have come, behind all others.  Where there is no memory for one more run it is left out:
- * whoever takes finds bytes then that no run tells of. */
+ * the reader then finds bytes that belong to no run. */
 void fp_arrivals_add(struct fp_arrivals *arrivals, int stream, size_t count);
 
 /* The oldest run, or NULL. */

@@ -17,7 +17,7 @@ struct fp_memory {
     /* Like realloc: NULL allocates, size 0 frees and returns NULL.  When it returns NULL
      * for another size, the old block is gone too. */
     void *(*resize)(void *block, size_t size);
-    /* Or NULL: told of memory within a block that is about to be written, all of it. */
+    /* Or NULL: called with memory within a block that is about to be written completely. */
     void (*expect)(void *from, size_t size);
 };
 

@@ -61,8 +61,8 @@ class CompletedProcess(subprocess.CompletedProcess):
         )
 
 
-for cls in CompletedProcess, TimeoutExpired:
-    cls.__module__ = __package__  # where users find them, and what tracebacks show
+# Where users find them, and what tracebacks show.
+CompletedProcess.__module__ = TimeoutExpired.__module__ = __package__
 
 
 async def run(

@@ -348,11 +348,21 @@ def test_nothing_is_done_before_it_is_known_who_reads(aio):
         async with running(aio, "cat", stdin=aio.PIPE, stdout=aio.PIPE) as proc:
             reading = asyncio.ensure_future(proc.stdout.read())
             await iterate(3)
-            asyncio.get_running_loop().call_soon(time.sleep, 0.05)
+            before_it = asyncio.get_running_loop().create_future()
+            busy = asyncio.ensure_future(be_busy(before_it))
+            await before_it
             with pytest.raises(RuntimeError, match="another coroutine is already waiting"):
                 await proc.communicate(b"x")
+            busy.cancel()
             assert proc.stdin.is_closing()
             await reading
+
+    async def be_busy(before_it):
+        """In each turn of the loop after whoever waits for the future, and before the events."""
+        before_it.set_result(None)
+        while True:
+            await asyncio.sleep(0)
+            time.sleep(0.05)
 
     aio.run(main)
 

@@ -269,7 +269,8 @@ static PyMethodDef process_methods[] = {
      "    asyncio.\n"
      "Returns an awaitable of tuple[bytes | None, bytes | None]; what the\n"
      "    child wrote to stdout and stderr, None for what is not a pipe.\n"
-     "Raises RuntimeError if another task is reading stdout or stderr.\n\n"
+     "Raises RuntimeError if another task is reading stdout or stderr,\n"
+     "    ValueError for new input after a call that was cancelled.\n\n"
      "Like asyncio.subprocess.Process.communicate()."},
     {"send_signal", FASTCALL(GUARDED(process_send_signal)),
      "send_signal($self, /, signal)\n--\n\n"

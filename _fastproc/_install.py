@@ -8,7 +8,7 @@ import subprocess as popen
 import sys
 import threading
 import types
-from asyncio import subprocess
+from asyncio import events, subprocess
 
 from . import _core
 
@@ -16,8 +16,6 @@ LIMIT = 64 * 1024  # bytes, asyncio's default
 PIPE = subprocess.PIPE
 
 # What is put in place: coroutine functions, as asyncio's are.
-
-asyncios = {name: getattr(subprocess, name) for name in subprocess.__all__}
 
 
 def serves(loop, method):
@@ -42,13 +40,21 @@ def calls_replaced_popen(loop):
     )
 
 
+def asyncios(name):
+    """What is, or without the installation would be, asyncio.subprocess's function of that name."""
+    for owner, replaced_name, before in replaced:
+        if owner is subprocess and replaced_name == name:
+            return before
+    return getattr(subprocess, name)
+
+
 async def create_subprocess_exec(
     program, *args, stdin=None, stdout=None, stderr=None, limit=LIMIT, **kwds
 ):
     follow_patches()
     create = _core.create_subprocess_exec
-    if not serves(asyncio.get_running_loop(), subprocess_exec):
-        create = asyncios["create_subprocess_exec"]
+    if not serves(events.get_running_loop(), subprocess_exec):
+        create = asyncios("create_subprocess_exec")
     return await create(
         program, *args, stdin=stdin, stdout=stdout, stderr=stderr, limit=limit, **kwds
     )
@@ -57,8 +63,8 @@ async def create_subprocess_exec(
 async def create_subprocess_shell(cmd, stdin=None, stdout=None, stderr=None, limit=LIMIT, **kwds):
     follow_patches()
     create = _core.create_subprocess_shell
-    if not serves(asyncio.get_running_loop(), subprocess_shell):
-        create = asyncios["create_subprocess_shell"]
+    if not serves(events.get_running_loop(), subprocess_shell):
+        create = asyncios("create_subprocess_shell")
     return await create(cmd, stdin=stdin, stdout=stdout, stderr=stderr, limit=limit, **kwds)
 
 

@@ -19,9 +19,9 @@ MAY_INCLUDE = {
 }
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.glob("*/*.[ch]"))
 LINES = 500
-# The loop's methods have one home; module.* holds their interned names.
+# The loop's methods have one home; module.* holds their interned names, plain_loop.c compares them.
 LOOP_METHODS = {"add_reader", "remove_reader", "call_soon", "create_future"}
-LOOP_FILES = {"binding/hub.c", "binding/module.c", "binding/module.h"}
+LOOP_FILES = {"binding/hub.c", "binding/module.c", "binding/module.h", "binding/plain_loop.c"}
 # Tables that CPython takes as pointers to non-const, and does not write to.
 TABLES = "PyMethodDef PyGetSetDef PyMemberDef PyModuleDef PyModuleDef_Slot PyType_Slot PyType_Spec"
 TABLES += " PyStructSequence_Field PyStructSequence_Desc"

@@ -147,6 +147,35 @@ static inline void compat_assign_version_tag(PyTypeObject *type)
 #endif
 }
 
+/* A number that no other class has, and that this one loses when it or a base of it is changed; 0 if
+ * it has none. */
+static inline unsigned compat_version_of_type(PyTypeObject *type)
+{
+#if PY_VERSION_HEX < 0x030d0000
+    if (!PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG))
+        return 0;
+#endif
+    return __atomic_load_n(&type->tp_version_tag, __ATOMIC_RELAXED);
+}
+
+/* Leaves the context that runs; a reference for the other function, or NULL.  Raises nothing. */
+static inline PyObject *compat_leave_context(void)
+{
+    PyObject *context = Py_XNewRef(PyThreadState_Get()->context);
+    if (context != NULL && PyContext_Exit(context) < 0) {
+        PyErr_Clear();
+        Py_CLEAR(context);
+    }
+    return context;
+}
+
+static inline void compat_enter_context_again(PyObject *context)
+{
+    if (context != NULL && PyContext_Enter(context) < 0)
+        PyErr_Clear(); /* it is in use elsewhere: whoever entered it first will find out */
+    Py_XDECREF(context);
+}
+
 /* For a tuple that is given another item. */
 static inline void compat_forget_hash(PyObject *tuple)
 {

@@ -40,7 +40,7 @@ static HubObject *hub_to_use(struct fp_state *state, PyObject *loop)
 {
     if (loop != Py_None)
         return hub_of_loop(state, loop);
-    PyObject *running = PyObject_CallNoArgs(state->get_running_loop);
+    PyObject *running = module_call_in_events(state, state->names.get_running_loop);
     HubObject *hub = running != NULL ? hub_of_loop(state, running) : NULL;
     Py_XDECREF(running);
     return hub;

@@ -121,7 +121,7 @@ int future_make_done(struct fp_state *state)
     if (namespace != NULL && no_args != NULL && attributes != NULL)
         loop = PyObject_Call(namespace, no_args, attributes);
     PyObject *kwargs = loop != NULL ? Py_BuildValue("{s:O}", "loop", loop) : NULL;
-    PyObject *future_type = module_import_attribute("asyncio", "Future");
+    PyObject *future_type = module_import_attribute("_asyncio", "Future");
     if (kwargs != NULL && future_type != NULL)
         state->done_future = PyObject_Call(future_type, no_args, kwargs);
     if (state->done_future != NULL)

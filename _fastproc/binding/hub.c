@@ -11,6 +11,7 @@
 
 #include "binding/gate.h"
 #include "binding/guard.h"
+#include "binding/loop.h"
 #include "binding/pipes.h"
 #include "binding/transport.h"
 #include "binding/wakeup.h"
@@ -19,6 +20,8 @@
 enum {
     EVENTS_PER_TURN = 64, /* then the loop's other work has its turn */
     PULLS_PER_TURN = 8,   /* of 64 KiB: what a reader may take meanwhile without waiting */
+    STALLS_BORNE = 2,     /* in a row: what was ready may be gone when it is looked at */
+    LONGEST_PAUSE = 64,   /* ms */
 };
 
 /* ---- slots ---- */
@@ -57,6 +60,7 @@ static PyObject *free_slot(HubObject *hub, int slot)
     struct hub_slot *freed = &hub->slots[slot];
     PyObject *owner = freed->owner;
     freed->owner = NULL;
+    freed->off = freed->stalls = 0;
     freed->generation++;
     freed->next_free = hub->first_free;
     hub->first_free = slot;
@@ -88,7 +92,8 @@ int hub_add(HubObject *hub, int fd, unsigned interest, const struct hub_owner_op
         return -1;
     hub->slots[slot].owner = Py_NewRef(owner);
     hub->slots[slot].ops = ops;
-    hub->latest_fd = fd;
+    hub->slots[slot].fd = hub->latest_fd = fd;
+    hub->slots[slot].interest = (unsigned char)interest;
     int err = fp_poller_add(&hub->poller, fd, interest, cookie_of(hub, slot));
     if (err < 0) {
         Py_DECREF(free_slot(hub, slot)); /* not the last: the caller has one */
@@ -100,6 +105,9 @@ int hub_add(HubObject *hub, int fd, unsigned interest, const struct hub_owner_op
 int hub_modify(HubObject *hub, int slot, int fd, unsigned interest)
 {
     if (!hub_is_alive(hub) || slot < 0)
+        return 0;
+    hub->slots[slot].interest = (unsigned char)interest;
+    if (hub->slots[slot].off)
         return 0;
     int err = fp_poller_modify(&hub->poller, fd, interest, cookie_of(hub, slot));
     return err < 0 ? raise_errno(err) : 0;
@@ -158,15 +166,86 @@ void hub_settle_exception(HubObject *hub, PyObject *about)
     hub_report(about);
 }
 
+/* The slot that the cookie was made for, or NULL if it is not used for that any more. */
+static struct hub_slot *find_slot(HubObject *hub, uint64_t cookie)
+{
+    uint32_t slot = (uint32_t)cookie;
+    if (slot >= (uint32_t)hub->slot_count || cookie_of(hub, (int)slot) != cookie ||
+        hub->slots[slot].owner == NULL)
+        return NULL;
+    return &hub->slots[slot];
+}
+
+/* The time has come to look at a descriptor again.  What the loop calls. */
+static PyObject *look_again(PyObject *op, PyObject *number)
+{
+    HubObject *hub = (HubObject *)op;
+    uint64_t cookie = PyLong_AsUnsignedLongLong(number);
+    int err = 0;
+    GUARD_BEGIN(hub);
+    struct hub_slot *slot = hub_is_alive(hub) ? find_slot(hub, cookie) : NULL;
+    if (slot != NULL && slot->off) {
+        slot->off = false;
+        slot->stalled_in = hub->turn;
+        err = fp_poller_add(&hub->poller, slot->fd, slot->interest, cookie);
+    }
+    GUARD_END();
+    if (err < 0)
+        raise_errno(err);
+    return err < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyMethodDef look_again_method = {"look_again", look_again, METH_O, NULL};
+
+/* Has the loop call look_again() later.  0 or -1. */
+static int ask_for_look(HubObject *hub, uint64_t cookie, int milliseconds)
+{
+    PyObject *callback = PyCFunction_NewEx(&look_again_method, (PyObject *)hub, NULL);
+    PyObject *number = PyLong_FromUnsignedLongLong(cookie);
+    PyObject *timer = NULL;
+    if (callback != NULL && number != NULL)
+        timer = loop_call_later(hub, milliseconds / 1e3, callback, number);
+    Py_XDECREF(callback);
+    Py_XDECREF(number);
+    Py_XDECREF(timer);
+    return timer != NULL ? 0 : -1;
+}
+
+/* A descriptor is ready, but there is nothing to be done: a child has ended, say, and a tracer keeps its
+ * status.  So that this does not occupy the loop, it is looked at again after a while. */
+static void back_off(HubObject *hub, uint64_t cookie)
+{
+    struct hub_slot *slot = find_slot(hub, cookie);
+    if (slot == NULL || slot->off || !hub_is_alive(hub))
+        return;
+    if (hub->turn - slot->stalled_in > 1)
+        slot->stalls = 0;
+    slot->stalled_in = hub->turn;
+    if (slot->stalls < STALLS_BORNE) {
+        slot->stalls++;
+        return;
+    }
+    int pause = 1 << (slot->stalls - STALLS_BORNE);
+    if (pause < LONGEST_PAUSE)
+        slot->stalls++;
+    if (ask_for_look(hub, cookie, pause) == 0 && (slot = find_slot(hub, cookie)) != NULL) {
+        slot->off = true;
+        fp_poller_remove(&hub->poller, slot->fd);
+    }
+}
+
 static void dispatch(HubObject *hub, const struct fp_event *event)
 {
-    uint32_t slot = (uint32_t)event->cookie;
-    if (slot >= (uint32_t)hub->slot_count || cookie_of(hub, (int)slot) != event->cookie ||
-        hub->slots[slot].owner == NULL)
+    struct hub_slot *slot = find_slot(hub, event->cookie);
+    if (slot == NULL)
         return; /* removed since, by an earlier event of this batch */
-    PyObject *owner = Py_NewRef(hub->slots[slot].owner);
-    hub->slots[slot].ops->ready(owner, event->ready);
+    PyObject *owner = Py_NewRef(slot->owner);
+    bool progress = slot->ops->ready(owner, event->ready);
     hub_settle_exception(hub, owner);
+    if (!progress) {
+        back_off(hub, event->cookie);
+        hub_settle_exception(hub, owner);
+    }
     Py_DECREF(owner);
 }
 

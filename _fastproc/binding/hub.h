@@ -25,8 +25,8 @@
 /* What the hub tells the owner of a descriptor.  Both may leave an exception, which is reported as
  * nobody's. */
 struct hub_owner_ops {
-    /* The descriptor is ready: bits of enum fp_readiness. */
-    void (*ready)(PyObject *owner, unsigned ready);
+    /* The descriptor is ready: bits of enum fp_readiness.  False if there was nothing to be done. */
+    bool (*ready)(PyObject *owner, unsigned ready);
     /* The loop is closed or gone; `forked_off` in a process forked off from the loop's. */
     void (*loop_closed)(PyObject *owner, bool forked_off);
     /* It finds out itself whether it is ready, so it may be called on a guess, without the bits. */
@@ -37,7 +37,14 @@ struct hub_slot {
     PyObject *owner; /* NULL of a free slot */
     const struct hub_owner_ops *ops;
     uint32_t generation; /* counts the uses of this slot: an old event finds another number */
-    int next_free;
+    union {
+        int next_free;
+        int fd;
+    };
+    unsigned stalled_in;      /* the turn in which an event of it came to nothing */
+    unsigned char interest;   /* of enum fp_interest */
+    unsigned char stalls : 7; /* how many turns in a row that has been so */
+    unsigned char off : 1;    /* it is not in the poller, and looked at again later */
 };
 
 /* One that waits for its turn to be started, a part of its owner (gate.h). */
@@ -70,6 +77,9 @@ typedef struct HubObject {
     int latest_fd;   /* that was registered: tells how many are open */
     struct hub_handover handovers[HUB_HANDOVERS];
     struct TokenObject *token; /* what the loop holds: borrowed; NULL while the hub rests */
+    bool on_plain_loop;        /* (plain_loop.h) when it was last watched */
+    /* How many attributes the loop had when none of them hid a method: while the hub rests, and awake. */
+    Py_ssize_t plain_attributes[2];
     COMPAT_SHARED bool closed;
     bool turn_asked; /* the loop is going to call for something else than events */
     unsigned fork_generation;
@@ -79,6 +89,7 @@ typedef struct HubObject {
     unsigned turn;    /* counts the loop's calls */
     bool in_turn;     /* one is under way */
     bool dispatching; /* events, inside that */
+    bool calling;     /* tasks, from inside the loop's call */
     struct WakeupObject *woken, *last_woken; /* to be called when that is done: a list */
     struct start_entry *queue, *queued;      /* waiting to be started: first and last */
     struct fp_held_set held;                 /* what they hold meanwhile */

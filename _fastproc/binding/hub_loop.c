@@ -8,6 +8,7 @@
 #include "binding/handovers.h"
 #include "binding/hub.h"
 #include "binding/loop.h"
+#include "binding/plain_loop.h"
 #include "binding/wakeup.h"
 
 enum { SCRATCH_SIZE = 64 * 1024 }; /* a pipe's default capacity */
@@ -26,8 +27,32 @@ static int make_scratch(HubObject *hub)
     return -1;
 }
 
-/* What the loop has now, or NULL.  Runs add_reader in an empty context, because the loop would keep
- * the context of the task that happens to start the first child. */
+/* The context that the loop is to call the hub in: an empty one, or it keeps that of whoever happened
+ * to start the first child.  But what is in that may be how to find a loop that is not plain, so such a
+ * loop gets None, for a copy of the context of now, as it would by asyncio's transports.  A new
+ * reference, or NULL. */
+static PyObject *context_to_keep(const HubObject *hub)
+{
+    return hub->on_plain_loop ? PyContext_New() : Py_NewRef(Py_None);
+}
+
+/* Has the loop watch the poller.  Raises what that does. */
+static void add_reader(HubObject *hub, PyObject *loop, PyObject *fd, TokenObject *token)
+{
+    hub->on_plain_loop = plain_loop(hub, loop);
+    PyObject *context = context_to_keep(hub);
+    bool entered = context != NULL && context != Py_None && PyContext_Enter(context) == 0;
+    if (!PyErr_Occurred())
+        Py_XDECREF(PyObject_CallMethodObjArgs(loop, hub->state->names.add_reader, fd, token, NULL));
+    PyObject *raised = compat_take_exception();
+    if (entered && PyContext_Exit(context) < 0 && raised != NULL)
+        PyErr_Clear();
+    if (raised != NULL)
+        compat_raise(raised);
+    Py_XDECREF(context);
+}
+
+/* What the loop has now, or NULL. */
 static TokenObject *register_token(HubObject *hub, PyObject *loop, int poller_fd)
 {
     struct fp_state *state = hub->state;
@@ -36,17 +61,9 @@ static TokenObject *register_token(HubObject *hub, PyObject *loop, int poller_fd
         return NULL;
     token->hub = (HubObject *)Py_NewRef((PyObject *)hub);
     PyObject_GC_Track(token);
-    PyObject *context = PyContext_New();
     PyObject *fd = PyLong_FromLong(poller_fd);
-    if (context != NULL && fd != NULL && PyContext_Enter(context) == 0) {
-        Py_XDECREF(PyObject_CallMethodObjArgs(loop, state->names.add_reader, fd, token, NULL));
-        PyObject *raised = compat_take_exception();
-        if (PyContext_Exit(context) < 0 && raised != NULL)
-            PyErr_Clear();
-        if (raised != NULL)
-            compat_raise(raised);
-    }
-    Py_XDECREF(context);
+    if (fd != NULL)
+        add_reader(hub, loop, fd, token);
     Py_XDECREF(fd);
     if (PyErr_Occurred())
         Py_CLEAR(token);
@@ -178,7 +195,7 @@ static bool ask_for_turn(HubObject *hub)
 {
     if (hub->turn_asked)
         return true;
-    PyObject *context = PyContext_New();
+    PyObject *context = context_to_keep(hub);
     PyObject *callback = PyCFunction_NewEx(&rest_method, (PyObject *)hub, NULL);
     if (context != NULL && callback != NULL)
         hub->turn_asked = loop_call_soon(hub, context, callback, NULL, 0) == 0;

@@ -76,11 +76,8 @@ static bool belongs_to(HubObject *hub, PyObject *loop)
     return target == loop;
 }
 
-HubObject *hub_of_loop(struct fp_state *state, PyObject *loop)
+static HubObject *get_or_make_hub(struct fp_state *state, PyObject *loop)
 {
-    HubObject *last = COMPAT_HAS_GIL ? state->last_hub : NULL;
-    if (last != NULL && hub_is_alive(last) && belongs_to(last, loop))
-        return (HubObject *)Py_NewRef((PyObject *)last);
     PyObject *loop_id = PyLong_FromVoidPtr(loop);
     if (loop_id == NULL)
         return NULL;
@@ -92,6 +89,17 @@ HubObject *hub_of_loop(struct fp_state *state, PyObject *loop)
     Py_DECREF(loop_id);
     if (COMPAT_HAS_GIL)
         state->last_hub = hub;
+    return hub;
+}
+
+HubObject *hub_of_loop(struct fp_state *state, PyObject *loop)
+{
+    HubObject *last = COMPAT_HAS_GIL ? state->last_hub : NULL;
+    if (last != NULL && hub_is_alive(last) && belongs_to(last, loop))
+        return (HubObject *)Py_NewRef((PyObject *)last);
+    PyObject *behind = loop_behind(state, loop);
+    HubObject *hub = get_or_make_hub(state, behind);
+    Py_DECREF(behind);
     return hub;
 }
 

@@ -47,7 +47,7 @@ void linger_begin(TransportObject *self)
     PyObject *raised = compat_take_exception();
     PyObject *callback = PyCFunction_New(&method, (PyObject *)self);
     if (callback != NULL)
-        self->linger_timer = loop_call_later(self->hub, self->linger, callback);
+        self->linger_timer = loop_call_later(self->hub, self->linger, callback, NULL);
     Py_XDECREF(callback);
     hub_settle_exception(self->hub, (PyObject *)self);
     compat_raise(raised);

@@ -4,6 +4,33 @@
  */
 #include "binding/loop.h"
 
+#include "binding/plain_loop.h"
+
+/* Whether it is an instance of asyncio.AbstractEventLoop. */
+static bool is_loop(struct fp_state *state, PyObject *object)
+{
+    PyObject *type = compat_dict_get(state->events, state->names.AbstractEventLoop);
+    bool is = type != NULL && PyObject_IsInstance(object, type) == 1;
+    Py_XDECREF(type);
+    PyErr_Clear();
+    return is;
+}
+
+PyObject *loop_behind(struct fp_state *state, PyObject *loop)
+{
+    if (plain_loop_by_class(state, loop))
+        return Py_NewRef(loop);
+    PyObject *future = PyObject_CallMethodNoArgs(loop, state->names.create_future);
+    PyObject *behind =
+        future != NULL ? PyObject_CallMethodNoArgs(future, state->names.get_loop) : NULL;
+    PyErr_Clear(); /* if it is no loop, there will be others to say so */
+    Py_XDECREF(future);
+    if (behind != NULL && behind != loop && is_loop(state, behind))
+        return behind;
+    Py_XDECREF(behind);
+    return Py_NewRef(loop);
+}
+
 int loop_call_soon(HubObject *hub, PyObject *context, PyObject *callback, PyObject *const *args,
                    size_t nargs)
 {
@@ -30,43 +57,31 @@ int loop_call_soon(HubObject *hub, PyObject *context, PyObject *callback, PyObje
     return handle != NULL ? 0 : -1;
 }
 
-PyObject *loop_call_later(HubObject *hub, double seconds, PyObject *callback)
+PyObject *loop_call_later(HubObject *hub, double seconds, PyObject *callback, PyObject *argument)
 {
     PyObject *loop = hub_loop(hub);
     PyObject *delay = PyFloat_FromDouble(seconds);
     PyObject *timer = NULL;
     if (loop != NULL && delay != NULL)
-        timer =
-            PyObject_CallMethodObjArgs(loop, hub->state->names.call_later, delay, callback, NULL);
+        timer = PyObject_CallMethodObjArgs(loop, hub->state->names.call_later, delay, callback,
+                                           argument, NULL);
     Py_XDECREF(loop);
     Py_XDECREF(delay);
     return timer;
 }
 
-/* What the loop says to a question without arguments; `otherwise` when it is gone. */
-static bool ask_loop(HubObject *hub, PyObject *question, bool otherwise)
+bool loop_is_over(HubObject *hub)
 {
     PyObject *raised = compat_take_exception();
-    PyObject *loop = hub_loop(hub);
-    PyObject *answer = loop != NULL ? PyObject_CallMethodNoArgs(loop, question) : NULL;
-    bool result = loop == NULL ? otherwise : answer != NULL && PyObject_IsTrue(answer) == 1;
-    if (loop == NULL)
-        PyErr_Clear();
+    PyObject *loop = compat_weakref_target(hub->loop_ref);
+    PyObject *answer =
+        loop != NULL ? PyObject_CallMethodNoArgs(loop, hub->state->names.is_closed) : NULL;
+    bool over = loop == NULL || (answer != NULL && PyObject_IsTrue(answer) == 1);
     hub_settle_exception(hub, (PyObject *)hub); /* of a signal's handler, say */
     Py_XDECREF(loop);
     Py_XDECREF(answer);
     compat_raise(raised);
-    return result;
-}
-
-bool loop_is_over(HubObject *hub)
-{
-    return ask_loop(hub, hub->state->names.is_closed, true);
-}
-
-bool loop_in_debug_mode(HubObject *hub)
-{
-    return ask_loop(hub, hub->state->names.get_debug, false);
+    return over;
 }
 
 void loop_report(HubObject *hub, const char *message, PyObject *transport, PyObject *protocol)

@@ -8,17 +8,20 @@
 
 #include "binding/hub.h"
 
+/* The loop that tasks and futures are of: the given one, or the one that it stands for, if it is an object
+ * that passes everything on to a loop.  A new reference; raises nothing. */
+PyObject *loop_behind(struct fp_state *state, PyObject *loop);
+
 /* Has the loop call callback(*args) in its next turn, in `context`.  0 or -1. */
 int loop_call_soon(HubObject *hub, PyObject *context, PyObject *callback, PyObject *const *args,
                    size_t nargs);
 
-/* Has the loop call callback() after so many seconds.  What cancels that by its cancel(), or NULL. */
-PyObject *loop_call_later(HubObject *hub, double seconds, PyObject *callback);
+/* Has the loop call callback(argument), or callback() if that is NULL, after so many seconds.  What
+ * cancels that by its cancel(), or NULL. */
+PyObject *loop_call_later(HubObject *hub, double seconds, PyObject *callback, PyObject *argument);
 
 /* Whether it is closed or gone, or closing, which a hub sees only at the end of that. */
 bool loop_is_over(HubObject *hub);
-
-bool loop_in_debug_mode(HubObject *hub);
 
 /* Has the loop call protocol.name(*args) in its next turn, in a copy of `context`, or of the current
  * one if that is NULL.  What goes wrong is reported as the transport's.  Does nothing without a

@@ -25,6 +25,25 @@ PyObject *module_import_attribute(const char *module_name, const char *attribute
     return value;
 }
 
+PyObject *module_call_in_events(struct fp_state *state, PyObject *name)
+{
+    PyObject *function = compat_dict_get(state->events, name);
+    if (function == NULL && !PyErr_Occurred())
+        PyErr_Format(PyExc_AttributeError, "module 'asyncio.events' has no attribute '%U'", name);
+    PyObject *result = function != NULL ? PyObject_CallNoArgs(function) : NULL;
+    Py_XDECREF(function);
+    return result;
+}
+
+void module_log_warning(const char *format, int pid)
+{
+    PyObject *logger = module_import_attribute("asyncio.unix_events", "logger");
+    PyObject *done =
+        logger != NULL ? PyObject_CallMethod(logger, "warning", "si", format, pid) : NULL;
+    Py_XDECREF(logger);
+    Py_XDECREF(done);
+}
+
 int module_add_type(PyObject *module, PyType_Spec *spec, PyObject *base, size_t instance_room,
                     PyObject **slot, const char *name)
 {
@@ -262,14 +281,15 @@ static int import_all(struct fp_state *state)
         const char *module, *attribute;
         size_t offset;
     } imports[] = {
-        {"asyncio", "get_running_loop", offsetof(struct fp_state, get_running_loop)},
-        {"asyncio", "get_event_loop", offsetof(struct fp_state, get_event_loop)},
-        {"asyncio", "Task", offsetof(struct fp_state, Task)},
+        {"asyncio.events", "__dict__", offsetof(struct fp_state, events)},
+        {"asyncio.tasks", "__dict__", offsetof(struct fp_state, tasks)},
+        {"_asyncio", "get_running_loop", offsetof(struct fp_state, get_running_loop)},
+        {"_asyncio", "Task", offsetof(struct fp_state, Task)},
+        {"asyncio.events", "Handle", offsetof(struct fp_state, Handle)},
         {"asyncio", "CancelledError", offsetof(struct fp_state, CancelledError)},
         {"asyncio", "InvalidStateError", offsetof(struct fp_state, InvalidStateError)},
         {"asyncio", "IncompleteReadError", offsetof(struct fp_state, IncompleteReadError)},
         {"asyncio", "LimitOverrunError", offsetof(struct fp_state, LimitOverrunError)},
-        {"asyncio.log", "logger", offsetof(struct fp_state, logger)},
         {"subprocess", "SubprocessError", offsetof(struct fp_state, SubprocessError)},
     };
     for (size_t i = 0; i < sizeof imports / sizeof imports[0]; i++) {

@@ -15,8 +15,11 @@
 #define FP_NAMES(NAME)                                                                             \
     NAME(_active)                                                                                  \
     NAME(_asyncio_future_blocking)                                                                 \
+    NAME(AbstractEventLoop)                                                                        \
+    NAME(Task)                                                                                     \
     NAME(_call_connection_lost)                                                                    \
     NAME(_cleanup)                                                                                 \
+    NAME(_debug)                                                                                   \
     NAME(add_reader)                                                                               \
     NAME(call_exception_handler)                                                                   \
     NAME(call_later)                                                                               \
@@ -31,6 +34,9 @@
     NAME(eof_received)                                                                             \
     NAME(feed_data)                                                                                \
     NAME(get_debug)                                                                                \
+    NAME(get_event_loop)                                                                           \
+    NAME(get_loop)                                                                                 \
+    NAME(get_running_loop)                                                                         \
     NAME(getgrnam)                                                                                 \
     NAME(getpwnam)                                                                                 \
     NAME(gr_gid)                                                                                   \
@@ -45,8 +51,7 @@
     NAME(remove_reader)                                                                            \
     NAME(resume_reading)                                                                           \
     NAME(resume_writing)                                                                           \
-    NAME(set_result)                                                                               \
-    NAME(warning)
+    NAME(set_result)
 
 /* References held for the life of the module; all are visited and cleared by one loop. */
 #define FP_OBJECTS(OBJECT)                                                                         \
@@ -68,14 +73,15 @@
     OBJECT(reader_type)                                                                            \
     OBJECT(writer_type)                                                                            \
     /* asyncio */                                                                                  \
-    OBJECT(get_running_loop)                                                                       \
-    OBJECT(get_event_loop)                                                                         \
+    OBJECT(events) /* what asyncio.events has by name: some of it may be replaced at any time */   \
+    OBJECT(tasks)                                                                                  \
+    OBJECT(get_running_loop) /* these three as asyncio was made with them: to compare */           \
     OBJECT(Task)                                                                                   \
+    OBJECT(Handle)                                                                                 \
     OBJECT(CancelledError)                                                                         \
     OBJECT(InvalidStateError)                                                                      \
     OBJECT(IncompleteReadError)                                                                    \
     OBJECT(LimitOverrunError)                                                                      \
-    OBJECT(logger)                                                                                 \
     /* subprocess */                                                                               \
     OBJECT(SubprocessError)                                                                        \
     OBJECT(subprocess) /* the module itself, for what changes in it */                             \
@@ -88,6 +94,9 @@
     OBJECT(empty_bytes)
 
 enum { FP_BASE_CLASSES = 3 };
+
+/* See plain_loop.h. */
+enum loop_kind { LOOP_OTHER, LOOP_SELECTOR, LOOP_UVLOOP, LOOP_KINDS };
 
 struct fp_state {
 #define DECLARE(name) PyObject *name;
@@ -102,7 +111,9 @@ struct fp_state {
     unsigned base_versions[FP_BASE_CLASSES]; /* of asyncio's classes (class_patches.c) */
     int type_watcher;                        /* plus one; 0 if there is none */
     struct own_env *own_env;                 /* the latest copy */
-    void *last_hub;           /* of hub_of_loop(): mostly asked for again; not a reference */
+    void *last_hub; /* of hub_of_loop(): mostly asked for again; not a reference */
+    COMPAT_SHARED unsigned loop_classes[LOOP_KINDS]; /* the versions of classes looked at last */
+    COMPAT_SHARED unsigned plain_handle;             /* the same of asyncio.Handle; or 0 */
     unsigned fork_generation; /* counts the forks between the module's import and this process */
     COMPAT_SHARED bool shortcuts; /* what is done for speed alone: pulls, roomy pipes, spares */
     COMPAT_SHARED int gate;       /* children that may be between clone and exec, in one loop */
@@ -148,5 +159,12 @@ int module_add_type(PyObject *module, PyType_Spec *spec, PyObject *base, size_t 
 
 /* Imports `module_name` and returns its attribute, or NULL. */
 PyObject *module_import_attribute(const char *module_name, const char *attribute);
+
+/* Calls a function of asyncio.events, found by its name as asyncio itself finds it: libraries replace
+ * some.  What that returns, or NULL. */
+PyObject *module_call_in_events(struct fp_state *state, PyObject *name);
+
+/* Logs a warning about a child as asyncio does it.  May leave an exception. */
+void module_log_warning(const char *format, int pid);
 
 #endif

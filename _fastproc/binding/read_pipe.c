@@ -41,7 +41,7 @@ ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub, PyObject *
     return self;
 }
 
-static void read_pipe_ready(PyObject *op, unsigned ready);
+static bool read_pipe_ready(PyObject *op, unsigned ready);
 static void loop_closed(PyObject *op, bool forked_off);
 
 static const struct hub_owner_ops hub_ops = {
@@ -212,22 +212,27 @@ static bool feeds_reader(ReadPipeObject *self)
     return self->reader != NULL && !pipe_has_listener(&self->base);
 }
 
-static void read_pipe_ready(PyObject *op, unsigned ready)
+static bool read_pipe_ready(PyObject *op, unsigned ready)
 {
     ReadPipeObject *self = (ReadPipeObject *)op;
     bool hangup = (ready & (FP_HANGUP | FP_BROKEN)) != 0;
+    bool progress = false;
     int gulps = hangup ? GULPS_AT_HANGUP : GULPS_FOR_A_WAITER;
     while (gulps-- > 0 && self->slot >= 0) {
         bool to_reader = feeds_reader(self);
         if (!to_reader) /* who may pause, close or be replaced before the next */
             gulps = 0;
         enum fp_flow flow = (to_reader ? read_for_reader : read_for_protocol)(self);
-        if (ended(self, flow) || flow == FP_FLOW_AGAIN)
-            return;
+        if (flow == FP_FLOW_AGAIN)
+            return progress;
+        if (ended(self, flow))
+            return true;
+        progress = true;
         bool wanted = self->reader != NULL && self->reader->waiter != NULL;
         if (!hangup && !(fp_inflow_is_full(&self->flow) && wanted))
-            return;
+            return true;
     }
+    return true;
 }
 
 /* If the stream has volume and the hub allows. */

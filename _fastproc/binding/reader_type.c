@@ -30,7 +30,9 @@ static int reader_init_method(PyObject *op, PyObject *args, PyObject *kwargs)
         return -1;
     if (given != NULL && reader_limit_of(given, &limit) < 0)
         return -1;
-    loop = loop == Py_None ? PyObject_CallNoArgs(state_of(self)->get_event_loop) : Py_NewRef(loop);
+    struct fp_state *state = state_of(self);
+    loop = loop == Py_None ? module_call_in_events(state, state->names.get_event_loop)
+                           : Py_NewRef(loop);
     if (loop == NULL) {
         Py_XDECREF(limit.given);
         return -1;

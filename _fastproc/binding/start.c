@@ -39,14 +39,14 @@ void transport_end_block(TransportObject *self, int err)
     }
 }
 
-static void outcome_ready(PyObject *op, unsigned Py_UNUSED(ready))
+static bool outcome_ready(PyObject *op, unsigned Py_UNUSED(ready))
 {
-    transport_outcome_ready((TransportObject *)op);
+    return transport_outcome_ready((TransportObject *)op);
 }
 
-static void exit_ready(PyObject *op, unsigned Py_UNUSED(ready))
+static bool exit_ready(PyObject *op, unsigned Py_UNUSED(ready))
 {
-    transport_exit_ready((TransportObject *)op);
+    return transport_exit_ready((TransportObject *)op);
 }
 
 static void loop_closed(PyObject *op, bool forked_off)
@@ -388,11 +388,13 @@ static void settle_outcome(TransportObject *self)
     future_wake(self->hub->state, &self->starter);
 }
 
-void transport_outcome_ready(TransportObject *self)
+bool transport_outcome_ready(TransportObject *self)
 {
     struct launch *launch = self->launch;
-    if (fp_spawn_outcome(launch->child.outcome_fd, &launch->error) == FP_OUTCOME_GONE)
-        settle_outcome(self);
+    if (fp_spawn_outcome(launch->child.outcome_fd, &launch->error) != FP_OUTCOME_GONE)
+        return false;
+    settle_outcome(self);
+    return true;
 }
 
 void transport_settle_early_end(TransportObject *self)

@@ -76,10 +76,8 @@ void transport_close_pipes(TransportObject *self)
 
 static void warn_of_lost_status(TransportObject *self)
 {
-    PyObject *done = PyObject_CallMethod(self->hub->state->logger, "warning", "si",
-                                         "Unknown child process pid %d, will report returncode 255",
-                                         (int)self->child.pid);
-    Py_XDECREF(done);
+    module_log_warning("Unknown child process pid %d, will report returncode 255",
+                       (int)self->child.pid);
 }
 
 void transport_keep_usage(TransportObject *self, const struct rusage *usage)
@@ -103,29 +101,30 @@ void transport_maybe_finish(TransportObject *self)
     transport_close(self);
 }
 
-void transport_exit_ready(TransportObject *self)
+bool transport_exit_ready(TransportObject *self)
 {
     struct fp_exit_status status;
     int unused;
     if (self->phase == TRANSPORT_STARTING) {
-        if (fp_exit_peek(&self->child, &unused) != FP_REAP_RUNNING)
-            transport_settle_early_end(self);
-        return;
+        if (fp_exit_peek(&self->child, &unused) == FP_REAP_RUNNING)
+            return false;
+        transport_settle_early_end(self);
+        return true;
     }
     if (self->phase == TRANSPORT_RUNNING && self->settled_in == self->hub->turn)
-        return; /* whoever waits for the start has not run yet; it comes again */
+        return true; /* whoever waits for the start has not run yet; it comes again */
     bool needs_leader = group_needs_leader(self);
     if (needs_leader && !self->given)
-        return; /* it comes again, and by then we know whether the group is to be held */
+        return false; /* it comes again, and by then we know whether the group is to be held */
     enum fp_reap reap =
         needs_leader ? group_peek(self, &status) : fp_exit_reap(&self->child, &status);
-    if (reap == FP_REAP_RUNNING)
-        return;
+    if (reap == FP_REAP_RUNNING) /* it has ended, but a debugger is to have its status first */
+        return false;
     hub_remove(self->hub, &self->exit_slot, self->child.fd);
     group_leader_has_exited(self);
     if (self->phase == TRANSPORT_FAILING) {
         transport_end_failed(self);
-        return;
+        return true;
     }
     self->returncode = reap == FP_REAP_LOST ? LOST_RETURNCODE : status.returncode;
     self->phase = TRANSPORT_EXITED;
@@ -138,6 +137,7 @@ void transport_exit_ready(TransportObject *self)
         warn_of_lost_status(self);
     linger_begin(self);
     future_wake_all(self->hub->state, &self->exit_waiters);
+    return true;
 }
 
 int transport_send_signal(TransportObject *self, int signum)
@@ -196,8 +196,7 @@ static void warn_of_running(TransportObject *self)
     if (PyErr_ResourceWarning(Py_REFCNT(self) > 0 ? (PyObject *)self : NULL, 1, message, pid) == 0)
         return;
     PyErr_Clear(); /* nobody is there to catch it: say it the other way */
-    PyObject *done = PyObject_CallMethod(self->hub->state->logger, "warning", "si", message, pid);
-    Py_XDECREF(done);
+    module_log_warning(message, pid);
     PyErr_Clear();
 }
 

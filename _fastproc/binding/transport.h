@@ -128,9 +128,9 @@ void transport_end_dropped(TransportObject *self);
 void transport_end_failed(TransportObject *self);
 void transport_close_pipes(TransportObject *self);
 
-/* Called by the hub; may leave an exception, which the hub reports. */
-void transport_outcome_ready(TransportObject *self);
-void transport_exit_ready(TransportObject *self);
+/* Called by the hub; may leave an exception, which the hub reports.  False: nothing has happened. */
+bool transport_outcome_ready(TransportObject *self);
+bool transport_exit_ready(TransportObject *self);
 void transport_loop_closed(TransportObject *self, bool forked_off);
 
 #endif

@@ -76,21 +76,14 @@ static int call_one(WakeupObject *self, bool now, PyObject *callback, PyObject *
     return 0;
 }
 
-/* The callbacks of a wakeup, taken from it. */
-struct taken {
-    PyObject *callback, *context, *more;
-};
-
-static struct taken take_callbacks(WakeupObject *self)
+struct taken wakeup_take_callbacks(WakeupObject *self)
 {
     struct taken taken = {self->callback, self->context, self->more};
     self->callback = self->context = self->more = NULL;
     return taken;
 }
 
-/* Calls each. 0, or -1 with an exception if the loop could not be asked: the rest is to be called
- * another time. */
-static int call_back(WakeupObject *self, const struct taken *taken, bool now)
+int wakeup_call_back(WakeupObject *self, const struct taken *taken, bool now)
 {
     PyObject *callback = taken->callback, *context = taken->context, *more = taken->more;
     if (callback != NULL && call_one(self, now, callback, context) < 0) {
@@ -110,77 +103,6 @@ static int call_back(WakeupObject *self, const struct taken *taken, bool now)
     Py_XDECREF(context);
     Py_XDECREF(more);
     return 0;
-}
-
-void wakeup_set(WakeupObject *self)
-{
-    HubObject *hub = self->hub;
-    if (self->phase != WAKEUP_PENDING)
-        return;
-    self->phase = WAKEUP_DONE;
-    if (self->callback == NULL && self->more == NULL)
-        return;
-    if (!hub->dispatching || self->in_order) {
-        PyObject *raised = compat_take_exception();
-        struct taken taken = take_callbacks(self);
-        int result = call_back(self, &taken, false);
-        hub_settle_exception(hub, (PyObject *)self);
-        compat_raise(raised);
-        if (result == 0)
-            return;
-    }
-    Py_INCREF(self);
-    if (hub->last_woken != NULL)
-        hub->last_woken->next_woken = self;
-    else
-        hub->woken = self;
-    hub->last_woken = self;
-}
-
-/* The first of the list, whose reference passes to the caller; NULL if there is none. */
-static WakeupObject *take_woken(HubObject *hub)
-{
-    WakeupObject *self = hub->woken;
-    if (self == NULL)
-        return NULL;
-    hub->woken = self->next_woken;
-    if (hub->woken == NULL)
-        hub->last_woken = NULL;
-    self->next_woken = NULL;
-    return self;
-}
-
-void wakeup_drop_woken(HubObject *hub)
-{
-    for (WakeupObject *self; (self = take_woken(hub)) != NULL;)
-        Py_DECREF(self);
-}
-
-void wakeup_run_woken(HubObject *hub)
-{
-    /* In debug mode a loop times what it calls and names it, so it has to be the loop that calls. */
-    bool any;
-    GUARD_BEGIN(hub);
-    any = hub->woken != NULL;
-    GUARD_END();
-    bool now = any && !loop_in_debug_mode(hub);
-    for (;;) {
-        WakeupObject *self;
-        struct taken taken = {0};
-        GUARD_BEGIN(hub);
-        self = take_woken(hub);
-        if (self != NULL)
-            taken = take_callbacks(self);
-        if (now &&
-            hub->woken != NULL) /* the others are not to wait for a task that runs the loop */
-            hub_ask_for_turn(hub);
-        GUARD_END();
-        if (self == NULL)
-            return;
-        if (call_back(self, &taken, now) < 0) /* after an interrupt: nothing runs any more */
-            hub_settle_exception(hub, (PyObject *)self);
-        Py_DECREF(self);
-    }
 }
 
 /* ---- what a task asks of a future ---- */
@@ -245,8 +167,8 @@ static PyObject *wakeup_cancel(PyObject *op, PyObject *const *args, Py_ssize_t n
     if (self->phase != WAKEUP_PENDING)
         Py_RETURN_FALSE;
     self->phase = WAKEUP_CANCELLED;
-    struct taken taken = take_callbacks(self);
-    if (call_back(self, &taken, false) < 0) {
+    struct taken taken = wakeup_take_callbacks(self);
+    if (wakeup_call_back(self, &taken, false) < 0) {
         self->phase = WAKEUP_PENDING; /* so that the waiting task is woken at some time after all */
         return NULL;
     }

@@ -37,4 +37,16 @@ void wakeup_run_woken(HubObject *hub);
 /* The hub has ended: forgets them. */
 void wakeup_drop_woken(HubObject *hub);
 
+/* Between wakeup.c and woken.c. */
+
+/* The callbacks of a wakeup, taken from it. */
+struct taken {
+    PyObject *callback, *context, *more;
+};
+
+struct taken wakeup_take_callbacks(WakeupObject *self);
+/* Calls each. 0, or -1 with an exception if the loop could not be asked: the rest is to be called
+ * another time. */
+int wakeup_call_back(WakeupObject *self, const struct taken *taken, bool now);
+
 #endif

@@ -32,7 +32,7 @@ WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub, PyObject
     return self;
 }
 
-static void write_pipe_ready(PyObject *op, unsigned ready);
+static bool write_pipe_ready(PyObject *op, unsigned ready);
 static void loop_closed(PyObject *op, bool forked_off);
 
 static const struct hub_owner_ops hub_ops = {
@@ -237,7 +237,15 @@ void write_pipe_abort_soon(WritePipeObject *self)
     end_soon(self);
 }
 
-static void write_pipe_ready(PyObject *op, unsigned ready)
+/* All that was queued is written, but whether the child closes its stdin cannot be watched. */
+static void lose_sight(WritePipeObject *self)
+{
+    PyObject *exception = compat_take_exception();
+    lose(self, exception);
+    Py_XDECREF(exception);
+}
+
+static bool write_pipe_ready(PyObject *op, unsigned ready)
 {
     WritePipeObject *self = (WritePipeObject *)op;
     if (ready & FP_BROKEN) { /* the child has closed its stdin */
@@ -247,22 +255,25 @@ static void write_pipe_ready(PyObject *op, unsigned ready)
             exception = compat_take_exception(); /* MemoryError, say */
         lose(self, exception);
         Py_XDECREF(exception);
-        return;
+        return true;
     }
     if (!(ready & FP_WRITABLE))
-        return;
+        return false;
     ssize_t written = fp_outflow_flush(&self->out, self->fd);
     if (written == -EAGAIN)
-        return;
+        return false;
     if (written < 0) {
         lose_to_errno(self, (int)written);
-        return;
+        return true;
     }
-    if (self->out.pending == 0 && set_interest(self, FP_WANT_NOTHING) < 0)
-        return;
+    if (self->out.pending == 0 && set_interest(self, FP_WANT_NOTHING) < 0) {
+        lose_sight(self);
+        return true;
+    }
     write_pipe_update_flow(self); /* may write or close; what it raises is for the hub */
     if (self->out.pending == 0 && self->closing)
         lose(self, NULL);
+    return true;
 }
 
 void write_pipe_loop_closed(WritePipeObject *self, bool close)

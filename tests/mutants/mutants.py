@@ -1152,8 +1152,8 @@ mutant(
 mutant(
     "interest_in_room_kept",
     "binding/write_pipe.c",
-    "    if (self->out.pending == 0 && set_interest(self, FP_WANT_NOTHING) < 0)\n        return;\n",
-    "",
+    "    if (self->out.pending == 0 && set_interest(self, FP_WANT_NOTHING) < 0) {\n",
+    "    if (self->lost) {\n",
     "an empty pipe keeps the loop busy for ever",
     "test_writer.py idle",
 )
@@ -1236,7 +1236,7 @@ mutant(
 
 mutant(
     "wake_up_lost_outside_a_turn",
-    "binding/wakeup.c",
+    "binding/woken.c",
     "    if (!hub->dispatching || self->in_order) {",
     "    if (self->in_order) {",
     "who is woken by the program's own call is not woken",
@@ -1244,7 +1244,7 @@ mutant(
 )
 mutant(
     "last_woken_not_forgotten",
-    "binding/wakeup.c",
+    "binding/woken.c",
     "    if (hub->woken == NULL)\n        hub->last_woken = NULL;\n",
     "",
     "the second to be woken is lost",
@@ -1478,8 +1478,8 @@ mutant(
 mutant(
     "exit_in_the_turn_of_the_start",
     "binding/transport.c",
-    "    if (self->phase == TRANSPORT_RUNNING && self->settled_in == self->hub->turn)\n        return;",
-    "    if (false)\n        return;",
+    "    if (self->phase == TRANSPORT_RUNNING && self->settled_in == self->hub->turn)\n        return true;",
+    "    if (false)\n        return true;",
     "a child may be reaped before who has started it knows of it",
     "test_handover.py already_exited",
 )
@@ -1512,7 +1512,7 @@ mutant(
 )
 mutant(
     "others_wait_for_a_nested_loop",
-    "binding/wakeup.c",
+    "binding/woken.c",
     "            hub_ask_for_turn(hub);",
     "            {}",
     "a task that runs the loop itself waits for others for ever",
@@ -1520,9 +1520,9 @@ mutant(
 )
 mutant(
     "debug_mode_blames_the_hub",
-    "binding/wakeup.c",
-    "    bool now = any && !loop_in_debug_mode(hub);",
-    "    bool now = any;",
+    "binding/plain_loop.c",
+    "is_still(attributes, state->names._debug, Py_False)",
+    "attributes != NULL",
     "debug mode does not name a slow task",
     "test_hostile.py debug_mode",
 )
@@ -1823,4 +1823,119 @@ mutant(
     "    ;",
     "communicate() is refused after one that came to its end",
     "test_communicate.py more_input",
+)
+mutant(
+    "stdin_closed_before_it_is_known_who_reads",
+    "binding/communicate.c",
+    "    if (!(self->number & TURN_GIVEN) && somebody_reads(self)) {",
+    "    feed_input(self, &missing);\n    if (!(self->number & TURN_GIVEN) && somebody_reads(self)) {",
+    "communicate() ends the child, and with it the reader that is in the way",
+    "test_communicate.py known_who_reads",
+)
+
+# ---- loops that are not plain ----
+
+mutant(
+    "shortcut_on_every_loop",
+    "binding/plain_loop.c",
+    "    if (kind == LOOP_OTHER || !(kind == LOOP_UVLOOP || asyncio_is_plain(state)))\n",
+    "    if (!(kind != LOOP_SELECTOR || asyncio_is_plain(state)))\n",
+    "the hub calls tasks itself on a loop of any class",
+    "test_loops.py subclass",
+)
+mutant(
+    "patched_class_not_noticed",
+    "binding/plain_loop.c",
+    "        plain = is_asyncios_function(method);\n",
+    "        plain = method != NULL;\n",
+    "the hub calls tasks itself although the class of the loop is patched",
+    "test_loops.py shortcut_is_taken",
+)
+mutant(
+    "class_not_looked_at_again",
+    "binding/plain_loop.c",
+    "        if (state->loop_classes[kind] == number)\n",
+    "        if (state->loop_classes[kind] != 0)\n",
+    "what was once found of a class holds for all, and for ever",
+    "test_loops.py shortcut_is_taken",
+)
+mutant(
+    "patched_loop_not_noticed",
+    "binding/plain_loop.c",
+    "    bool plain = !hides_a_method(attributes);\n",
+    "    bool plain = !hides_a_method(attributes) || attributes != NULL;\n",
+    "the hub calls tasks itself although a method of the loop is replaced",
+    "test_loops.py shortcut_is_taken",
+)
+mutant(
+    "patched_handle_not_noticed",
+    "binding/plain_loop.c",
+    "    bool plain = is_asyncios_function(run);\n",
+    "    bool plain = is_asyncios_function(run) || run != NULL;\n",
+    "a tool that times what a loop calls does not see the tasks that a child woke",
+    "test_loops.py shortcut_is_taken",
+)
+mutant(
+    "patched_tasks_not_noticed",
+    "binding/plain_loop.c",
+    "is_still(state->tasks, state->names.Task, state->Task)",
+    "state->tasks != NULL",
+    "the hub calls tasks itself although there are others than asyncio's",
+    "test_loops.py shortcut_is_taken",
+)
+mutant(
+    "tasks_called_in_the_context_of_the_hub",
+    "binding/woken.c",
+    "    PyObject *context = now ? compat_leave_context() : NULL;\n",
+    "    PyObject *context = NULL;\n",
+    "a task that turns the loop by hand finds the hub's context in use",
+    "test_loops.py by_hand",
+)
+mutant(
+    "hub_called_in_an_empty_context",
+    "binding/hub_loop.c",
+    "    return hub->on_plain_loop ? PyContext_New()",
+    "    return hub != NULL ? PyContext_New()",
+    "a loop that is found by the context is not found in what it calls",
+    "test_loops.py found_by_context",
+)
+mutant(
+    "running_loop_of_the_import",
+    "binding/module.c",
+    "    PyObject *function = compat_dict_get(state->events, name);\n",
+    "    PyObject *function = name != NULL ? Py_NewRef(state->get_running_loop) : NULL;\n",
+    "who replaces asyncio.get_running_loop() later is not asked",
+    "test_loops.py looked_up",
+)
+mutant(
+    "loop_behind_not_looked_for",
+    "binding/loop.c",
+    "    if (behind != NULL && behind != loop && is_loop(state, behind))\n",
+    "    if (behind != NULL && behind == loop && is_loop(state, behind))\n",
+    "children of an object that stands for a loop have futures of that object",
+    "test_loops.py passes_everything",
+)
+mutant(
+    "stalled_descriptor_kept",
+    "binding/hub.c",
+    "    if (!progress) {\n",
+    "    if (!progress && owner == NULL) {\n",
+    "a dead child that a tracer keeps occupies the loop",
+    "test_loops.py occupy",
+)
+mutant(
+    "stalled_descriptor_never_looked_at",
+    "binding/hub.c",
+    "        err = fp_poller_add(&hub->poller, slot->fd, slot->interest, cookie);\n",
+    "        err = 0;\n",
+    "the end of a child that was traced is never seen",
+    "test_loops.py occupy",
+)
+mutant(
+    "pipe_that_cannot_be_read_kept",
+    "binding/read_pipe.c",
+    "            return progress;\n",
+    "            return progress || ready != 0;\n",
+    "a pipe that is ready and cannot be read occupies the loop",
+    "test_loops.py cannot_be_read",
 )

@@ -318,7 +318,12 @@ static const struct awaitable_ops await_ops = {
 
 static PyObject *wakeup_await(PyObject *op)
 {
-    return awaitable_new(((WakeupObject *)op)->hub->state, &await_ops, op, NULL, 0);
+    PyObject *awaitable = awaitable_new(((WakeupObject *)op)->hub->state, &await_ops, op, NULL, 0);
+    if (awaitable == NULL)
+        return NULL;
+    PyObject *iterator = Py_TYPE(awaitable)->tp_as_async->am_await(awaitable);
+    Py_DECREF(awaitable);
+    return iterator;
 }
 
 static PyObject *wakeup_repr(PyObject *op)

@@ -13,9 +13,9 @@ enum {
 
 struct fp_arrivals *fp_arrivals_new(void)
 {
-    struct fp_arrivals *arrivals = calloc(1, sizeof *arrivals);
+    struct fp_arrivals *arrivals = malloc(sizeof *arrivals);
     if (arrivals != NULL)
-        arrivals->owners = 1;
+        *arrivals = (struct fp_arrivals){.owners = 1};
     return arrivals;
 }
 

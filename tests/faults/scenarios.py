@@ -250,6 +250,85 @@ async def read_beyond_the_limit(fault):
     assert await proc.wait() in (0, 255)
 
 
+def nothing_is_left_of(pid):
+    """Of the group that it has led."""
+    left = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+            state, _, group = file.read().rpartition(b")")[2].split()[:3]
+            if int(group) == pid and state not in b"ZX":
+                left.append(int(name))
+    return not left
+
+
+@scenario("thread", "pidfd", loops=BOTH)
+async def run_to_the_end(fault):
+    done = await _fastproc.run_shell(
+        "cat; echo error >&2; exec sleep 1000 & exit 3", input=DATA, linger=0.1, kill_orphans=True
+    )
+    assert done.stdout == DATA or fault.of_write and DATA.startswith(done.stdout)
+    assert done.stderr == b"error\n" and done.returncode in (3, 255)
+
+
+@scenario("thread")
+async def run_and_keep_some(fault):
+    heard = bytearray()
+    done = await _fastproc.run(
+        "cat", input=DATA, max_output=1000, tee=lambda stream, data: heard.extend(data), timeout=60
+    )
+    assert heard == DATA or fault.of_write and DATA.startswith(heard)
+    assert done.stdout == heard[-1000:] and done.stdout_bytes == len(heard)
+
+
+@scenario("thread", "pidfd")
+async def run_for_too_long(fault):
+    pid = None
+
+    def tee(stream, data):
+        nonlocal pid
+        pid = int(data)
+
+    try:
+        await _fastproc.run_shell(
+            "echo $$; exec sleep 1000 & exec sleep 1000", tee=tee, timeout=0.05, grace=1
+        )
+    except _fastproc.TimeoutExpired as error:
+        assert pid is None or error.output == b"%d\n" % pid
+        assert pid is None or nothing_is_left_of(pid) or fault.was(errno.EPERM)
+    else:
+        raise AssertionError("it ended")
+
+
+@scenario("thread", "pidfd")
+async def stop(fault):
+    proc = await create_subprocess_shell(
+        "echo; sleep 1000 & exec sleep 1000", stdout=PIPE, start_new_session=True
+    )
+    async with proc:
+        await proc.stdout.readline()
+        assert await proc.stop(grace=1) in (-signal.SIGTERM, -signal.SIGKILL, 255)
+        assert nothing_is_left_of(proc.pid) or fault.was_injected
+
+
+@scenario(loops=BOTH)
+async def lines_of_both_streams(fault):
+    script = "printf 'one\\r\\ntwo\\n'; echo error >&2; printf tail"
+    proc = await create_subprocess_exec(
+        "/bin/sh", "-c", script, stdout=PIPE, stderr=PIPE, limit=None
+    )
+    found = [pair async for pair in proc.lines(encoding="ascii")]
+    assert sorted(found) == [(1, "one\n"), (1, "tail"), (1, "two\n"), (2, "error\n")], found
+    assert await proc.communicate(linger=1) == (b"", b"")
+
+
+@scenario()
+async def lines_of_a_stream(fault):
+    proc = await create_subprocess_exec("printf", "one\ntwo\nlonger", stdout=PIPE)
+    found = [line async for line in proc.stdout.lines(max_line=4)]
+    assert found == [b"one\n", b"two\n", b"long", b"er"], found
+    assert await proc.wait() in (0, 255)
+
+
 @scenario()
 async def capture_in_volume(fault):
     """So much that its memory is provided ahead."""

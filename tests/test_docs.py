@@ -219,6 +219,15 @@ def test_every_text_is_read():
     assert found == set(TEXTS)
 
 
+def test_every_file_and_folder_of_tests_is_described():
+    text = (ROOT / "tests" / "README.rst").read_text()
+    files = {path.name for path in ROOT.glob("tests/*.py")}
+    folders = {f"{path.parent.name}/" for path in ROOT.glob("tests/*/*") if path.is_file()}
+    assert {
+        name for name in files | folders - {"__pycache__/"} if f"``{name}``" not in text
+    } == set()
+
+
 def test_readme_is_short():
     lines = (ROOT / "README.rst").read_text().splitlines()
     assert len(lines) <= 200

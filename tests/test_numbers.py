@@ -1,4 +1,4 @@
-"""CONTRACT.md: where asyncio compares numbers, any that can be compared will do."""
+"""Where asyncio compares numbers, any that can be compared will do."""
 
 import asyncio
 import decimal

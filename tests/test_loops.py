@@ -416,6 +416,8 @@ def test_shortcut_is_not_taken_on_a_subclass(aio):
 @pytest.mark.parametrize("how", ["running", "found"])
 def test_object_that_passes_everything_on_to_a_loop(aio, how, weak):
     """Tasks and futures are of the loop behind it."""
+    if how == "running" and sys.version_info >= (3, 14):
+        pytest.skip("a task of 3.14 compares the running loop with its own")
 
     class Proxy:
         __slots__ = ("loop", "__weakref__") if weak else ("loop",)

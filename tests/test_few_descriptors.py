@@ -20,6 +20,7 @@ from support import (
     driven,
     free_descriptors,
     iterate,
+    kill_and_wait,
     output_of,
     running,
 )
@@ -191,15 +192,35 @@ def test_the_first_child_needs_no_more_than_asyncio(aio, free, pipes):
         pytest.skip("is about asyncio's loop")
 
     async def main():
+        many = [os.open(os.devnull, os.O_RDONLY) for _ in range(200)]  # for a limit that is not low
         with free_descriptors(free):
-            try:
-                proc = await aio.create_subprocess_exec("true", **kwds)
-            except OSError as error:
-                assert error.errno == errno.EMFILE
-                assert free < 2 * pipes + 2
-                return
+            await attempt()
+        for fd in many:
+            os.close(fd)
+
+    async def attempt():
+        try:
+            proc = await aio.create_subprocess_exec("true", **kwds)
+        except OSError as error:
+            assert error.errno == errno.EMFILE
+            assert free < 2 * pipes + 2
+            return
         await proc.communicate()
         assert proc.returncode == 0
+
+    aio.run(main)
+
+
+def test_children_that_wait_behind_others_that_live_on(aio):
+    """Where few descriptors are left, and no exit makes the loop look again."""
+    aio.oracle_differs("nobody waits")
+
+    async def main():
+        with free_descriptors(30):
+            creating = [aio.create_subprocess_exec("sleep", "60") for _ in range(12)]
+            procs = await asyncio.wait_for(asyncio.gather(*creating), 10)
+        for proc in procs:
+            await kill_and_wait(proc)
 
     aio.run(main)
 

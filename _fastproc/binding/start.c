@@ -338,15 +338,43 @@ static int take_charge(TransportObject *self, int err)
     return self->phase == TRANSPORT_RUNNING && !self->abandoned ? connect_pipes(self) : 0;
 }
 
+/* In place of a child that could not leave the table that it shared, which a sandbox may forbid at any
+ * time; unless that had what may be another by now.  False if it was not started. */
+static bool start_again(TransportObject *self)
+{
+    struct launch *launch = self->launch;
+    for (int fd = 0; fd < 3; fd++)
+        if (launch->stdio[fd] == STDIO_FD)
+            return false;
+    if (launch->request.begin_in != NULL || self->abandoned)
+        return false;
+    hub_remove(self->hub, &self->outcome_slot, launch->child.outcome_fd);
+    hub_remove(self->hub, &self->exit_slot, self->child.fd);
+    transport_end_block(self, destroy_child(self));
+    self->hub->starting--;
+    if (self->launch == NULL) { /* it may be anywhere */
+        transport_end_failed(self);
+        return true;
+    }
+    for (int fd = 0; fd < 3; fd++)
+        fp_fd_close(&launch->pipe_fds[fd]);
+    launch->error = (struct fp_spawn_error){0};
+    if (start(self, false) != START_DONE)
+        fail(self);
+    return true;
+}
+
 /* The child has exec'd or ended, and launch->error says which. */
 static void settle_outcome(TransportObject *self)
 {
     struct launch *launch = self->launch;
     if (launch->request.early_error.stage != FP_STAGE_NONE) {
         launch->error = launch->request.early_error;
-        if (launch->request.shares_table)
-            self->hub->state->table_sharing =
-                SHARING_FAILS; /* so that not every child fails here */
+        if (launch->request.shares_table) {
+            self->hub->state->table_sharing = SHARING_FAILS; /* or all children would fail here */
+            if (start_again(self))
+                return;
+        }
     }
     hub_remove(self->hub, &self->outcome_slot, launch->child.outcome_fd);
     fp_fd_close(&launch->child.outcome_fd);

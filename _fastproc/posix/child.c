@@ -19,6 +19,7 @@
 
 #include <sys/socket.h>
 
+#include "posix/refusal.h"
 #include "posix/sys.h"
 
 enum {
@@ -98,14 +99,42 @@ FP_IN_CHILD static long leave_table(struct fp_spawn_request *request)
     return result < 0 ? result : receive_descriptors(request);
 }
 
-FP_IN_CHILD _Noreturn void fp_child_try_to_leave(void *unused)
+FP_IN_CHILD _Noreturn void fp_child_try_to_leave(void *request)
 {
-    (void)unused;
-    long result = sys_close_range(~0U, ~0U, CLOSE_RANGE_LEAVING);
+    long result = leave_table(request);
     for (;;)
         sys_exit(result < 0);
 }
 #endif
+
+FP_IN_CHILD static long dup_to(int fd, int to)
+{
+    long result = sys_dup_to(fd, to);
+#if FP_HAVE_RAW_CALLS && defined(SYS_dup2)
+    if (fp_is_refusal(result))
+        result = SYS2(dup2, fd, to);
+#endif
+    return result;
+}
+
+/* Goes to the directory that it was to begin in. */
+FP_IN_CHILD static long begin_in(int directory)
+{
+    long result = sys_fchdir(directory);
+#if FP_HAVE_RAW_CALLS
+    if (fp_is_refusal(result)) { /* by a name of it, then: the number's digits from the last on */
+        char path[] = "/proc/self/fd/0000000000";
+        char *digit = path + sizeof path - 1;
+        do
+            *--digit = (char)('0' + directory % 10);
+        while ((directory /= 10) > 0);
+        while (*(digit - 1) == '0') /* a name has no zeros before it, but / may be repeated */
+            *--digit = '/';
+        result = sys_chdir(path);
+    }
+#endif
+    return result;
+}
 
 /* Puts stdio[] on 0, 1 and 2, in any permutation of those. */
 FP_IN_CHILD static long place_stdio(const struct fp_spawn_request *request)
@@ -125,7 +154,7 @@ FP_IN_CHILD static long place_stdio(const struct fp_spawn_request *request)
     for (int fd = 0; fd < 3; fd++) {
         if (from[fd] == -1)
             continue;
-        long result = from[fd] == fd ? sys_set_inheritable(fd) : sys_dup_to(from[fd], fd);
+        long result = from[fd] == fd ? sys_set_inheritable(fd) : dup_to(from[fd], fd);
         if (result < 0)
             return result;
     }
@@ -247,9 +276,9 @@ FP_IN_CHILD static long keep_passed(const struct fp_spawn_request *request)
 FP_IN_CHILD static long change_identity(const struct fp_spawn_request *request)
 {
     long result = 0;
-    if (request->new_session)
-        sys_setsid(); /* fails only for a leader, which a new child is not */
-    if (request->process_group >= 0)
+    if (request->new_session) /* fails only in a sandbox: a new child is no leader */
+        result = sys_setsid();
+    if (result >= 0 && request->process_group >= 0)
         result = sys_setpgid(request->process_group);
     if (result >= 0 && request->set_groups)
         result = sys_setgroups(request->group_count, request->groups);
@@ -297,7 +326,7 @@ FP_IN_CHILD _Noreturn void fp_child_main(struct fp_spawn_request *request)
     result = place_stdio(request);
     if (result < 0)
         fail(request, FP_STAGE_SETUP, result);
-    if (request->begin_in != NULL && (result = sys_fchdir(*request->begin_in)) < 0)
+    if (request->begin_in != NULL && (result = begin_in(*request->begin_in)) < 0)
         fail(request, FP_STAGE_CHDIR, result);
     if (request->cwd != NULL && (result = sys_chdir(request->cwd)) < 0)
         fail(request, FP_STAGE_CHDIR, result);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "posix/fd.h"
+#include "posix/refusal.h"
 #include "posix/retry.h"
 
 #ifdef __linux__
@@ -123,13 +124,27 @@ struct waiter {
     int wake; /* write end */
 };
 
+/* What it says if it had to take the status; else a byte says only that there is one. */
+struct told {
+    int status;
+    struct rusage usage;
+};
+
 static void *wait_in_thread(void *argument)
 {
     struct waiter waiter = *(struct waiter *)argument;
     free(argument);
     siginfo_t info;
-    wait_for(P_PID, waiter.pid, &info, WEXITED | WNOWAIT, NULL);
-    fp_fd_write(waiter.wake, "", 1); /* closing is not enough: a process forked since has a copy */
+    int err = wait_for(P_PID, waiter.pid, &info, WEXITED | WNOWAIT, NULL);
+    struct told told = {0};
+    pid_t ended = 0;
+    if (err < 0 && err != -ECHILD) /* no waitid() here */
+        FP_RETRY(ended = wait4(waiter.pid, &told.status, 0, &told.usage));
+    if (ended > 0)
+        fp_fd_write(waiter.wake, &told, sizeof told);
+    else
+        fp_fd_write(waiter.wake, "",
+                    1); /* closing is not enough: a process forked since has a copy */
     fp_fd_close(&waiter.wake);
     return NULL;
 }
@@ -188,15 +203,57 @@ static void leave_waiter(struct fp_exit *child)
         pthread_detach(child->waiter);
 }
 
-/* waitid() on the child, by its pidfd if that can be.  0 or -errno. */
+static void set_info(siginfo_t *info, pid_t pid, int status)
+{
+    info->si_pid = pid;
+    info->si_code = WIFSIGNALED(status) ? CLD_KILLED : CLD_EXITED;
+    info->si_status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* The same without waitid(), which can only be asked for the status, not for whether there is one. */
+static int wait_plainly(const struct fp_exit *child, siginfo_t *info, int options,
+                        struct rusage *usage)
+{
+    struct pollfd ended = {.fd = child->fd, .events = POLLIN};
+    bool takes = !(options & WNOWAIT);
+    int status = 0;
+    pid_t pid = 0;
+    info->si_pid = 0;
+    if (child->has_waiter || !takes) {
+        if (child->fd >= 0 && poll(&ended, 1, 0) <= 0)
+            return 0;
+        if (!takes)
+            return -ENODATA;
+    }
+    if (child->has_waiter) { /* which may have taken it */
+        struct told told;
+        ssize_t size = fp_fd_read(child->fd, &told, sizeof told);
+        if (size != (ssize_t)sizeof told)
+            return size < 0 ? (int)size : -ECHILD;
+        status = told.status;
+        *usage = told.usage;
+        pid = child->pid;
+    } else {
+        FP_RETRY(pid = wait4(child->pid, &status, WNOHANG, usage));
+    }
+    if (pid > 0)
+        set_info(info, pid, status);
+    return pid < 0 ? -errno : 0;
+}
+
+/* waitid() on the child, by its pidfd if that can be, or what else there is.  0 or -errno: -ECHILD if
+ * somebody else has the status, and nothing else says that; -ENODATA if there is one that cannot be
+ * looked at. */
 static int wait_for_child(const struct fp_exit *child, siginfo_t *info, int options,
                           struct rusage *usage)
 {
     int err = -EINVAL;
     if (child->is_pidfd)
         err = wait_for(WAIT_BY_PIDFD, child->fd, info, options, usage);
-    if (err == -EINVAL) /* no pidfd, or one on Linux before 5.4 */
+    if (err < 0 && err != -ECHILD) /* no pidfd, or one on Linux before 5.4, or a sandbox */
         err = wait_for(P_PID, child->pid, info, options, usage);
+    if (err < 0 && err != -ECHILD)
+        err = wait_plainly(child, info, options, usage);
     return err;
 }
 
@@ -204,7 +261,8 @@ static int wait_for_child(const struct fp_exit *child, siginfo_t *info, int opti
 static bool is_there(const struct fp_exit *child)
 {
     siginfo_t info;
-    return wait_for_child(child, &info, WEXITED | WNOHANG | WNOWAIT, NULL) != -ECHILD;
+    int err = wait_for_child(child, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
+    return err != -ECHILD && !(err == -ENODATA && child->has_waiter);
 }
 
 int fp_exit_watch(struct fp_exit *child, pid_t pid, int pidfd, enum fp_exit_mode mode)
@@ -219,7 +277,7 @@ int fp_exit_watch(struct fp_exit *child, pid_t pid, int pidfd, enum fp_exit_mode
             return 0;
         child->is_pidfd = false;
         pidfd = fp_fd_take(&child->fd);
-        if (err < 0 && err != -ENOSYS && err != -EPERM && err != -EINVAL && err != -ESRCH)
+        if (err < 0 && !fp_is_refusal(err) && err != -ESRCH)
             return err; /* EMFILE and the like: a thread would need a descriptor as well */
     }
     fp_fd_close(&pidfd);
@@ -234,10 +292,11 @@ int fp_exit_signal(const struct fp_exit *child, int signum)
 #ifdef __linux__
     if (child->is_pidfd) {
         result = (int)syscall(SYS_pidfd_send_signal, child->fd, signum, NULL, 0);
-        if (result == 0 || (errno != ENOSYS && errno != ESRCH))
-            return result < 0 ? -errno : 0;
+        if (result == 0)
+            return 0;
         if (errno == ESRCH) /* somebody else has reaped it, and we have not noticed yet */
             return 0;
+        /* Whether it may not be signalled, or a sandbox has no such call, the other tells. */
     }
 #endif
     if (!is_there(child)) /* the same, and the pid may be somebody else's by now */
@@ -306,7 +365,7 @@ enum fp_reap fp_exit_peek(const struct fp_exit *child, int *returncode)
         *returncode = decode_info(&info);
         return FP_REAP_DONE;
     }
-    if (child->is_pidfd && child->may_ask && ask_exit_info(child->fd, returncode))
+    if (err == -ECHILD && child->is_pidfd && child->may_ask && ask_exit_info(child->fd, returncode))
         return FP_REAP_INFO;
     return FP_REAP_LOST;
 }
@@ -320,18 +379,15 @@ int fp_exit_destroy(struct fp_exit *child, struct fp_exit_status *status)
     enum fp_reap reap = FP_REAP_RUNNING;
     if (err == 0) {
         struct pollfd ended = {.fd = child->fd, .events = POLLIN};
-        siginfo_t info;
         int ready = -1;
         if (child->fd >= 0) /* else the watch could not be set up */
             FP_RETRY(ready = poll(&ended, 1, PATIENCE_MS));
         const struct timespec pause = {.tv_nsec = 1000000};
-        for (int left = PATIENCE_MS; ready < 0 && left > 0; left--) {
-            if (wait_for(P_PID, child->pid, &info, WEXITED | WNOWAIT | WNOHANG, NULL) < 0 ||
-                info.si_pid != 0)
-                break;
-            nanosleep(&pause, NULL);
-        }
         reap = fp_exit_reap(child, status);
+        for (int left = PATIENCE_MS; ready < 0 && reap == FP_REAP_RUNNING && left > 0; left--) {
+            nanosleep(&pause, NULL);
+            reap = fp_exit_reap(child, status);
+        }
         if (reap == FP_REAP_RUNNING)
             err = -ETIMEDOUT;
         else if (reap == FP_REAP_LOST)
@@ -342,37 +398,70 @@ int fp_exit_destroy(struct fp_exit *child, struct fp_exit_status *status)
     return err;
 }
 
-bool fp_exit_has_pidfd(void)
-{
-    int fd = open_pidfd(getpid());
-    if (fd < 0)
-        return false;
-    fp_fd_close(&fd);
-    return true;
-}
-
-bool fp_exit_has_info(void)
-{
 #ifdef __linux__
-    /* Only an ended process has an exit to tell, so ask about a real one.  It must not end before
-     * its pidfd is open: where SIGCHLD is ignored there would be nothing left to open. */
-    pid_t pid = fork();
-    if (pid < 0)
-        return false;
+/* A child that does nothing until it is killed, and its pidfd, by the call that starts children or by
+ * the other; -1 if there is neither.  The child may not end before its pidfd is open: where SIGCHLD is
+ * ignored there would be nothing left to open.  Its pid or -1. */
+static pid_t start_idler(int *pidfd)
+{
+    enum { PIDFD = 0x1000 }; /* CLONE_PIDFD */
+    *pidfd = -1;
+    pid_t pid = (pid_t)syscall(SYS_clone, PIDFD | SIGCHLD, 0, pidfd, 0, 0);
+    if (pid < 0) {
+        *pidfd = -1;
+        pid = fork();
+    }
     if (pid == 0) {
         alarm(5);
         for (;;)
             pause();
     }
-    int fd = open_pidfd(pid);
-    kill(pid, SIGKILL);
+    if (pid > 0 && *pidfd < 0)
+        *pidfd = open_pidfd(pid);
+    return pid;
+}
+
+static void end_idler(pid_t pid)
+{
     siginfo_t info;
-    wait_for(P_PID, pid, &info, WEXITED, NULL);
-    int code = 0;
+    kill(pid, SIGKILL);
+    if (wait_for(P_PID, pid, &info, WEXITED, NULL) < 0)
+        waitpid(pid, NULL, 0);
+}
+
+bool fp_exit_has_pidfd(void)
+{
+    int fd = open_pidfd(getpid());
+    if (fd < 0) {
+        pid_t pid = start_idler(&fd);
+        if (pid > 0)
+            end_idler(pid);
+    }
+    bool known = fd >= 0;
+    fp_fd_close(&fd);
+    return known;
+}
+
+bool fp_exit_has_info(void)
+{
+    /* Only an ended process has an exit to tell, so ask about a real one. */
+    int fd, code = 0;
+    pid_t pid = start_idler(&fd);
+    if (pid < 0)
+        return false;
+    end_idler(pid);
     bool known = fd >= 0 && ask_exit_info(fd, &code) && code == -SIGKILL;
     fp_fd_close(&fd);
     return known;
-#else
-    return false;
-#endif
 }
+#else
+bool fp_exit_has_pidfd(void)
+{
+    return false;
+}
+
+bool fp_exit_has_info(void)
+{
+    return false;
+}
+#endif

@@ -25,6 +25,7 @@
 
 #include "posix/child.h"
 #include "posix/fd.h"
+#include "posix/refusal.h"
 #include "posix/retry.h"
 #include "posix/sys.h"
 
@@ -91,7 +92,7 @@ static long clone_child(struct fp_spawn_request *request, uint64_t flags, int *p
         if (pid == 0)
             fp_child_main(request);
     }
-    if (pid != -ENOSYS && pid != -EPERM && pid != -EINVAL)
+    if (!fp_is_refusal(pid))
         return pid;
 
     request->reset_handlers = true;
@@ -122,11 +123,6 @@ static long fork_child(struct fp_spawn_request *request)
     return pid < 0 ? -errno : pid;
 }
 
-static bool is_refusal(long err)
-{
-    return err == -ENOSYS || err == -EINVAL || err == -EPERM;
-}
-
 /* A pid or -errno; leaves in *method what was used. */
 static long start(struct fp_spawn_request *request, enum fp_spawn_method *method, int *pidfd)
 {
@@ -136,7 +132,8 @@ static long start(struct fp_spawn_request *request, enum fp_spawn_method *method
         return fork_child(request);
     if (needs_own_memory(request)) {
         pid = clone_child(request, 0, pidfd);
-        return is_refusal(pid) || pid == -EMFILE ? fork_child(request) : pid; /* without a pidfd */
+        return fp_is_refusal(pid) || pid == -EMFILE ? fork_child(request)
+                                                    : pid; /* without a pidfd */
     }
     for (;;) {
         switch (*method) {
@@ -148,9 +145,9 @@ static long start(struct fp_spawn_request *request, enum fp_spawn_method *method
             break;
         case FP_SPAWN_FORK:
             pid = clone_child(request, 0, pidfd);
-            return is_refusal(pid) || pid == -EMFILE ? fork_child(request) : pid;
+            return fp_is_refusal(pid) || pid == -EMFILE ? fork_child(request) : pid;
         }
-        if (!is_refusal(pid))
+        if (!fp_is_refusal(pid))
             return pid;
         *method = *method == FP_SPAWN_CLONE ? FP_SPAWN_VFORK : FP_SPAWN_FORK;
     }
@@ -197,21 +194,44 @@ static long start_sharing(struct fp_spawn_request *request, int *pidfd)
     return pid;
 }
 
-int fp_spawn_can_share_table(void)
+/* All that a child does that shares the table, so that none fails by it.  1, 0 or -errno. */
+static int try_to_share(const struct fp_handover *handover, int sent)
 {
     enum { NO_SIGNAL = 0 }; /* at its end: so nobody who waits for any child finds it */
     _Alignas(16) unsigned char stack[FP_SPAWN_STACK];
+    struct fp_spawn_request request = {.handover = handover, .outcome_fd = -1};
+    const int fds[] = {sent, sent, sent, sent};
     sigset_t before;
     int status = 0;
+    int err = fp_handover_send(handover, fds, sizeof fds / sizeof *fds);
+    if (err < 0)
+        return err;
     block_signals(&before);
     long pid = sys_clone_to(SYS_clone, CLONE_VM | CLONE_VFORK | CLONE_FILES | NO_SIGNAL,
-                            (long)(stack + sizeof stack), 0, fp_child_try_to_leave, NULL);
+                            (long)(stack + sizeof stack), 0, fp_child_try_to_leave, &request);
     restore_signals(&before);
     if (pid < 0)
-        return is_refusal(pid) ? 0 : (int)pid;
+        return (int)pid;
     pid_t ended;
-    FP_RETRY(ended = waitpid((pid_t)pid, &status, __WALL));
+    do
+        ended = waitpid((pid_t)pid, &status, __WALL);
+    while (ended < 0 && errno == EINTR);
     return ended > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int fp_spawn_can_share_table(void)
+{
+    struct fp_handover handover;
+    int null = fp_fd_null();
+    if (null < 0)
+        return null;
+    int result = fp_handover_open(&handover);
+    if (result == 0) {
+        result = try_to_share(&handover, null);
+        fp_handover_close(&handover);
+    }
+    fp_fd_close(&null);
+    return fp_is_refusal(result) ? 0 : result;
 }
 #else
 int fp_spawn_can_share_table(void)
@@ -248,7 +268,7 @@ int fp_spawn_start(struct fp_spawn_request *request, enum fp_spawn_method *metho
     request->shares_table = false;
 #if FP_HAVE_RAW_CALLS
     pid = start_and_wait(request, *method, &child->pidfd);
-    if (!is_refusal(pid)) {
+    if (!fp_is_refusal(pid)) {
         child->pid = pid < 0 ? -1 : (pid_t)pid;
         return pid < 0 ? (int)pid : 0;
     }

@@ -187,7 +187,7 @@ mutant(
 mutant(
     "stdio_in_place_not_inherited",
     "posix/child.c",
-    "from[fd] == fd ? sys_set_inheritable(fd) : sys_dup_to(from[fd], fd);",
+    "from[fd] == fd ? sys_set_inheritable(fd) : dup_to(from[fd], fd);",
     "from[fd] == fd ? 0 : sys_dup_to(from[fd], fd);",
     "a descriptor that is in its place already is closed by the exec",
     "native spawn_stdio_on_its_own_place",
@@ -675,7 +675,7 @@ mutant(
     "files_that_look_the_same",
     "posix/held.c",
     "           has_no_offset(&first) && ",
-    "           ",
+    "           (has_no_offset(&first) || 1) && ",
     "two children write at the same place of a file",
     "native held",
 )
@@ -755,7 +755,7 @@ mutant(
     "tracer_not_seen",
     "binding/surroundings.c",
     "    state->is_traced = is_traced();",
-    "    state->is_traced = false;",
+    "    state->is_traced = is_traced() && false;",
     "a debugger loses its breakpoints",
     "test_neighbours.py debugger",
 )
@@ -773,7 +773,7 @@ mutant(
     "        settle_outcome(self);\n        hub_settle",
     "        hub_settle",
     "a child that was started with few descriptors is never told of",
-    "test_few_descriptors.py no_fewer and alive",
+    "test_few_descriptors.py behind_others",
 )
 mutant(
     "gate_stays_shut_after_known_outcomes",
@@ -781,7 +781,7 @@ mutant(
     "        gate_open(self->hub);",
     "        {}",
     "children wait for ever behind others that were started with few descriptors",
-    "test_few_descriptors.py no_fewer and alive",
+    "test_few_descriptors.py behind_others",
 )
 mutant(
     "nothing_let_go",
@@ -795,7 +795,7 @@ mutant(
     "outcome_pipes_kept",
     "binding/start.c",
     "            any |= hurry((TransportObject *)hub->slots[slot].owner);",
-    "            {}",
+    "            any |= false && hurry((TransportObject *)hub->slots[slot].owner);",
     "what tells of starts keeps children from running",
     "test_few_descriptors.py no_fewer and outputs",
 )
@@ -806,6 +806,94 @@ mutant(
     "    if (0)",
     "the first child needs more descriptors than asyncio's",
     "test_few_descriptors.py first_child",
+)
+mutant(
+    "refused_signal_believed",
+    "posix/exit.c",
+    "        /* Whether it may not be signalled, or a sandbox has no such call, the other tells. */",
+    "        return -errno;",
+    "a child cannot be killed in a sandbox that lacks pidfd_send_signal",
+    "native exit_in_a_sandbox",
+)
+mutant(
+    "refused_waitid_believed",
+    "posix/exit.c",
+    "    if (err < 0 && err != -ECHILD)\n        err = wait_plainly",
+    "    if (0)\n        err = wait_plainly",
+    "in a sandbox that lacks waitid every status is lost",
+    "native exit_in_a_sandbox",
+)
+mutant(
+    "status_of_the_thread_lost",
+    "posix/exit.c",
+    "        fp_fd_write(waiter.wake, &told, sizeof told);",
+    "        fp_fd_write(waiter.wake, \"\", 1);",
+    "where a thread has to take the status it is lost",
+    "native exit_in_a_sandbox",
+)
+mutant(
+    "signal_after_the_thread_has_reaped",
+    "posix/exit.c",
+    "    return err != -ECHILD && !(err == -ENODATA && child->has_waiter);",
+    "    return false;",
+    "a child is taken for gone that lives",
+    "native exit_in_a_sandbox",
+)
+mutant(
+    "pidfd_of_clone_not_seen",
+    "posix/exit.c",
+    "        pid_t pid = start_idler(&fd);\n        if (pid > 0)",
+    "        pid_t pid = 0;\n        if (pid > 0)",
+    "machine() says that there are no pidfds where clone gives them",
+    "native only_clone",
+)
+mutant(
+    "sharing_tried_by_halves",
+    "posix/child.c",
+    "    long result = leave_table(request);\n    for (;;)",
+    "    long result = sys_close_range(~0U, ~0U, CLOSE_RANGE_LEAVING);\n    (void)request;\n    for (;;)",
+    "the first child fails that shares the table where it cannot receive",
+    "test_refusals.py recvmsg and shared",
+)
+mutant(
+    "not_started_again",
+    "binding/start.c",
+    "            if (start_again(self))\n                return;",
+    "            if (0 && start_again(self))\n                return;",
+    "a child fails that shares the table where a sandbox has begun to forbid it",
+    "test_handover.py started_again",
+)
+mutant(
+    "started_again_with_what_is_another_by_now",
+    "binding/start.c",
+    "        if (launch->stdio[fd] == STDIO_FD)\n            return false;",
+    "        if (0)\n            return false;",
+    "a child that is started again has another file",
+    "test_handover.py started_again",
+)
+mutant(
+    "dup3_or_nothing",
+    "posix/child.c",
+    "        result = SYS2(dup2, fd, to);",
+    "        {}",
+    "no child starts in a sandbox that lacks dup3",
+    "native without_dup3",
+)
+mutant(
+    "fchdir_or_nothing",
+    "posix/child.c",
+    "        result = sys_chdir(path);",
+    "        (void)path;",
+    "children that waited do not start in a sandbox that lacks fchdir",
+    "native without_fchdir",
+)
+mutant(
+    "failed_setsid_ignored",
+    "posix/child.c",
+    "        result = sys_setsid();",
+    "        sys_setsid();",
+    "a child runs on in the session that it was to leave",
+    "native without_setsid",
 )
 mutant(
     "childs_ends_left_open",
@@ -1585,8 +1673,8 @@ mutant(
 mutant(
     "close_on_exec_stdin_held",
     "binding/launch.c",
-    "launch->stdio[fd] == STDIO_INHERIT && (fcntl(fd, F_GETFD) & FD_CLOEXEC))",
-    "false)",
+    "launch->stdio[fd] == STDIO_INHERIT && (fcntl(fd, F_GETFD) & FD_CLOEXEC);",
+    "false;",
     "the same of a child that had to wait",
     "test_create.py close_on_exec",
 )

@@ -387,11 +387,118 @@ TEST(exit_has_info_leaves_nothing_behind_whatever_sigchld_does)
 
 /* A kernel or a sandbox that lacks some of it. */
 
+static const int refusals[] = {ENOSYS, EPERM, EACCES, EINVAL};
+enum { REFUSALS = sizeof refusals / sizeof *refusals };
+enum { PIDFD_FROM_CLONE = 0x1000, BY_PIDFD = 3 };
+
+static void have_pidfds_from_clone_alone(void)
+{
+    if (!fp_exit_has_pidfd() || !refuse_call(SYS_pidfd_open, EPERM))
+        return;
+    CHECK(fp_exit_has_pidfd());
+}
+
+TEST(exit_has_pidfd_where_only_clone_gives_one)
+{
+    run_apart(have_pidfds_from_clone_alone);
+}
+
+/* Everything that is asked of a child, with whatever there is for it. */
+static void live_and_die(enum fp_exit_mode mode, bool can_look)
+{
+    int code;
+    start_and_watch(RUN_ON, mode);
+    CHECK(fp_exit_reap(&child, &status) == FP_REAP_RUNNING && !child.reaped);
+    CHECK(fp_exit_peek(&child, &code) == FP_REAP_RUNNING);
+    CHECK(fp_exit_signal(&child, 0) == 0 && fp_exit_signal(&child, SIGTERM) == 0);
+    wait_readable(child.fd);
+    enum fp_reap seen = fp_exit_peek(&child, &code);
+    CHECK(can_look ? seen == FP_REAP_DONE && code == -SIGTERM : seen == FP_REAP_LOST);
+    CHECK(fp_exit_signal(&child, SIGKILL) == 0);
+    CHECK(reap_at_end() == FP_REAP_DONE && status.returncode == -SIGTERM && child.reaped);
+    CHECK(fp_exit_signal(&child, SIGKILL) == -ESRCH);
+    fp_fd_close(&child.fd);
+    start_and_watch(23, mode);
+    CHECK(reap_at_end() == FP_REAP_DONE && status.returncode == 23);
+    fp_fd_close(&child.fd);
+    start_and_watch(RUN_ON, mode);
+    CHECK(fp_exit_destroy(&child, &status) == 0 && status.returncode == -SIGKILL);
+    child = (struct fp_exit){.pid = start(RUN_ON), .fd = -1}; /* as after a watch that failed */
+    CHECK(fp_exit_destroy(&child, &status) == 0 && status.returncode == -SIGKILL);
+}
+
+static int refused_with;
+
+static void signal_by_pid(void)
+{
+    if (refuse_call(SYS_pidfd_send_signal, refused_with))
+        for (size_t m = 0; m < MODES; m++)
+            live_and_die(modes[m], true);
+}
+
+static void reap_by_pid(void)
+{
+    if (refuse_call_if(SYS_waitid, 0, UINT32_MAX, BY_PIDFD, refused_with))
+        for (size_t m = 0; m < MODES; m++)
+            live_and_die(modes[m], true);
+}
+
+static void reap_without_waitid(void)
+{
+    if (refuse_call(SYS_waitid, refused_with))
+        for (size_t m = 0; m < MODES; m++)
+            live_and_die(modes[m], false);
+}
+
+static void know_who_has_reaped(void)
+{
+    if (!refuse_call(SYS_waitid, refused_with))
+        return;
+    for (size_t m = 0; m < MODES; m++) {
+        start_and_watch(7, modes[m]);
+        if (modes[m] == FP_EXIT_THREAD) /* its own waits in that thread */
+            wait_readable(child.fd);
+        else
+            CHECK(waitpid(child.pid, NULL, 0) == child.pid);
+        enum fp_reap reap = reap_at_end();
+        CHECK(reap == (modes[m] == FP_EXIT_THREAD ? FP_REAP_DONE : reap_of_stolen(modes[m])));
+        fp_fd_close(&child.fd);
+    }
+}
+
+TEST(exit_in_a_sandbox_that_refuses_some_of_it)
+{
+    void (*const lives[])(void) = {signal_by_pid, reap_by_pid, reap_without_waitid,
+                                   know_who_has_reaped};
+    for (int i = 0; i < REFUSALS; i++)
+        for (size_t life = 0; life < sizeof lives / sizeof *lives; life++) {
+            refused_with = refusals[i];
+            run_apart(lives[life]);
+        }
+}
+
+/* Not ours to signal, because of its user; of a sandbox it could not be told otherwise. */
+static void signal_of_another_user(void)
+{
+    pid_t pid = start(RUN_ON);
+    CHECK(fp_exit_watch(&child, pid, -1, FP_EXIT_AUTO) == 0);
+    CHECK(setresuid(65534, 65534, 0) == 0);
+    CHECK(fp_exit_signal(&child, SIGTERM) == -EPERM);
+    CHECK(seteuid(0) == 0 && setuid(0) == 0);
+    CHECK(fp_exit_destroy(&child, &status) == 0);
+}
+
+TEST(exit_of_a_child_that_is_not_ours_to_signal)
+{
+    if (geteuid() == 0)
+        run_apart(signal_of_another_user);
+}
+
 static void watch_without_pidfds(void)
 {
-    const int errs[] = {ENOSYS, EPERM};
-    for (size_t i = 0; i < 2; i++) {
-        if (!refuse_call(SYS_pidfd_open, errs[i]))
+    for (int i = 0; i < REFUSALS; i++) {
+        if (!refuse_call(SYS_pidfd_open, refusals[i]) ||
+            !refuse_call_if(SYS_clone, 0, PIDFD_FROM_CLONE, PIDFD_FROM_CLONE, refusals[i]))
             return;
         CHECK(!fp_exit_has_pidfd() && !fp_exit_has_info());
         start_and_watch(RUN_ON, FP_EXIT_AUTO);
@@ -421,7 +528,6 @@ TEST(exit_reap_within_waits_and_counts)
 
 static void reap_without_pidfds(void)
 {
-    enum { BY_PIDFD = 3 };
     if (!refuse_call_if(SYS_waitid, 0, UINT32_MAX, BY_PIDFD, EINVAL) ||
         !refuse_call(SYS_pidfd_send_signal, ENOSYS))
         return;

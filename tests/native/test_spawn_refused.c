@@ -12,10 +12,13 @@
 #if FP_HAVE_RAW_CALLS
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
@@ -180,6 +183,86 @@ static void without_any_clone(void)
 TEST(spawn_where_nothing_may_be_started_says_so)
 {
     run_apart(without_any_clone);
+}
+
+static void without_dup3(void)
+{
+    const int errs[] = {ENOSYS, EPERM, EACCES, EINVAL};
+    for (int i = 0; i < 4; i++) {
+        if (!refuse_call(SYS_dup3, errs[i]))
+            return;
+        for (unsigned method = 0; method < METHODS; method++) {
+            trial_set_up(&trial, method);
+            trial.request.stdio[0] = trial.report_ends[0];
+            trial_report(&trial, &report);
+            CHECK(report.open & 1);
+        }
+    }
+}
+
+TEST(spawn_without_dup3_places_streams_by_dup2)
+{
+#ifdef SYS_dup2
+    run_apart(without_dup3);
+#else
+    (void)without_dup3;
+#endif
+}
+
+static void without_fchdir(void)
+{
+    int directories[2] = {open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    directories[1] = fcntl(directories[0], F_DUPFD_CLOEXEC, 200);
+    const int errs[] = {ENOSYS, EPERM, EACCES, EINVAL};
+    for (int i = 0; i < 4; i++) {
+        if (!refuse_call(SYS_fchdir, errs[i]))
+            return;
+        for (int which = 0; which < 2; which++) {
+            trial_set_up(&trial, FP_SPAWN_CLONE);
+            trial.request.begin_in = &directories[which];
+            trial_report(&trial, &report);
+            CHECK(strcmp(report.directory, "/proc") == 0);
+        }
+    }
+    close(directories[0]);
+    close(directories[1]);
+}
+
+TEST(spawn_without_fchdir_begins_in_the_directory)
+{
+    run_apart(without_fchdir);
+}
+
+static void without_setsid(void)
+{
+    if (!refuse_call(SYS_setsid, EPERM))
+        return;
+    trial_set_up(&trial, FP_SPAWN_CLONE);
+    trial.request.new_session = true;
+    trial_fails(&trial, FP_STAGE_SETUP, EPERM);
+}
+
+TEST(spawn_without_setsid_says_so)
+{
+    run_apart(without_setsid);
+}
+
+static void without_vfork(void)
+{
+    if (!refuse_call(SYS_clone3, EACCES) ||
+        !refuse_call_if(SYS_clone, 0, CLONE_VM, CLONE_VM, EACCES))
+        return;
+    trial_set_up(&trial, FP_SPAWN_CLONE);
+    trial.request.waits = true; /* it cannot be: then there is a pipe */
+    CHECK(trial_start(&trial) == 0);
+    CHECK(trial.method == FP_SPAWN_FORK);
+    CHECK(WEXITSTATUS(trial_finish(&trial)) == REPORTER_CODE);
+    trial_tear_down(&trial);
+}
+
+TEST(spawn_that_cannot_wait_has_a_pipe)
+{
+    run_apart(without_vfork);
 }
 
 /* Descriptors all over the place, of which the child keeps one. */

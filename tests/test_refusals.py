@@ -1,0 +1,146 @@
+"""A sandbox that refuses system calls: what asyncio does there is done.
+
+The list of the calls that _fastproc makes and asyncio does not, or not so, each refused with every
+errno that kernels and sandboxes give. (posix/refusal.h; native tests have the child's part.)
+"""
+
+import errno
+import os
+
+import pytest
+from support import LINUX, REFUSE
+
+pytestmark = [
+    pytest.mark.skipif(not LINUX, reason="refuses calls of Linux"),
+    pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are x86-64's"),
+]
+
+# What is done instead. Where both columns of a test would be one way, they are several calls.
+CALLS = {
+    "clone3": [435],  # clone
+    "pidfd_send_signal": [424],  # kill, while the child is not reaped
+    "waitid": [247],  # wait4
+    "pidfd_open": [434],  # clone gives the pidfd
+    "pidfd_open, waitid": [434, 247],
+    "pidfd_send_signal, waitid": [424, 247],
+    "socketpair": [53],  # the child copies the table of descriptors, and so for the next three
+    "sendmsg": [46],
+    "recvmsg": [47],
+    "recvfrom": [45],
+    "close_range": [436],  # what /proc lists is closed, or every number
+    "fchdir": [81],  # chdir to /proc/self/fd/N
+    "dup3": [292],  # dup2
+    "kcmp": [312],  # fcntl, or the looks of the file
+    "statx": [332],  # the mount is not compared
+    "madvise": [28],  # memory comes at the first write
+    "ioctl": [16],  # the status that somebody else took is lost, 255 as with asyncio
+    "prlimit64": [302],  # no limit on descriptors is known
+    "nanosleep": [35],
+}
+ERRNOS = ["ENOSYS", "EPERM", "EACCES", "EINVAL"]
+EVERYTHING = os.environ.get("FASTPROC_REFUSALS")
+
+LIFE = """
+async def life(**kwds):
+    proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE, **kwds)
+    assert await proc.communicate(b"through") == (b"through", None)
+    assert proc.returncode == 0
+    try:
+        await aio.create_subprocess_exec("/nowhere", **kwds)
+    except FileNotFoundError:
+        pass
+    else:
+        sys.exit("it was found")
+    proc = await aio.create_subprocess_exec("sleep", "60", **kwds)
+    proc.terminate()
+    assert await asyncio.wait_for(proc.wait(), 10) == -signal.SIGTERM
+    try:
+        proc.kill()
+    except ProcessLookupError:
+        pass
+    else:
+        sys.exit("it was killed twice")
+    proc = await aio.create_subprocess_exec("sh", "-c", "exit 7", **kwds)
+    assert await asyncio.wait_for(proc.wait(), 10) == 7
+    procs = [aio.create_subprocess_exec("true", **kwds) for _ in range(12)]
+    for proc in await asyncio.gather(*procs):
+        assert await asyncio.wait_for(proc.wait(), 10) == 0
+    cancelled = asyncio.ensure_future(aio.create_subprocess_exec("sleep", "60", **kwds))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    if not cancelled.cancelled():
+        await kill_and_wait(cancelled.result())
+    await iterate(5)
+    if aio.is_fastproc:
+        assert not children(), children()
+
+async def main():
+    refuse(int(sys.argv[1]), *map(int, sys.argv[2].split()))
+    await life()
+    await life(cwd="/")
+
+aio.run(main)
+"""
+
+
+@pytest.mark.every_path
+@pytest.mark.only_paths("fastproc-shared", "fastproc-thread", "fastproc-vfork")
+@pytest.mark.parametrize("error", ERRNOS)
+@pytest.mark.parametrize("calls", CALLS)
+def test_whole_lives_without(aio, calls, error):
+    if not aio.is_fastproc or aio.on_uvloop:
+        pytest.skip("asyncio does not make them, or fails; uvloop itself makes some")
+    if aio.name == "fastproc-thread" and calls == "clone3":
+        pytest.skip("the C library needs ENOSYS to start a thread without it")
+    if (aio.name == "fastproc") != (error in ("ENOSYS", "EACCES")) and not EVERYTHING:
+        pytest.skip("takes minutes: FASTPROC_REFUSALS=1")
+    aio.script(REFUSE + LIFE, getattr(errno, error), " ".join(map(str, CALLS[calls])))
+
+
+@pytest.mark.parametrize("calls", ["clone3", "pidfd_send_signal", "waitid", "close_range"])
+def test_asyncio_lives_too(aio, calls):
+    """So that the list asks for no more than it does."""
+    if aio.is_fastproc or aio.on_uvloop:
+        pytest.skip("is about asyncio")
+    aio.script(REFUSE + LIFE, errno.ENOSYS, " ".join(map(str, CALLS[calls])))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+def test_child_that_is_not_ours_to_signal_is_still_an_error(aio):
+    """Which a sandbox that refuses pidfd_send_signal() does not hide."""
+    aio.uvloop_differs("no user=")
+    if aio.on_uvloop:
+        pytest.skip("the loop makes no difference")
+    aio.script(
+        REFUSE
+        + """
+async def main():
+    refuse(1, 424)
+    proc = await aio.create_subprocess_exec("sleep", "60")
+    os.setresuid(65534, 65534, 0)
+    try:
+        proc.kill()
+    except PermissionError:
+        pass
+    else:
+        sys.exit("it was killed")
+    os.seteuid(0)
+    os.setuid(0)
+    proc.kill()
+    assert await proc.wait() == -signal.SIGKILL
+aio.run(main)
+"""
+    )
+
+
+def test_machine_has_pidfds_of_clone(aio):
+    aio.oracle_differs("has no such function")
+    aio.script(
+        REFUSE
+        + """
+had = aio.core.machine()["pidfd"]
+refuse(1, 434)
+assert aio.core.machine()["pidfd"] == had
+"""
+    )

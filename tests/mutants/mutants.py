@@ -828,7 +828,7 @@ mutant(
     "status_of_the_thread_lost",
     "posix/exit.c",
     "        fp_fd_write(waiter.wake, &told, sizeof told);",
-    "        fp_fd_write(waiter.wake, \"\", 1);",
+    '        fp_fd_write(waiter.wake, "", 1);',
     "where a thread has to take the status it is lost",
     "native exit_in_a_sandbox",
 )

@@ -50,6 +50,8 @@ void linger_begin(TransportObject *self)
         self->linger_timer = loop_call_later(self->hub, self->linger, callback, NULL);
     Py_XDECREF(callback);
     hub_settle_exception(self->hub, (PyObject *)self);
+    if (self->linger_timer == NULL) /* no memory for it: rather too early than never */
+        Py_XDECREF(end_outputs((PyObject *)self, NULL));
     compat_raise(raised);
 }
 

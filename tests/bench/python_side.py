@@ -9,9 +9,10 @@ import json
 import os
 import resource
 import shutil
+import subprocess
 import sys
 import time
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import DEVNULL, PIPE
 
 MIB = 1 << 20
 TRUE, ECHO, CAT, SLEEP = (shutil.which(name) for name in ("true", "echo", "cat", "sleep"))
@@ -73,6 +74,35 @@ async def pipes(api, amount):
 
 async def cat(api, amount):
     return await one_after_another(api, amount, run_cat)
+
+
+def captures_true(api):
+    """A call of the ready-made function that runs a program and captures its output."""
+    if hasattr(api, "run_shell"):
+        return lambda api: api.run(TRUE)
+    import anyio
+
+    return lambda api: anyio.run_process([TRUE], check=False)
+
+
+async def run(api, amount):
+    return await one_after_another(api, amount, captures_true(api))
+
+
+async def run_by_hand(api, amount):
+    async def capture_true(api):
+        proc = await api.create_subprocess_exec(TRUE, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
+        await proc.communicate()
+        return proc.returncode
+
+    return await one_after_another(api, amount, capture_true)
+
+
+async def run_in_thread(api, amount):
+    async def capture_true(api):
+        await asyncio.to_thread(subprocess.run, [TRUE], stdin=DEVNULL, capture_output=True)
+
+    return await one_after_another(api, amount, capture_true)
 
 
 async def bigparent(api, amount):
@@ -171,6 +201,23 @@ async def relay(api, mib):
     return measured.figures()
 
 
+async def tail(api, mib):
+    """The last 64 KiB of the output."""
+    kept = 64 * 1024
+    command = ["head", "-c", str(mib * MIB), "/dev/zero"]
+    with Measured() as measured:
+        if hasattr(api, "run_shell"):
+            last = (await api.run(*command, max_output=kept)).stdout
+        else:
+            proc, last = await api.create_subprocess_exec(*command, stdout=PIPE), bytearray()
+            while data := await proc.stdout.read(64 * 1024):
+                last += data
+                del last[:-kept]
+            await proc.wait()
+    assert last == bytes(kept)
+    return measured.figures()
+
+
 async def echo(api, mib):
     data = bytes(mib * MIB)
     with Measured() as measured:
@@ -189,6 +236,16 @@ async def lines(api, count):
     with Measured() as measured:
         proc, seen = await writer_of_lines(api, count), 0
         async for _ in proc.stdout:
+            seen += 1
+        await proc.wait()
+    assert seen == count
+    return measured.figures()
+
+
+async def any_lines(api, count):
+    with Measured() as measured:
+        proc, seen = await writer_of_lines(api, count), 0
+        async for _ in proc.stdout.lines():
             seen += 1
         await proc.wait()
     assert seen == count

@@ -46,6 +46,13 @@ async def cat(amount):
     return await one_after_another(amount, run_cat)
 
 
+async def run(amount):
+    async def capture_true():
+        await trio.run_process([TRUE], capture_stdout=True, capture_stderr=True)
+
+    return await one_after_another(amount, capture_true)
+
+
 async def at_once(count, times=1):
     async def worker():
         for _ in range(times):

@@ -95,6 +95,7 @@ WORKLOADS = (
     per_mib("capture", 64, "output by communicate()", "1.15 x floor", (*STREAMS, "node")),
     per_mib("relay", 128, "output by read(64 KiB)", "1.4 x floor", STREAMS),
     per_mib("relay-pinned", 128, "read(64 KiB), one processor", "1.4 x floor", STREAMS, True),
+    per_mib("tail", 1024, "the last 64 KiB of 1 GiB", "as read(64 KiB)", PYTHON),
     per_mib("echo", 64, "through cat and back", "1.3 x floor", STREAMS),
     Workload(
         "lines",
@@ -110,6 +111,13 @@ WORKLOADS = (
         PYTHON,
         (Figure("readline(): CPU", "µs per line", goal="0.10"),),
     ),
+    Workload(
+        "any_lines",
+        200000,
+        20000,
+        ("fastproc", "fastproc-uvloop"),
+        (Figure("async for line in lines(): CPU", "µs per line"),),
+    ),
     pingpong("pingpong", "ping-pong with cat"),
     pingpong("pingpong-pinned", "ping-pong, one processor", one_processor=True),
     Workload(
@@ -124,6 +132,9 @@ WORKLOADS = (
             Figure("the same beside none: CPU", "µs", "alone", 1e6, False),
         ),
     ),
+    per_child("run", 200, "run(): anyio's, trio's, ours", "by hand + 25", (*PYTHON, "trio")),
+    per_child("run_by_hand", 200, "the same by create and communicate", "", PYTHON),
+    per_child("run_in_thread", 200, "subprocess.run() in a thread", "", ("asyncio", "uvloop")),
     per_child("descriptors", 200, "spawn beside 6,000 open files", "", (*PYTHON, "floor")),
     per_child("bigparent", 200, "spawn from a parent of 1 GiB", "within 10 %", (*PYTHON, "floor")),
     Workload(

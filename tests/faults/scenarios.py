@@ -290,13 +290,13 @@ async def run_for_too_long(fault):
 
     try:
         await _fastproc.run_shell(
-            "echo $$; exec sleep 1000 & exec sleep 1000", tee=tee, timeout=0.05, grace=1
+            "echo $$; exec sleep 5 & exec sleep 5", tee=tee, timeout=0.05, grace=1
         )
     except _fastproc.TimeoutExpired as error:
         assert pid is None or error.output == b"%d\n" % pid
         assert pid is None or nothing_is_left_of(pid) or fault.was(errno.EPERM)
     else:
-        raise AssertionError("it ended")
+        assert fault.was(errno.ENOMEM), "it ended"  # then the loop's timer may have failed
 
 
 @scenario("thread", "pidfd")

@@ -2028,3 +2028,145 @@ mutant(
     "a pipe that is ready and cannot be read occupies the loop",
     "test_loops.py cannot_be_read",
 )
+
+
+# ---- process groups, and what run() and lines() stand on ----
+
+mutant(
+    "group_of_a_reaped_leader_hit_by_number",
+    "posix/group.c",
+    "    if (!is_unreaped(leader))\n",
+    "    if (false)\n",
+    "the group of a recycled number is signalled",
+    "native group_",
+)
+mutant(
+    "group_that_the_child_does_not_lead",
+    "posix/group.c",
+    "is_unreaped(child) && getpgid(child->pid) == child->pid",
+    "is_unreaped(child)",
+    "any child is taken for a leader",
+    "native group_",
+)
+mutant(
+    "group_signalled_by_the_pidfd_of_the_leader_alone",
+    "posix/group.c",
+    "enum { TO_GROUP = 1 << 2 };",
+    "enum { TO_GROUP = 0 };",
+    "a signal for the group reaches its leader only",
+    "native group_",
+)
+mutant(
+    "group_keeps_its_descriptor_when_it_is_empty",
+    "binding/group.c",
+    "(self->group == GROUP_LED && fp_group_outlives(&self->child))",
+    "self->group == GROUP_LED",
+    "each ended child with a session of its own holds a descriptor",
+    "test_run.py hold_no_descriptor",
+)
+mutant(
+    "group_leader_reaped_too_early",
+    "binding/group.c",
+    "(self->holds_group || !self->given) &&",
+    "false &&",
+    "without pidfds what the leader leaves behind is out of reach",
+    "test_run.py outlives_the_time_limit and exits and thread",
+)
+mutant(
+    "group_leader_stays_a_zombie",
+    "binding/group.c",
+    "    if (fp_exit_reap(&self->child, &status) == FP_REAP_DONE)\n",
+    "    if (false)\n",
+    "a leader whose reap had to wait is never reaped",
+    "test_run.py test_stop_ends and thread",
+)
+mutant(
+    "group_outlives_the_loop_of_run",
+    "binding/transport.c",
+    "        if (self->holds_group) /* whoever",
+    "        if (false) /* whoever",
+    "a loop that is closed while run() waits leaves what the command has started",
+    "test_run.py end_of_the_loop_alone",
+)
+mutant(
+    "linger_without_an_end",
+    "binding/linger.c",
+    "        !has_open_output(self) ||",
+    "        has_open_output(self) ||",
+    "communicate(linger=) waits as long as anybody holds the pipe",
+    "test_run.py communicate_with_linger",
+    "test_run.py read_for_a_while",
+)
+mutant(
+    "linger_drops_the_last_words",
+    "binding/read_pipe.c",
+    "int gulps = GULPS_OF_A_PIPE; gulps > 0",
+    "int gulps = 0; gulps > 0",
+    "what is in the pipe when reading is ended is lost",
+    "test_run.py without_lingering",
+)
+mutant(
+    "linger_goes_on_after_a_cancelled_communicate",
+    "binding/communicate.c",
+    "        linger_set(((ProcessObject *)self->owner)->transport, -1);",
+    "        linger_set(((ProcessObject *)self->owner)->transport, 0.05);",
+    "the pipes are closed under whoever reads next",
+    "test_run.py linger_cancelled",
+)
+mutant(
+    "close_leaves_stdin_open",
+    "binding/output.c",
+    "        write_pipe_abort((WritePipeObject *)transport->pipes[0]);",
+    "        (void)transport->pipes[0];",
+    "Process.close() does not close stdin",
+    "test_run.py close_drops",
+)
+mutant(
+    "arrivals_of_two_streams_taken_for_one",
+    "stream/arrivals.c",
+    "latest != NULL && latest->stream == stream",
+    "latest != NULL",
+    "lines of two streams do not come in order",
+    "native arrivals",
+    "test_lines.py order",
+)
+mutant(
+    "arrivals_mixed_up_when_they_grow",
+    "stream/arrivals.c",
+    "        runs[i] = *run_at(arrivals, i);",
+    "        runs[i] = arrivals->runs[i];",
+    "a ring that has wrapped around is copied from its start",
+    "native arrivals",
+)
+mutant(
+    "line_with_two_ends",
+    "binding/reader_lines.c",
+    "    return bytes_of(reader)[0] == '\\n' ? reader_consume(reader, 1) : 0;",
+    "    return 0;",
+    "the newline after a carriage return is a line of its own",
+    "test_lines.py carriage_return",
+)
+mutant(
+    "line_searched_from_too_far_on",
+    "binding/reader_lines.c",
+    "    self->number = (Py_ssize_t)(reader->consumed + length);",
+    "    self->number = (Py_ssize_t)(reader->consumed + length + 1);",
+    "a newline that comes first is not seen",
+    "test_lines.py those_of_io",
+)
+mutant(
+    "line_torn_between_its_two_ends",
+    "binding/reader_lines.c",
+    "        return end < length && bytes[end] == '\\n' ? end + 1 : end;",
+    "        return end;",
+    "carriage return and newline are two lines",
+    "test_lines.py those_of_io",
+)
+mutant(
+    "line_longer_than_its_limit",
+    "binding/reader_lines.c",
+    "    if (end == 0 && length >= most)\n",
+    "    if (false)\n",
+    "a line over max_line comes in one piece",
+    "test_lines.py those_of_io",
+)

@@ -3,6 +3,7 @@
 
 import asyncio
 import codecs
+import collections
 import contextlib
 import io
 import locale
@@ -278,8 +279,7 @@ class Job:
     def all_kept(self):
         streams = (self.process.stdout, self.process.stderr)
         return [
-            None if stream is None else bytes(kept.data)
-            for stream, kept in zip(streams, self.kept[1:])
+            None if stream is None else kept.all() for stream, kept in zip(streams, self.kept[1:])
         ]
 
     def result(self):
@@ -343,23 +343,37 @@ def note(error, trouble):
 class Kept:
     """The first or last bytes of a stream, and how many there were."""
 
+    SMALL = 4096  # bytes: from here on a piece is kept as it is, without a copy
+
     def __init__(self, most, keep):
         self.most = most
         self.keep = keep
-        self.data = bytearray()
+        self.pieces = collections.deque()
+        self.size = 0  # of all pieces
         self.count = 0
 
     def add(self, data):
         self.count += len(data)
-        if self.most is None:
-            self.data += data
-        elif self.keep == "head":
-            if len(self.data) < self.most:
-                self.data += data[: self.most - len(self.data)]
+        if self.most is not None and self.keep == "head":
+            data = data[: self.most - self.size]
+        self.size += len(data)
+        if len(data) >= self.SMALL:
+            self.pieces.append(data)
+        elif self.pieces and isinstance(self.pieces[-1], bytearray):
+            self.pieces[-1] += data
+            if len(self.pieces[-1]) >= self.SMALL:
+                self.pieces[-1] = bytes(self.pieces[-1])
         else:
-            self.data += data
-            if len(self.data) > self.most:
-                del self.data[: len(self.data) - self.most]
+            self.pieces.append(bytearray(data))
+        if self.most is not None and self.keep == "tail":
+            while self.pieces and self.size - len(self.pieces[0]) >= self.most:
+                self.size -= len(self.pieces.popleft())
+
+    def all(self):
+        data = b"".join(self.pieces)
+        if self.most is not None and self.keep == "tail":
+            return data[max(0, len(data) - self.most) :]
+        return data
 
 
 class Codec:

@@ -140,11 +140,8 @@ static void *wait_in_thread(void *argument)
     pid_t ended = 0;
     if (err < 0 && err != -ECHILD) /* no waitid() here */
         FP_RETRY(ended = wait4(waiter.pid, &told.status, 0, &told.usage));
-    if (ended > 0)
-        fp_fd_write(waiter.wake, &told, sizeof told);
-    else
-        fp_fd_write(waiter.wake, "",
-                    1); /* closing is not enough: a process forked since has a copy */
+    /* Closing is not enough: a process forked since has a copy. */
+    fp_fd_write(waiter.wake, &told, ended > 0 ? sizeof told : 1);
     fp_fd_close(&waiter.wake);
     return NULL;
 }
@@ -261,8 +258,8 @@ static int wait_for_child(const struct fp_exit *child, siginfo_t *info, int opti
 static bool is_there(const struct fp_exit *child)
 {
     siginfo_t info;
-    int err = wait_for_child(child, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
-    return err != -ECHILD && !(err == -ENODATA && child->has_waiter);
+    int found = wait_for_child(child, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
+    return found != -ECHILD && !(found == -ENODATA && child->has_waiter);
 }
 
 int fp_exit_watch(struct fp_exit *child, pid_t pid, int pidfd, enum fp_exit_mode mode)

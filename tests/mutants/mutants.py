@@ -349,8 +349,8 @@ mutant(
 mutant(
     "waiter_thread_only_closes",
     "posix/exit.c",
-    '    fp_fd_write(waiter.wake, "", 1); /*',
-    "    /*",
+    "    fp_fd_write(waiter.wake, &told, ended > 0 ? sizeof told : 1);",
+    "    {}",
     "a process forked since hides the exit",
     "test_neighbours.py hides_no_exit",
 )
@@ -619,8 +619,8 @@ mutant(
 mutant(
     "gate_never_released",
     "binding/start.c",
-    "    self->hub->starting--;",
-    "    {}",
+    "    self->hub->starting--;\n    self->settled_in",
+    "    self->settled_in",
     "after a few children none is started any more",
     "test_communicate.py many_at_once",
 )
@@ -827,15 +827,15 @@ mutant(
 mutant(
     "status_of_the_thread_lost",
     "posix/exit.c",
-    "        fp_fd_write(waiter.wake, &told, sizeof told);",
-    '        fp_fd_write(waiter.wake, "", 1);',
+    "ended > 0 ? sizeof told : 1",
+    "1",
     "where a thread has to take the status it is lost",
     "native exit_in_a_sandbox",
 )
 mutant(
     "signal_after_the_thread_has_reaped",
     "posix/exit.c",
-    "    return err != -ECHILD && !(err == -ENODATA && child->has_waiter);",
+    "    return found != -ECHILD && !(found == -ENODATA && child->has_waiter);",
     "    return false;",
     "a child is taken for gone that lives",
     "native exit_in_a_sandbox",

@@ -15,7 +15,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import PlatformError
 
-FLOORS = ("posix", "stream", "binding")
+ROOMS = ("posix", "stream", "python", "loop", "pipe", "child", ".")
 
 # Not -Wpedantic: slots of types hold functions as void pointers, which ISO C does not have.
 WARNINGS = """
@@ -31,7 +31,7 @@ CHILD_FLAGS = ["-fno-stack-protector", "-fno-sanitize=all", "-U_FORTIFY_SOURCE"]
 
 
 def files(suffix):
-    found = (path for floor in FLOORS for path in Path("_fastproc", floor).glob(f"*.{suffix}"))
+    found = (path for room in ROOMS for path in Path("_fastproc", room).glob(f"*.{suffix}"))
     return sorted(map(str, found))
 
 

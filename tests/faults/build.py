@@ -112,7 +112,7 @@ def build(folder):
         run([*command, *flags, *special, *front, "-c", source, "-o", target])
         return target
 
-    sources = sorted(PACKAGE.glob("*/*.c"))
+    sources = sorted(PACKAGE.rglob("*.c"))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(compile_one, sources))
         seam = list(pool.map(compile_one, HERE.glob("*.c")))

@@ -509,7 +509,7 @@ mutant(
 
 mutant(
     "generation_of_a_slot_kept",
-    "binding/hub.c",
+    "loop/watch.c",
     "    freed->generation++;\n",
     "",
     "an event of a closed pipe reaches the next owner of its slot",
@@ -517,7 +517,7 @@ mutant(
 )
 mutant(
     "closed_without_removing",
-    "binding/hub.c",
+    "loop/watch.c",
     "        fp_poller_remove(&hub->poller, fd);",
     "        (void)fd;",
     "a copy in a forked process keeps the poller busy for ever",
@@ -525,7 +525,7 @@ mutant(
 )
 mutant(
     "fork_not_noticed",
-    "binding/hub.c",
+    "loop/hub.c",
     "    return hub->fork_generation != hub->state->fork_generation;",
     "    return hub == NULL;",
     "a forked process works on the parent's children and poller",
@@ -533,7 +533,7 @@ mutant(
 )
 mutant(
     "refused_registration_keeps_its_slot",
-    "binding/hub.c",
+    "loop/watch.c",
     "        Py_DECREF(free_slot(hub, slot)); /* not the last: the caller has one */\n",
     "",
     "what could not be watched is referred to for ever",
@@ -541,7 +541,7 @@ mutant(
 )
 mutant(
     "removed_owner_kept",
-    "binding/hub.c",
+    "loop/watch.c",
     "    PyObject *owner = free_slot(hub, removed);\n    Py_DECREF(owner);",
     "    (void)free_slot(hub, removed);",
     "every child and pipe is kept for ever",
@@ -549,7 +549,7 @@ mutant(
 )
 mutant(
     "interrupt_told_twice",
-    "binding/hub_loop.c",
+    "loop/calls.c",
     "    PyObject *interrupt = hub->interrupt;\n    hub->interrupt = NULL;",
     "    PyObject *interrupt = Py_XNewRef(hub->interrupt);",
     "a KeyboardInterrupt comes again in every turn",
@@ -557,7 +557,7 @@ mutant(
 )
 mutant(
     "token_of_a_loop_that_failed",
-    "binding/hub_loop.c",
+    "loop/watch.c",
     "    unregister_token(hub, loop, poller.fd); /* what was",
     "    /* what was",
     "a loop that was interrupted when it began to watch keeps on",
@@ -565,7 +565,7 @@ mutant(
 )
 mutant(
     "rest_leaves_the_poller_open",
-    "binding/hub_loop.c",
+    "loop/watch.c",
     "        fp_poller_close(&poller);\n",
     "",
     "a descriptor is lost whenever nothing is left to watch",
@@ -574,7 +574,7 @@ mutant(
 )
 mutant(
     "loop_closed_pipe_skipped",
-    "binding/read_pipe.c",
+    "pipe/read_pipe.c",
     "    read_pipe_loop_closed((ReadPipeObject *)op, forked_off);",
     "    (void)op;",
     "a pipe of an ended child outlives its loop",
@@ -582,7 +582,7 @@ mutant(
 )
 mutant(
     "loop_closed_queue_skipped",
-    "binding/gate.c",
+    "loop/start_queue.c",
     "        ops->loop_closed(owner, forked_off);",
     "        (void)forked_off;",
     "what waited to be started is kept when the loop ends",
@@ -590,7 +590,7 @@ mutant(
 )
 mutant(
     "hub_of_another_loop",
-    "binding/hub_type.c",
+    "loop/hub_of_loop.c",
     "if (hub == NULL || !hub_is_alive(hub) || !belongs_to(hub, loop)) {",
     "if (hub == NULL || !hub_is_alive(hub)) {",
     "a loop at the address of another gets its hub",
@@ -598,7 +598,7 @@ mutant(
 )
 mutant(
     "last_hub_not_forgotten",
-    "binding/hub_type.c",
+    "loop/hub_end.c",
     "        hub->state->last_hub = NULL;",
     "        {}",
     "the shortcut leads to a hub that is free",
@@ -607,7 +607,7 @@ mutant(
 )
 mutant(
     "hub_not_taken_out",
-    "binding/hub_type.c",
+    "loop/hub.c",
     "        PyDict_DelItem(hub->state->hubs, hub->loop_id);",
     "        {}",
     "a hub is found that is free",
@@ -626,7 +626,7 @@ mutant(
 )
 mutant(
     "tail_of_the_queue_kept",
-    "binding/gate.c",
+    "loop/start_queue.c",
     "            hub->queued = before;",
     "            {}",
     "the next child that has to wait is lost",
@@ -634,17 +634,17 @@ mutant(
 )
 mutant(
     "directory_of_the_call_forgotten",
-    "binding/launch.c",
-    "directory != NULL ? &launch->directory : NULL;",
+    "child/spawn_plan.c",
+    "directory != NULL ? &plan->directory : NULL;",
     "NULL;",
     "a child that waited starts in another directory",
     "test_hostile.py queued_child",
 )
 mutant(
     "directory_looked_at_when_it_has_gone",
-    "binding/launch.c",
-    "    launch->request.begin_in = directory",
-    "    launch->request.begin_in = launch->request.begin_in != NULL ? launch->request.begin_in : directory",
+    "child/spawn_plan.c",
+    "    plan->request.begin_in = directory",
+    "    plan->request.begin_in = plan->request.begin_in != NULL ? plan->request.begin_in : directory",
     "a child that could not be started at first looks for a directory that is not held any more",
     "test_few_descriptors.py no_fewer and alive",
 )
@@ -698,24 +698,24 @@ mutant(
 )
 mutant(
     "directory_held_for_all",
-    "binding/launch.c",
-    "    return launch->request.cwd != NULL && launch->request.cwd[0] == '/';",
+    "child/spawn_plan.c",
+    "    return plan->request.cwd != NULL && plan->request.cwd[0] == '/';",
     "    return false;",
     "a directory is held that nobody needs",
     "test_few_descriptors.py no_directory",
 )
 mutant(
     "room_not_looked_at",
-    "binding/launch.c",
-    "        if (result >= room)\n            result = -EMFILE;\n    }\n    if (result >= 0 && launch",
-    "    }\n    if (result >= 0 && launch",
+    "child/spawn_plan.c",
+    "        if (result >= room)\n            result = -EMFILE;\n    }\n    if (result >= 0 && plan",
+    "    }\n    if (result >= 0 && plan",
     "children that wait take the descriptors that others need to run",
     "test_few_descriptors.py no_fewer and outputs",
 )
 mutant(
     "what_is_close_on_exec_is_held",
-    "binding/launch.c",
-    "        launch->request.close_stdio[fd] = not_to_have;",
+    "child/spawn_plan.c",
+    "        plan->request.close_stdio[fd] = not_to_have;",
     "        {}",
     "a child that waited has a 0 that was closed when it was asked for",
     "test_few_descriptors.py at_its_own_call",
@@ -730,23 +730,23 @@ mutant(
 )
 mutant(
     "closed_numbers_not_looked_at",
-    "binding/start.c",
-    "    if (launch_check_fds(self->launch) < 0)\n        return -1;",
+    "child/start.c",
+    "    if (spawn_plan_check_fds(self->plan) < 0)\n        return -1;",
     "    if (0)\n        return -1;",
     "a child gets our descriptor for one that was closed",
     "test_bad_input.py descriptor_that_is_closed",
 )
 mutant(
     "passed_numbers_not_looked_at",
-    "binding/launch.c",
-    "        open = fcntl(launch->request.pass_fds[i], F_GETFD) >= 0;",
+    "child/spawn_plan.c",
+    "        open = fcntl(plan->request.pass_fds[i], F_GETFD) >= 0;",
     "        {}",
     "a child gets our descriptor for one that was closed",
     "test_bad_input.py descriptor_that_is_closed",
 )
 mutant(
     "popens_not_reaped",
-    "binding/launch.c",
+    "child/spawn_plan.c",
     "        done = PyObject_CallMethodNoArgs(state->subprocess, state->names._cleanup);",
     "        done = Py_NewRef(Py_None);",
     "the children of dropped Popen objects stay zombies",
@@ -754,7 +754,7 @@ mutant(
 )
 mutant(
     "tracer_not_seen",
-    "binding/surroundings.c",
+    "child/surroundings.c",
     "    state->is_traced = is_traced();",
     "    state->is_traced = is_traced() && false;",
     "a debugger loses its breakpoints",
@@ -762,7 +762,7 @@ mutant(
 )
 mutant(
     "limit_not_seen",
-    "binding/surroundings.c",
+    "child/surroundings.c",
     "        state->most_fds = (int)limit.rlim_cur;",
     "        {}",
     "children that wait take the last descriptors",
@@ -770,7 +770,7 @@ mutant(
 )
 mutant(
     "known_outcome_not_told",
-    "binding/start.c",
+    "child/start.c",
     "        settle_outcome(self);\n        hub_settle",
     "        hub_settle",
     "a child that was started with few descriptors is never told of",
@@ -778,15 +778,15 @@ mutant(
 )
 mutant(
     "gate_stays_shut_after_known_outcomes",
-    "binding/start.c",
-    "        gate_open(self->hub);",
+    "child/start.c",
+    "        start_queue_run(self->hub);",
     "        {}",
     "children wait for ever behind others that were started with few descriptors",
     "test_few_descriptors.py behind_others",
 )
 mutant(
     "nothing_let_go",
-    "binding/gate.c",
+    "loop/start_queue.c",
     "        at->ops->let_go(at->owner);",
     "        {}",
     "what is held keeps children from running",
@@ -794,7 +794,7 @@ mutant(
 )
 mutant(
     "outcome_pipes_kept",
-    "binding/start.c",
+    "child/start.c",
     "            any |= hurry((TransportObject *)hub->slots[slot].owner);",
     "            any |= false && hurry((TransportObject *)hub->slots[slot].owner);",
     "what tells of starts keeps children from running",
@@ -802,7 +802,7 @@ mutant(
 )
 mutant(
     "no_economy",
-    "binding/start.c",
+    "child/start.c",
     "    if ((err == -EMFILE || err == -ENFILE) && !sparingly)",
     "    if (0)",
     "the first child needs more descriptors than asyncio's",
@@ -858,7 +858,7 @@ mutant(
 )
 mutant(
     "not_started_again",
-    "binding/start.c",
+    "child/start.c",
     "            if (start_again(self))\n                return;",
     "            if (0 && start_again(self))\n                return;",
     "a child fails that shares the table where a sandbox has begun to forbid it",
@@ -866,8 +866,8 @@ mutant(
 )
 mutant(
     "started_again_with_what_is_another_by_now",
-    "binding/start.c",
-    "        if (launch->stdio[fd] == STDIO_FD)\n            return false;",
+    "child/start.c",
+    "        if (plan->stdio[fd] == STDIO_FD)\n            return false;",
     "        if (0)\n            return false;",
     "a child that is started again has another file",
     "test_handover.py started_again",
@@ -898,7 +898,7 @@ mutant(
 )
 mutant(
     "childs_ends_left_open",
-    "binding/launch.c",
+    "child/spawn_plan.c",
     "        fp_fd_close(&theirs[fd]);",
     "        {}",
     "the child's ends of the pipes stay open",
@@ -906,23 +906,23 @@ mutant(
 )
 mutant(
     "environment_of_preexec_ignored",
-    "binding/launch.c",
-    "        launch->request.envp = environ;",
+    "child/spawn_plan.c",
+    "        plan->request.envp = environ;",
     "        (void)environ;",
     "what preexec_fn puts into the environment is lost",
     "test_create.py preexec_fn_may_change",
 )
 mutant(
     "gone_into_the_wrong_stage",
-    "binding/launch.c",
-    "        filename = launch->cwd;",
-    "        filename = launch->program;",
+    "child/spawn_plan.c",
+    "        filename = plan->cwd;",
+    "        filename = plan->program;",
     "a missing cwd is reported as a missing program",
     "test_create.py failure_is",
 )
 mutant(
     "new_variables_not_seen",
-    "binding/own_env.c",
+    "posix/environ_snapshot.c",
     "    return environ[env->count] == NULL;",
     "    return true;",
     "children do not get variables that were added",
@@ -930,7 +930,7 @@ mutant(
 )
 mutant(
     "changed_variables_not_seen",
-    "binding/own_env.c",
+    "posix/environ_snapshot.c",
     "environ[i] == NULL || strcmp(environ[i], env->entries[i]) != 0)",
     "environ[i] == NULL)",
     "children do not get the new value of a variable",
@@ -938,7 +938,7 @@ mutant(
 )
 mutant(
     "environment_freed_too_early",
-    "binding/own_env.c",
+    "posix/environ_snapshot.c",
     "    (*latest)->references++;\n",
     "",
     "a child reads an environment that is free",
@@ -947,7 +947,7 @@ mutant(
 )
 mutant(
     "equals_sign_allowed",
-    "binding/strings.c",
+    "child/exec_strings.c",
     "'=', (size_t)PyBytes_GET_SIZE(key)) != NULL",
     "'\\0', (size_t)PyBytes_GET_SIZE(key)) != NULL",
     "a name with = sets another variable",
@@ -955,7 +955,7 @@ mutant(
 )
 mutant(
     "empty_entry_of_path_is_the_root",
-    "binding/strings.c",
+    "child/path_search.c",
     "bool slash = length > 0 && directory[length - 1] != '/';",
     "bool slash = length == 0 || directory[length - 1] != '/';",
     "an empty entry of PATH means / and not the cwd",
@@ -963,7 +963,7 @@ mutant(
 )
 mutant(
     "pointers_one_short",
-    "binding/strings.c",
+    "child/exec_strings.c",
     "(size_t)PyList_GET_SIZE(strings->paths) + env_count + 2;",
     "(size_t)PyList_GET_SIZE(strings->paths) + env_count + 1;",
     "the end of a list lies on the first string",
@@ -971,7 +971,7 @@ mutant(
 )
 mutant(
     "limit_of_zero",
-    "binding/reader.c",
+    "pipe/reader.c",
     "is_plain ? plain <= 0 :",
     "is_plain ? plain < 0 :",
     "limit=0 is taken",
@@ -979,15 +979,15 @@ mutant(
 )
 mutant(
     "cancelled_create_keeps_the_child",
-    "binding/create.c",
-    "    self->number |= CHILD_GIVEN_UP;\n    transport_abandon(transport);",
-    "    self->number |= CHILD_GIVEN_UP;",
+    "child/create.c",
+    "    self->done |= CHILD_GIVEN_UP;\n    transport_abandon(transport);",
+    "    self->done |= CHILD_GIVEN_UP;",
     "the child of a cancelled create lives on",
     "test_cancel.py create",
 )
 mutant(
     "negative_pass_fds",
-    "binding/options.c",
+    "child/options.c",
     "if (result == 0 ? numbers[i] < 0 :",
     "if (result == 0 ? numbers[i] < -1 :",
     "pass_fds=[-1] is taken",
@@ -995,7 +995,7 @@ mutant(
 )
 mutant(
     "id_that_means_unchanged",
-    "binding/options.c",
+    "child/options.c",
     "value > UINT_MAX - 1LL)",
     "value > (long long)UINT_MAX)",
     "user=2**32-1 is taken, and keeps the parent's",
@@ -1003,7 +1003,7 @@ mutant(
 )
 mutant(
     "groups_freed_twice",
-    "binding/options.c",
+    "child/options.c",
     "            PyMem_Free(*groups);\n            *groups = NULL;",
     "            PyMem_Free(*groups);",
     "extra_groups with a wrong user= frees memory twice",
@@ -1011,8 +1011,8 @@ mutant(
 )
 mutant(
     "pass_fds_with_close_fds_false",
-    "binding/options.c",
-    "        launch->request.close_fds = true;",
+    "child/options.c",
+    "        plan->request.close_fds = true;",
     "        {}",
     "pass_fds does not override close_fds=False",
     "test_create.py overrides",
@@ -1022,7 +1022,7 @@ mutant(
 
 mutant(
     "pidfd_of_the_dead_left_open",
-    "binding/group.c",
+    "child/group.c",
     "    fp_fd_close(&self->child.fd);\n}\n\nvoid group_let_go",
     "}\n\nvoid group_let_go",
     "each child costs a descriptor",
@@ -1030,7 +1030,7 @@ mutant(
 )
 mutant(
     "lost_status_is_zero",
-    "binding/transport.c",
+    "child/reap.c",
     "    self->returncode = reap == FP_REAP_LOST ? LOST_RETURNCODE : status.returncode;\n"
     "    self->phase = TRANSPORT_EXITED;",
     "    self->returncode = status.returncode;\n    self->phase = TRANSPORT_EXITED;",
@@ -1039,7 +1039,7 @@ mutant(
 )
 mutant(
     "lost_status_not_told",
-    "binding/transport.c",
+    "child/reap.c",
     "    if (reap == FP_REAP_LOST)\n        warn_of_lost_status(self);",
     "    (void)warn_of_lost_status;",
     "a status that somebody else took is made up without a word",
@@ -1047,7 +1047,7 @@ mutant(
 )
 mutant(
     "forked_process_kills_the_children",
-    "binding/transport.c",
+    "child/end.c",
     "    if (self->phase == TRANSPORT_RUNNING && !hub_is_forked_off(self->hub) &&",
     "    if (self->phase == TRANSPORT_RUNNING &&",
     "a forked process kills its parent's children by closing their transports",
@@ -1055,7 +1055,7 @@ mutant(
 )
 mutant(
     "create_dropped_after_a_fork",
-    "binding/transport.c",
+    "child/end.c",
     "if (self->abandoned || hub_is_forked_off(self->hub)) /* not",
     "if (self->abandoned) /* not",
     "a forked process that drops a create kills the parent's child",
@@ -1063,7 +1063,7 @@ mutant(
 )
 mutant(
     "end_told_twice",
-    "binding/protocol.c",
+    "child/protocol.c",
     "    self->finished = true;\n",
     "",
     "connection_lost comes twice",
@@ -1071,7 +1071,7 @@ mutant(
 )
 mutant(
     "callbacks_in_another_context",
-    "binding/loop.c",
+    "loop/calls.c",
     "context != NULL ? PyContext_Copy(context) : PyContext_CopyCurrent();\n    if",
     "PyContext_CopyCurrent();\n    if",
     "a protocol does not see the context variables of the create call",
@@ -1079,7 +1079,7 @@ mutant(
 )
 mutant(
     "end_of_a_pipe_told_twice",
-    "binding/pipe.c",
+    "pipe/pipe.c",
     "    pipe->disconnected = true;\n",
     "",
     "pipe_connection_lost comes twice, connection_lost never",
@@ -1087,7 +1087,7 @@ mutant(
 )
 mutant(
     "popen_wait_keeps_a_copy",
-    "binding/popen_view.c",
+    "child/popen_view.c",
     "        fp_fd_close(&fd);\n",
     "",
     "each wait() of the Popen costs a descriptor",
@@ -1098,7 +1098,7 @@ mutant(
 
 mutant(
     "paused_pipe_read_on",
-    "binding/read_pipe.c",
+    "pipe/read_pipe.c",
     "    self->paused = true;\n    hub_remove(self->base.hub, &self->slot, self->flow.fd);\n",
     "    self->paused = true;\n",
     "a pipe that is paused is read all the same",
@@ -1107,7 +1107,7 @@ mutant(
 )
 mutant(
     "closed_before_removed",
-    "binding/read_pipe.c",
+    "pipe/read_pipe.c",
     "    hub_remove(self->base.hub, &self->slot, self->flow.fd);\n"
     "    fp_fd_close(&self->flow.fd);\n    if",
     "    fp_fd_close(&self->flow.fd);\n"
@@ -1117,7 +1117,7 @@ mutant(
 )
 mutant(
     "roomy_pipes_not_counted_down",
-    "binding/read_pipe.c",
+    "pipe/read_pipe.c",
     "        self->base.hub->roomy_pipes--;",
     "        {}",
     "after a few children no pipe is enlarged",
@@ -1125,7 +1125,7 @@ mutant(
 )
 mutant(
     "hangup_is_the_end_of_the_data",
-    "binding/read_pipe.c",
+    "pipe/read_pipe.c",
     "    int gulps = hangup ? GULPS_AT_HANGUP : GULPS_FOR_A_WAITER;",
     "    int gulps = hangup ? 1 : GULPS_FOR_A_WAITER;\n    if (hangup && fp_inflow_is_full(&self->flow))\n        return;",
     "what an ended child has left in its pipe is read late or never",
@@ -1133,7 +1133,7 @@ mutant(
 )
 mutant(
     "pipe_closed_with_its_loop",
-    "binding/read_pipe.c",
+    "pipe/read_pipe.c",
     "    if (close || self->closing)\n        read_pipe_disconnect(self);",
     "    if (close || !close)\n        read_pipe_disconnect(self);",
     "a child that outlives its loop is broken by its output",
@@ -1141,7 +1141,7 @@ mutant(
 )
 mutant(
     "reader_and_pipe_of_an_ended_loop_keep_each_other",
-    "binding/read_pipe.c",
+    "pipe/read_pipe.c",
     "    Py_CLEAR(self->reader);\n    Py_DECREF(self);",
     "    Py_DECREF(self);",
     "a pipe outlives its loop and its child until the collector comes",
@@ -1149,7 +1149,7 @@ mutant(
 )
 mutant(
     "paused_at_twice_the_limit",
-    "binding/reader.c",
+    "pipe/reader.c",
     "reader_length(self) > self->limit.mark;",
     "reader_length(self) >= self->limit.mark;",
     "reading pauses one byte too early",
@@ -1157,7 +1157,7 @@ mutant(
 )
 mutant(
     "resumed_below_the_limit",
-    "binding/reader.c",
+    "pipe/reader.c",
     "self->paused && reader_length(self) <= low &&",
     "self->paused && reader_length(self) < low &&",
     "reading goes on one byte too late",
@@ -1165,7 +1165,7 @@ mutant(
 )
 mutant(
     "paused_pipe_waited_for",
-    "binding/reader.c",
+    "pipe/reader.c",
     "    if (self->paused && resume_transport(self) < 0) /*",
     "    if (self->paused && self->limit == 0 && resume_transport(self) < 0) /*",
     "who wants more than the limits waits for ever",
@@ -1173,7 +1173,7 @@ mutant(
 )
 mutant(
     "woken_a_byte_too_late",
-    "binding/reader.c",
+    "pipe/reader.c",
     "return reader_length(self) >= self->wake_at ||",
     "return reader_length(self) > self->wake_at ||",
     "readexactly() waits with all its bytes there",
@@ -1181,7 +1181,7 @@ mutant(
 )
 mutant(
     "waiter_not_told_of_a_bite",
-    "binding/reader.c",
+    "pipe/reader.c",
     "        self->wake_at = self->wake_at > count ? self->wake_at - count : 1;",
     "        {}",
     "a reader that waits for a line does not get the rest",
@@ -1189,7 +1189,7 @@ mutant(
 )
 mutant(
     "searched_too_far",
-    "binding/reader.c",
+    "pipe/reader.c",
     "    self->scanned = self->scanned > count ? self->scanned - count : 0;\n",
     "",
     "lines are skipped over",
@@ -1197,7 +1197,7 @@ mutant(
 )
 mutant(
     "block_given_without_resuming",
-    "binding/reader.c",
+    "pipe/reader.c",
     "    resume_if_due(self);\n    return bytes;\n}\n\nstatic PyObject *take_living",
     "    return bytes;\n}\n\nstatic PyObject *take_living",
     "a paused pipe is not read on",
@@ -1205,7 +1205,7 @@ mutant(
 )
 mutant(
     "line_limit_off_by_one",
-    "binding/reader_methods.c",
+    "pipe/reader_reads.c",
     "    if ((search.found ? search.at : length) > reader->limit.bytes)",
     "    if ((search.found ? search.at : length) >= reader->limit.bytes)",
     "a line of just the limit is refused",
@@ -1213,7 +1213,7 @@ mutant(
 )
 mutant(
     "separator_split_in_two_missed",
-    "binding/reader_methods.c",
+    "pipe/reader_reads.c",
     "size_t clear = length + 1 > longest ? length + 1 - longest : 0;",
     "size_t clear = length;",
     "a separator that comes in two pieces is not found",
@@ -1221,7 +1221,7 @@ mutant(
 )
 mutant(
     "end_does_not_wake",
-    "binding/reader.c",
+    "pipe/reader.c",
     "    self->eof = true;\n    future_wake(state_of(self), &self->waiter);",
     "    self->eof = true;",
     "who reads to the end waits for ever",
@@ -1232,7 +1232,7 @@ mutant(
 
 mutant(
     "full_pipe_is_broken",
-    "binding/write_pipe.c",
+    "pipe/write_pipe.c",
     "        if (n < 0 && n != -EAGAIN) {",
     "        if (n < 0) {",
     "a pipe that is full is closed",
@@ -1240,7 +1240,7 @@ mutant(
 )
 mutant(
     "interest_in_room_kept",
-    "binding/write_pipe.c",
+    "pipe/write_pipe.c",
     "    if (self->out.pending == 0 && set_interest(self, FP_WANT_NOTHING) < 0) {\n",
     "    if (self->lost) {\n",
     "an empty pipe keeps the loop busy for ever",
@@ -1248,7 +1248,7 @@ mutant(
 )
 mutant(
     "closed_pipe_waits_for_ever",
-    "binding/write_pipe.c",
+    "pipe/write_pipe.c",
     "    if (self->out.pending == 0 && self->closing)\n        lose(self, NULL);",
     "    {}",
     "stdin is not closed when all is written",
@@ -1256,7 +1256,7 @@ mutant(
 )
 mutant(
     "paused_at_the_high_water_mark",
-    "binding/write_pipe.c",
+    "pipe/write_pipe.c",
     "self->out.pending > self->out.high_water)",
     "self->out.pending >= self->out.high_water)",
     "drain() waits a byte too early",
@@ -1264,7 +1264,7 @@ mutant(
 )
 mutant(
     "resumed_below_the_low_water_mark",
-    "binding/write_pipe.c",
+    "pipe/write_pipe.c",
     "self->out.pending <= self->out.low_water)",
     "self->out.pending < self->out.low_water)",
     "with marks of 0 drain() waits for ever",
@@ -1272,7 +1272,7 @@ mutant(
 )
 mutant(
     "wait_closed_not_woken",
-    "binding/write_pipe.c",
+    "pipe/write_pipe.c",
     "    future_wake_all(self->base.hub->state, &self->close_waiters);\n",
     "",
     "wait_closed() waits for ever",
@@ -1280,7 +1280,7 @@ mutant(
 )
 mutant(
     "drain_not_woken_by_the_end",
-    "binding/write_pipe.c",
+    "pipe/write_pipe.c",
     "    self->lost_to = Py_XNewRef(exception);\n"
     "    future_wake_all(self->base.hub->state, &self->drain_waiters);\n",
     "    self->lost_to = Py_XNewRef(exception);\n",
@@ -1289,7 +1289,7 @@ mutant(
 )
 mutant(
     "broken_without_anything_lost",
-    "binding/write_pipe.c",
+    "pipe/write_pipe.c",
     "        if (self->out.pending > 0 &&\n            (exception",
     "        if (self->fd >= 0 &&\n            (exception",
     "a child that closes its stdin is an error though nothing was lost",
@@ -1298,15 +1298,15 @@ mutant(
 )
 mutant(
     "input_written_again",
-    "binding/communicate.c",
-    "        self->number |= INPUT_WRITTEN;\n",
+    "child/communicate.c",
+    "        self->done |= INPUT_WRITTEN;\n",
     "",
     "communicate() sends its input at every step",
     "test_communicate.py large_input",
 )
 mutant(
     "input_of_the_dead_waited_for",
-    "binding/communicate.c",
+    "child/communicate.c",
     "    if (pipe->paused && !pipe->lost) {",
     "    if (pipe->paused) {",
     "communicate() with a child that does not read waits for ever",
@@ -1314,7 +1314,7 @@ mutant(
 )
 mutant(
     "cancelled_communicate_in_the_way",
-    "binding/communicate.c",
+    "child/communicate.c",
     "            reader_forget(output(self, which), self->future, self->phase == AWAITABLE_FINISHED);",
     "            {}",
     "after a cancelled communicate() nobody can read",
@@ -1325,7 +1325,7 @@ mutant(
 
 mutant(
     "wake_up_lost_outside_a_turn",
-    "binding/woken.c",
+    "loop/woken.c",
     "    if (!hub->dispatching || self->in_order) {",
     "    if (self->in_order) {",
     "who is woken by the program's own call is not woken",
@@ -1333,7 +1333,7 @@ mutant(
 )
 mutant(
     "last_woken_not_forgotten",
-    "binding/woken.c",
+    "loop/woken.c",
     "    if (hub->woken == NULL)\n        hub->last_woken = NULL;\n",
     "",
     "the second to be woken is lost",
@@ -1341,7 +1341,7 @@ mutant(
 )
 mutant(
     "cancelled_future_seems_done",
-    "binding/wakeup.c",
+    "loop/wakeup_type.c",
     "    self->phase = WAKEUP_CANCELLED;\n",
     "    self->phase = WAKEUP_DONE;\n",
     "a cancellation is swallowed",
@@ -1349,7 +1349,7 @@ mutant(
 )
 mutant(
     "awaitable_is_an_iterable",
-    "binding/awaitable.c",
+    "loop/awaitable.c",
     "    if (in_generator_based_coroutine())",
     "    if (in_generator_based_coroutine() || true)",
     "a forgotten await goes on in another way",
@@ -1357,7 +1357,7 @@ mutant(
 )
 mutant(
     "awaitable_looks_like_an_iterable",
-    "binding/awaitable.c",
+    "loop/awaitable.c",
     "    return hide_iter((PyTypeObject *)state->awaitable_type);",
     "    (void)hide_iter;\n    return 0;",
     "what asks for __iter__ takes an awaitable for an iterable",
@@ -1365,7 +1365,7 @@ mutant(
 )
 mutant(
     "yield_from_refused",
-    "binding/awaitable.c",
+    "loop/awaitable.c",
     "    if (in_generator_based_coroutine())",
     "    if (in_generator_based_coroutine() && false)",
     "@types.coroutine cannot yield from an awaitable",
@@ -1373,7 +1373,7 @@ mutant(
 )
 mutant(
     "types_kept_by_each_await",
-    "binding/awaitable.c",
+    "loop/awaitable.c",
     "        Py_DECREF(before);\n",
     "        (void)before;\n",
     "each await keeps a reference to the type",
@@ -1381,7 +1381,7 @@ mutant(
 )
 mutant(
     "step_of_an_iteration_awaited_once",
-    "binding/reader_methods.c",
+    "pipe/reader_reads.c",
     "    .awaited_by_steps = true,\n",
     "",
     "anext() with a default fails when it has to wait",
@@ -1389,7 +1389,7 @@ mutant(
 )
 mutant(
     "step_of_an_iteration_awaited_by_two",
-    "binding/awaitable.c",
+    "loop/awaitable.c",
     "    if (done == 0)\n        raise_awaited_already();\n    return done > 0;",
     "    if (done == 0 && false)\n        raise_awaited_already();\n    return true;",
     "two tasks step one __anext__(), and one of them waits for ever",
@@ -1397,7 +1397,7 @@ mutant(
 )
 mutant(
     "frame_of_what_has_ended",
-    "binding/awaitable_looks.c",
+    "loop/awaitable_looks.c",
     "    if (self->phase == AWAITABLE_FINISHED)\n        Py_RETURN_NONE;\n",
     "",
     "one that has ended seems to be created",
@@ -1405,7 +1405,7 @@ mutant(
 )
 mutant(
     "weak_references_not_cleared",
-    "binding/awaitable.c",
+    "loop/awaitable.c",
     "    if (self->weakrefs != NULL)\n        PyObject_ClearWeakRefs(op);\n",
     "",
     "a weak reference finds what is dead",
@@ -1414,7 +1414,7 @@ mutant(
 
 mutant(
     "function_with_a_name_of_its_own",
-    "binding/coroutine_function.c",
+    "python/coroutine_function.c",
     '    return of_function(op, "__qualname__");',
     '    return of_function(op, "__name__");',
     "methods cannot be copied or pickled",
@@ -1422,7 +1422,7 @@ mutant(
 )
 mutant(
     "function_is_no_function",
-    "binding/coroutine_function.c",
+    "python/coroutine_function.c",
     "    return Py_NewRef((PyObject *)&PyFunction_Type);",
     "    return Py_NewRef((PyObject *)Py_TYPE(op));",
     "a mock with a signature takes any arguments",
@@ -1431,7 +1431,7 @@ mutant(
 
 mutant(
     "patch_of_a_class_not_noticed",
-    "binding/class_patches.c",
+    "python/class_patches.c",
     "        changed = true;\n",
     "",
     "a method that a test patches is not called",
@@ -1439,7 +1439,7 @@ mutant(
 )
 mutant(
     "classes_not_watched",
-    "binding/class_patches.c",
+    "python/class_patches.c",
     "            compat_watch_type(watcher, base_class(state, i));",
     "            (void)base_class(state, i);",
     "a patch is noticed with the next child only",
@@ -1448,7 +1448,7 @@ mutant(
 
 mutant(
     "tuple_taken_apart",
-    "binding/awaitable.c",
+    "loop/awaitable.c",
     "        PyErr_SetObject(PyExc_StopIteration, stop);",
     "        PyErr_SetObject(PyExc_StopIteration, value);",
     "of communicate()'s pair only stdout is returned by send()",
@@ -1456,7 +1456,7 @@ mutant(
 )
 mutant(
     "stop_iteration_passes_for_a_result",
-    "binding/awaitable.c",
+    "loop/awaitable.c",
     "        replace_stop_iteration();\n",
     "        (void)replace_stop_iteration;\n",
     "a StopIteration of a factory's looks like the end of the create",
@@ -1464,7 +1464,7 @@ mutant(
 )
 mutant(
     "result_kept_by_a_spare",
-    "binding/stop_iteration.c",
+    "python/stop_iteration.c",
     "    stop_clear(op);\n    ((",
     "    ((",
     "the last results are kept",
@@ -1473,16 +1473,16 @@ mutant(
 )
 mutant(
     "spares_beyond_their_room",
-    "binding/spares.c",
-    "spares->count == room)",
-    "spares->count == room + 1)",
+    "python/freelist.c",
+    "list->count == room)",
+    "list->count == room + 1)",
     "one spare is written behind the array",
     "test_shortcuts.py results or used_again",
     "test_communicate.py many",
 )
 mutant(
     "type_kept_by_each_spare",
-    "binding/spares.c",
+    "python/freelist.c",
     "    Py_DECREF(Py_TYPE(dead));\n",
     "",
     "the type and its module are never freed",
@@ -1491,7 +1491,7 @@ mutant(
 
 mutant(
     "chain_of_readers_freed_in_depth",
-    "binding/reader_type.c",
+    "pipe/reader_type.c",
     "    Py_TRASHCAN_BEGIN(op, reader_dealloc);\n",
     "    Py_TRASHCAN_BEGIN(op, NULL);\n",
     "the end of a long chain of readers overflows the stack",
@@ -1499,7 +1499,7 @@ mutant(
 )
 mutant(
     "chain_of_results_freed_in_depth",
-    "binding/stop_iteration.c",
+    "python/stop_iteration.c",
     "    Py_TRASHCAN_BEGIN(op, stop_dealloc);\n",
     "    Py_TRASHCAN_BEGIN(op, NULL);\n",
     "the end of a long chain of StopIterations overflows the stack",
@@ -1542,7 +1542,7 @@ mutant(
 )
 mutant(
     "handover_never_returned",
-    "binding/handovers.c",
+    "loop/handover_pool.c",
     "        place->lent = false;",
     "        {}",
     "after eight children each has the whole table copied",
@@ -1550,15 +1550,15 @@ mutant(
 )
 mutant(
     "handovers_left_open",
-    "binding/hub_loop.c",
-    "        handovers_close(hub);\n        unregister_token(hub, loop, poller.fd);",
+    "loop/watch.c",
+    "        handover_pool_close(hub);\n        unregister_token(hub, loop, poller.fd);",
     "        unregister_token(hub, loop, poller.fd);",
     "two descriptors are left by a loop that had many children",
     "test_handover.py one_socket",
 )
 mutant(
     "early_end_not_heard",
-    "binding/start.c",
+    "child/start.c",
     "    return watch_exit(self) < 0 || (is_known",
     "    return (is_known && watch_exit(self) < 0) || (is_known",
     "create waits for ever for a child that was killed before it had its descriptors",
@@ -1566,7 +1566,7 @@ mutant(
 )
 mutant(
     "exit_in_the_turn_of_the_start",
-    "binding/transport.c",
+    "child/reap.c",
     "    if (self->phase == TRANSPORT_RUNNING && self->settled_in == self->hub->turn)\n        return true;",
     "    if (false)\n        return true;",
     "a child may be reaped before who has started it knows of it",
@@ -1585,9 +1585,9 @@ mutant(
 )
 mutant(
     "waits_for_a_program_that_stays_busy",
-    "binding/start.c",
-    "    launch->request.others_are_starting = hub->starting > 0;",
-    "    launch->request.others_are_starting = false;",
+    "child/start.c",
+    "    plan->request.others_are_starting = hub->starting > 0;",
+    "    plan->request.others_are_starting = false;",
     "the same",
     "test_create.py just_written",
 )
@@ -1601,7 +1601,7 @@ mutant(
 )
 mutant(
     "others_wait_for_a_nested_loop",
-    "binding/woken.c",
+    "loop/woken.c",
     "            hub_ask_for_turn(hub);",
     "            {}",
     "a task that runs the loop itself waits for others for ever",
@@ -1609,7 +1609,7 @@ mutant(
 )
 mutant(
     "debug_mode_blames_the_hub",
-    "binding/plain_loop.c",
+    "loop/plain_loop.c",
     "is_still(attributes, state->names._debug, Py_False)",
     "attributes != NULL",
     "debug mode does not name a slow task",
@@ -1617,7 +1617,7 @@ mutant(
 )
 mutant(
     "interrupt_that_no_turn_raises",
-    "binding/hub_loop.c",
+    "loop/calls.c",
     "!hub->in_turn && hub_is_alive(hub) && !ask_for_turn(hub)",
     "false",
     "a Ctrl-C during close() is lost",
@@ -1625,7 +1625,7 @@ mutant(
 )
 mutant(
     "names_of_any_type",
-    "binding/create_calls.c",
+    "child/create_calls.c",
     "        if (PyUnicode_Check(key))\n            continue;",
     "        if (value != NULL)\n            continue;",
     "a keyword that is no string crashes",
@@ -1633,7 +1633,7 @@ mutant(
 )
 mutant(
     "kept_arguments_of_any_length",
-    "binding/stop_iteration.c",
+    "python/stop_iteration.c",
     "PyTuple_GET_SIZE(args) != 1",
     "false",
     "a result has the arguments of another",
@@ -1641,7 +1641,7 @@ mutant(
 )
 mutant(
     "cancel_message_unpacked",
-    "binding/wakeup.c",
+    "loop/wakeup_type.c",
     "PyObject_CallOneArg(state->CancelledError, message)",
     "PyObject_Call(state->CancelledError, PyTuple_Check(message) ? message : state->context_keyword, NULL)",
     "a tuple given to cancel() becomes several arguments",
@@ -1657,8 +1657,8 @@ mutant(
 )
 mutant(
     "early_error_not_looked_at",
-    "binding/start.c",
-    "        launch->error = launch->request.early_error;",
+    "child/start.c",
+    "        plan->error = plan->request.early_error;",
     "        {}",
     "a child that could not have its descriptors is taken for one that runs",
     "test_handover.py cannot_receive",
@@ -1673,8 +1673,8 @@ mutant(
 )
 mutant(
     "close_on_exec_stdin_held",
-    "binding/launch.c",
-    "launch->stdio[fd] == STDIO_INHERIT && (fcntl(fd, F_GETFD) & FD_CLOEXEC);",
+    "child/spawn_plan.c",
+    "plan->stdio[fd] == STDIO_INHERIT && (fcntl(fd, F_GETFD) & FD_CLOEXEC);",
     "false;",
     "the same of a child that had to wait",
     "test_create.py close_on_exec",
@@ -1683,7 +1683,7 @@ mutant(
 
 mutant(
     "close_of_the_loop_not_watched",
-    "binding/hub_loop.c",
+    "loop/watch.c",
     "        close_watch_begin(hub, loop);",
     "        {}",
     "the end of a loop is not learned while somebody keeps its callback",
@@ -1691,7 +1691,7 @@ mutant(
 )
 mutant(
     "close_of_the_loop_watched_for_ever",
-    "binding/hub_loop.c",
+    "loop/watch.c",
     "        close_watch_end(hub, loop);",
     "        {}",
     "a loop without children has a close() that is not its own",
@@ -1699,7 +1699,7 @@ mutant(
 )
 mutant(
     "close_that_failed_not_watched_again",
-    "binding/close_watch.c",
+    "loop/close_watch.c",
     "    else if (hub->token != NULL)",
     "    else if (hub->token == NULL)",
     "the end of a loop is not learned after a close() that was refused",
@@ -1707,7 +1707,7 @@ mutant(
 )
 mutant(
     "close_of_somebody_else_replaced",
-    "binding/close_watch.c",
+    "loop/close_watch.c",
     "    return has > 0;",
     "    return has > 1;",
     "a close() that somebody has set is lost",
@@ -1715,7 +1715,7 @@ mutant(
 )
 mutant(
     "dropped_child_not_named",
-    "binding/transport_type.c",
+    "child/transport_type.c",
     "    if (self->hub != NULL && self->hub->closed) {",
     "    if (self->hub != NULL && !self->hub->closed) {",
     "the warning of a running child does not say which transport it is about",
@@ -1723,7 +1723,7 @@ mutant(
 )
 mutant(
     "no_moment_for_a_child_about_to_exit",
-    "binding/transport.c",
+    "child/end.c",
     "    if (reap == FP_REAP_RUNNING && has_closed_outputs(self))",
     "    if (false && has_closed_outputs(self))",
     "a child whose output was read to its end is killed because nobody waited",
@@ -1739,7 +1739,7 @@ mutant(
 )
 mutant(
     "scratch_kept",
-    "binding/hub_loop.c",
+    "loop/watch.c",
     "        hub_free_scratch(hub);\n",
     "",
     "a Process that is kept keeps 64 KiB",
@@ -1747,7 +1747,7 @@ mutant(
 )
 mutant(
     "write_after_the_loop_queued",
-    "binding/write_pipe.c",
+    "pipe/write_pipe.c",
     "    if (self->base.hub->closed) {",
     "    if (false) {",
     "what is written after the end of the loop is lost without a word",
@@ -1758,7 +1758,7 @@ mutant(
 
 mutant(
     "living_buffer_is_a_copy",
-    "binding/reader_living.c",
+    "pipe/reader_living.c",
     "    return Py_NewRef(self->living);",
     "    return PyByteArray_FromObject(self->living);",
     "who clears reader._buffer clears a copy",
@@ -1766,7 +1766,7 @@ mutant(
 )
 mutant(
     "living_buffer_begins_empty",
-    "binding/reader_living.c",
+    "pipe/reader_living.c",
     """    if (living_absorb(self) < 0)
         PyErr_Clear();
     return""",
@@ -1776,7 +1776,7 @@ mutant(
 )
 mutant(
     "living_buffer_not_shortened",
-    "binding/reader_living.c",
+    "pipe/reader_living.c",
     "result = delete_front(living, PyBytes_GET_SIZE(taken));",
     "result = 0;",
     "the same is read again and again",
@@ -1784,7 +1784,7 @@ mutant(
 )
 mutant(
     "what_a_view_keeps_out_is_lost",
-    "binding/reader_living.c",
+    "pipe/reader_living.c",
     "    if (grown == NULL)\n        put_back(self, piece);",
     "    if (grown == NULL && living == NULL)\n        put_back(self, piece);",
     "what comes while somebody has a view of reader._buffer is lost",
@@ -1792,7 +1792,7 @@ mutant(
 )
 mutant(
     "waits_for_the_length_that_was",
-    "binding/reader.c",
+    "pipe/reader.c",
     "           (self->living != NULL && self->wake_at != SIZE_MAX);",
     "           false;",
     "readuntil() is not woken after reader._buffer was cleared",
@@ -1800,7 +1800,7 @@ mutant(
 )
 mutant(
     "foreign_waiter_hears_of_no_exception",
-    "binding/reader.c",
+    "pipe/reader.c",
     "    if (self->waiter != NULL && self->foreign_waiter)",
     "    if (false)",
     "asyncio's own functions do not see what set_exception() was given",
@@ -1808,7 +1808,7 @@ mutant(
 )
 mutant(
     "waiter_of_another_taken_away",
-    "binding/reader_private.c",
+    "pipe/reader_private.c",
     "    if (value == Py_None && self->waiter != NULL && !self->foreign_waiter)",
     "    if (false)",
     "a reader is never woken after asyncio's own function has gone on",
@@ -1816,7 +1816,7 @@ mutant(
 )
 mutant(
     "limit_of_a_fraction_cut",
-    "binding/reader.c",
+    "pipe/reader.c",
     "result = number_floor(twice, &limit->mark);",
     "result = number_floor(given, &limit->mark);",
     "the transport is paused at the limit, not at twice as much",
@@ -1824,7 +1824,7 @@ mutant(
 )
 mutant(
     "infinity_is_little",
-    "binding/numbers.c",
+    "python/numbers.c",
     "    if (!(value < too_many))\n        *count = SIZE_MAX;",
     "    if (!(value < too_many))\n        *count = 0;",
     "no line is within an infinite limit",
@@ -1832,7 +1832,7 @@ mutant(
 )
 mutant(
     "read_of_much_cut_by_type",
-    "binding/reader_methods.c",
+    "pipe/reader_reads.c",
     "    if (fewer <= 0)\n        return fewer;",
     "    if (fewer < 0)\n        return fewer;",
     "read(float('inf')) is refused",
@@ -1840,7 +1840,7 @@ mutant(
 )
 mutant(
     "expected_is_another_number",
-    "binding/reader_methods.c",
+    "pipe/reader_reads.c",
     "        return raise_incomplete(reader, Py_NewRef(self->argument));",
     "        return raise_incomplete(reader, PyLong_FromSize_t(length + 1));",
     "IncompleteReadError.expected is not what was asked for",
@@ -1848,7 +1848,7 @@ mutant(
 )
 mutant(
     "marks_in_the_wrong_order",
-    "binding/write_pipe_type.c",
+    "pipe/write_pipe_type.c",
     "        marks = PyTuple_Pack(2, low, high);",
     "        marks = PyTuple_Pack(2, high, low);",
     "get_write_buffer_limits() mixes them up",
@@ -1856,7 +1856,7 @@ mutant(
 )
 mutant(
     "low_mark_below_zero",
-    "binding/write_pipe_type.c",
+    "pipe/write_pipe_type.c",
     "        in_order = number_compare(low, 0, Py_GE);",
     "        in_order = 1;",
     "a low-water mark below zero is taken",
@@ -1867,7 +1867,7 @@ mutant(
 
 mutant(
     "stdin_closed_at_once",
-    "binding/write_pipe.c",
+    "pipe/write_pipe.c",
     "    if (self->fd >= 0 && pipe_call_soon(&self->base, &end_method))\n        return;",
     "    if (self->fd < 0 && pipe_call_soon(&self->base, &end_method))\n        return;",
     "a child that is killed after stdin.close() may end by itself",
@@ -1875,7 +1875,7 @@ mutant(
 )
 mutant(
     "reading_end_closed_at_once",
-    "binding/read_pipe.c",
+    "pipe/read_pipe.c",
     "    if (self->flow.fd < 0 || !pipe_call_soon(&self->base, &end_method)) {",
     "    if (self->flow.fd >= 0 || !pipe_call_soon(&self->base, &end_method)) {",
     "a child that is killed may see before that nobody reads",
@@ -1883,7 +1883,7 @@ mutant(
 )
 mutant(
     "abort_keeps_the_queue",
-    "binding/write_pipe.c",
+    "pipe/write_pipe.c",
     "    self->closing = true;\n    fp_outflow_clear(&self->out);",
     "    self->closing = true;",
     "abort() does not drop what is queued until the next turn",
@@ -1891,15 +1891,15 @@ mutant(
 )
 mutant(
     "drain_raises_while_closing",
-    "binding/writer_type.c",
-    "self->number = pipe->lost ? DRAIN_YIELDED : DRAIN_CLOSING;",
-    "self->number = DRAIN_YIELDED;",
+    "pipe/writer.c",
+    "self->stage = pipe->lost ? DRAIN_YIELDED : DRAIN_CLOSING;",
+    "self->stage = DRAIN_YIELDED;",
     "drain() after close() raises a turn too early",
     "test_order.py drain_after_close",
 )
 mutant(
     "more_input_dropped",
-    "binding/communicate.c",
+    "child/communicate.c",
     "    process->cut_short = true;",
     "    process->cut_short = false;",
     "input after a cancelled communicate() is dropped in silence",
@@ -1907,7 +1907,7 @@ mutant(
 )
 mutant(
     "no_more_communicate_after_a_cancelled_one",
-    "binding/communicate.c",
+    "child/communicate.c",
     "    process->cut_short = *result == NULL;",
     "    ;",
     "communicate() is refused after one that came to its end",
@@ -1915,9 +1915,9 @@ mutant(
 )
 mutant(
     "stdin_closed_before_it_is_known_who_reads",
-    "binding/communicate.c",
-    "    if (!(self->number & TURN_GIVEN) && somebody_reads(self)) {",
-    "    feed_input(self, &missing);\n    if (!(self->number & TURN_GIVEN) && somebody_reads(self)) {",
+    "child/communicate.c",
+    "    if (!(self->done & TURN_GIVEN) && somebody_reads(self)) {",
+    "    feed_input(self, &missing);\n    if (!(self->done & TURN_GIVEN) && somebody_reads(self)) {",
     "communicate() ends the child, and with it the reader that is in the way",
     "test_communicate.py known_who_reads",
 )
@@ -1926,7 +1926,7 @@ mutant(
 
 mutant(
     "shortcut_on_every_loop",
-    "binding/plain_loop.c",
+    "loop/plain_loop.c",
     "    if (kind == LOOP_OTHER || !(kind == LOOP_UVLOOP || asyncio_is_plain(state)))\n",
     "    if (!(kind != LOOP_SELECTOR || asyncio_is_plain(state)))\n",
     "the hub calls tasks itself on a loop of any class",
@@ -1934,7 +1934,7 @@ mutant(
 )
 mutant(
     "patched_class_not_noticed",
-    "binding/plain_loop.c",
+    "loop/plain_loop.c",
     "        plain = is_asyncios_function(method);\n",
     "        plain = method != NULL;\n",
     "the hub calls tasks itself although the class of the loop is patched",
@@ -1942,7 +1942,7 @@ mutant(
 )
 mutant(
     "class_not_looked_at_again",
-    "binding/plain_loop.c",
+    "loop/plain_loop.c",
     "        if (state->loop_classes[kind] == number)\n",
     "        if (state->loop_classes[kind] != 0)\n",
     "what was once found of a class holds for all, and for ever",
@@ -1950,7 +1950,7 @@ mutant(
 )
 mutant(
     "patched_loop_not_noticed",
-    "binding/plain_loop.c",
+    "loop/plain_loop.c",
     "    bool plain = !hides_a_method(attributes);\n",
     "    bool plain = !hides_a_method(attributes) || attributes != NULL;\n",
     "the hub calls tasks itself although a method of the loop is replaced",
@@ -1958,7 +1958,7 @@ mutant(
 )
 mutant(
     "patched_handle_not_noticed",
-    "binding/plain_loop.c",
+    "loop/plain_loop.c",
     "    bool plain = is_asyncios_function(run);\n",
     "    bool plain = is_asyncios_function(run) || run != NULL;\n",
     "a tool that times what a loop calls does not see the tasks that a child woke",
@@ -1966,7 +1966,7 @@ mutant(
 )
 mutant(
     "patched_tasks_not_noticed",
-    "binding/plain_loop.c",
+    "loop/plain_loop.c",
     "is_still(state->tasks, state->names.Task, state->Task)",
     "state->tasks != NULL",
     "the hub calls tasks itself although there are others than asyncio's",
@@ -1974,7 +1974,7 @@ mutant(
 )
 mutant(
     "tasks_called_in_the_context_of_the_hub",
-    "binding/woken.c",
+    "loop/woken.c",
     "    PyObject *context = now ? compat_leave_context() : NULL;\n",
     "    PyObject *context = NULL;\n",
     "a task that turns the loop by hand finds the hub's context in use",
@@ -1982,7 +1982,7 @@ mutant(
 )
 mutant(
     "hub_called_in_an_empty_context",
-    "binding/hub_loop.c",
+    "loop/calls.c",
     "    return hub->on_plain_loop ? PyContext_New()",
     "    return hub != NULL ? PyContext_New()",
     "a loop that is found by the context is not found in what it calls",
@@ -1990,7 +1990,7 @@ mutant(
 )
 mutant(
     "running_loop_of_the_import",
-    "binding/module.c",
+    "python/state.c",
     "    PyObject *function = compat_dict_get(state->events, name);\n",
     "    PyObject *function = name != NULL ? Py_NewRef(state->get_running_loop) : NULL;\n",
     "who replaces asyncio.get_running_loop() later is not asked",
@@ -1998,7 +1998,7 @@ mutant(
 )
 mutant(
     "loop_behind_not_looked_for",
-    "binding/loop.c",
+    "loop/calls.c",
     "    if (behind != NULL && behind != loop && is_loop(state, behind))\n",
     "    if (behind != NULL && behind == loop && is_loop(state, behind))\n",
     "children of an object that stands for a loop have futures of that object",
@@ -2006,7 +2006,7 @@ mutant(
 )
 mutant(
     "stalled_descriptor_kept",
-    "binding/hub.c",
+    "loop/turn.c",
     "    if (!progress) {\n",
     "    if (!progress && owner == NULL) {\n",
     "a dead child that a tracer keeps occupies the loop",
@@ -2014,7 +2014,7 @@ mutant(
 )
 mutant(
     "stalled_descriptor_never_looked_at",
-    "binding/hub.c",
+    "loop/turn.c",
     "        err = fp_poller_add(&hub->poller, slot->fd, slot->interest, cookie);\n",
     "        err = 0;\n",
     "the end of a child that was traced is never seen",
@@ -2022,7 +2022,7 @@ mutant(
 )
 mutant(
     "pipe_that_cannot_be_read_kept",
-    "binding/read_pipe.c",
+    "pipe/read_pipe.c",
     "            return progress;\n",
     "            return progress || ready != 0;\n",
     "a pipe that is ready and cannot be read occupies the loop",
@@ -2058,7 +2058,7 @@ mutant(
 )
 mutant(
     "group_keeps_its_descriptor_when_it_is_empty",
-    "binding/group.c",
+    "child/group.c",
     "(self->group == GROUP_LED && fp_group_outlives(&self->child))",
     "self->group == GROUP_LED",
     "each ended child with a session of its own holds a descriptor",
@@ -2066,7 +2066,7 @@ mutant(
 )
 mutant(
     "group_leader_reaped_too_early",
-    "binding/group.c",
+    "child/group.c",
     "(self->holds_group || !self->given) &&",
     "false &&",
     "without pidfds what the leader leaves behind is out of reach",
@@ -2074,7 +2074,7 @@ mutant(
 )
 mutant(
     "group_leader_stays_a_zombie",
-    "binding/group.c",
+    "child/group.c",
     "    if (fp_exit_reap(&self->child, &status) == FP_REAP_DONE)\n",
     "    if (false)\n",
     "a leader whose reap had to wait is never reaped",
@@ -2082,7 +2082,7 @@ mutant(
 )
 mutant(
     "group_outlives_the_loop_of_run",
-    "binding/transport.c",
+    "child/end.c",
     "        if (self->holds_group) /* whoever",
     "        if (false) /* whoever",
     "a loop that is closed while run() waits leaves what the command has started",
@@ -2090,7 +2090,7 @@ mutant(
 )
 mutant(
     "linger_without_an_end",
-    "binding/linger.c",
+    "child/linger.c",
     "        !has_open_output(self) ||",
     "        has_open_output(self) ||",
     "communicate(linger=) waits as long as anybody holds the pipe",
@@ -2099,7 +2099,7 @@ mutant(
 )
 mutant(
     "linger_drops_the_last_words",
-    "binding/read_pipe.c",
+    "pipe/read_pipe.c",
     "int gulps = GULPS_OF_A_PIPE; gulps > 0",
     "int gulps = 0; gulps > 0",
     "what is in the pipe when reading is ended is lost",
@@ -2107,7 +2107,7 @@ mutant(
 )
 mutant(
     "linger_goes_on_after_a_cancelled_communicate",
-    "binding/communicate.c",
+    "child/communicate.c",
     "        linger_set(((ProcessObject *)self->owner)->transport, -1);",
     "        linger_set(((ProcessObject *)self->owner)->transport, 0.05);",
     "the pipes are closed under whoever reads next",
@@ -2115,7 +2115,7 @@ mutant(
 )
 mutant(
     "close_leaves_stdin_open",
-    "binding/output.c",
+    "child/output.c",
     "        write_pipe_abort((WritePipeObject *)transport->pipes[0]);",
     "        (void)transport->pipes[0];",
     "Process.close() does not close stdin",
@@ -2140,7 +2140,7 @@ mutant(
 )
 mutant(
     "line_with_two_ends",
-    "binding/reader_lines.c",
+    "pipe/reader_lines.c",
     "    return bytes_of(reader)[0] == '\\n' ? reader_consume(reader, 1) : 0;",
     "    return 0;",
     "the newline after a carriage return is a line of its own",
@@ -2148,15 +2148,15 @@ mutant(
 )
 mutant(
     "line_searched_from_too_far_on",
-    "binding/reader_lines.c",
-    "    self->number = (Py_ssize_t)(reader->consumed + length);",
-    "    self->number = (Py_ssize_t)(reader->consumed + length + 1);",
+    "pipe/reader_lines.c",
+    "    self->position = (Py_ssize_t)(reader->consumed + length);",
+    "    self->position = (Py_ssize_t)(reader->consumed + length + 1);",
     "a newline that comes first is not seen",
     "test_lines.py those_of_io",
 )
 mutant(
     "line_torn_between_its_two_ends",
-    "binding/reader_lines.c",
+    "pipe/reader_lines.c",
     "        return end < length && bytes[end] == '\\n' ? end + 1 : end;",
     "        return end;",
     "carriage return and newline are two lines",
@@ -2164,7 +2164,7 @@ mutant(
 )
 mutant(
     "line_longer_than_its_limit",
-    "binding/reader_lines.c",
+    "pipe/reader_lines.c",
     "    if (end == 0 && length >= most)\n",
     "    if (false)\n",
     "a line over max_line comes in one piece",

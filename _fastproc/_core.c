@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of contents of the extension module _fastproc._core: its functions,
+ * and the order in which the rooms set up their types.
+ */
+#include "child/create.h"
+#include "child/process.h"
+#include "configure.h"
+#include "loop/wakeup.h"
+#include "pipe/pipe_protocol.h"
+#include "pipe/read_pipe.h"
+#include "pipe/writer.h"
+#include "python/class_patches.h"
+#include "python/coroutine_function.h"
+#include "python/stop_iteration.h"
+
+static PyMethodDef core_functions[] = {
+    {"create_subprocess_exec", (PyCFunction)(void (*)(void))create_subprocess_exec,
+     METH_VARARGS | METH_KEYWORDS,
+     "create_subprocess_exec($module, /, program, *args, stdin=None, stdout=None, stderr=None, "
+     "limit=65536, **kwds)\n--\n\n"
+     "Start a program as a child process.\n\n"
+     "program: str, bytes or path-like; searched in PATH if it has no\n"
+     "    slash.\n"
+     "args: str, bytes or path-like each.\n"
+     "stdin: PIPE, DEVNULL, a descriptor, an object with fileno(), or\n"
+     "    None, which lets the child inherit.\n"
+     "stdout: the same.\n"
+     "stderr: the same, or STDOUT.\n"
+     "limit: int, in bytes; reading from the child pauses at twice as\n"
+     "    many. None is no limit.\n"
+     "kwds: keywords of subprocess.Popen: preexec_fn, close_fds, pass_fds,\n"
+     "    cwd, env, executable, restore_signals, start_new_session,\n"
+     "    process_group, user, group, extra_groups, umask, and pipesize in\n"
+     "    bytes.\n"
+     "Returns an awaitable of Process.\n"
+     "Raises OSError if the program cannot be started, ValueError or\n"
+     "    TypeError for arguments that make no sense, RuntimeError without\n"
+     "    a running loop.\n\n"
+     "Like asyncio.create_subprocess_exec()."},
+    {"create_subprocess_shell", (PyCFunction)(void (*)(void))create_subprocess_shell,
+     METH_VARARGS | METH_KEYWORDS,
+     "create_subprocess_shell($module, /, cmd, stdin=None, stdout=None, stderr=None, limit=65536, "
+     "**kwds)\n--\n\n"
+     "Start a command line as a child process, in /bin/sh.\n\n"
+     "cmd: str or bytes.\n"
+     "stdin: PIPE, DEVNULL, a descriptor, an object with fileno(), or\n"
+     "    None, which lets the child inherit.\n"
+     "stdout: the same.\n"
+     "stderr: the same, or STDOUT.\n"
+     "limit: int, in bytes; reading from the child pauses at twice as\n"
+     "    many. None is no limit.\n"
+     "kwds: keywords of subprocess.Popen, as for create_subprocess_exec().\n"
+     "Returns an awaitable of Process.\n"
+     "Raises OSError if the shell cannot be started, ValueError or\n"
+     "    TypeError for arguments that make no sense, RuntimeError without\n"
+     "    a running loop.\n\n"
+     "Like asyncio.create_subprocess_shell()."},
+    {"subprocess_exec", (PyCFunction)(void (*)(void))subprocess_exec, METH_VARARGS | METH_KEYWORDS,
+     "subprocess_exec($module, /, protocol_factory, program, *args, stdin=-1, stdout=-1, "
+     "stderr=-1, **kwds)\n--\n\n"
+     "Start a program on the running loop, for a protocol.\n\n"
+     "protocol_factory: called without arguments; gives an\n"
+     "    asyncio.SubprocessProtocol.\n"
+     "program: str, bytes or path-like; searched in PATH if it has no\n"
+     "    slash.\n"
+     "args: str, bytes or path-like each.\n"
+     "stdin: PIPE (-1), DEVNULL, a descriptor, an object with fileno(), or\n"
+     "    None, which lets the child inherit.\n"
+     "stdout: the same.\n"
+     "stderr: the same, or STDOUT.\n"
+     "kwds: keywords of subprocess.Popen, as for create_subprocess_exec().\n"
+     "Returns an awaitable of tuple[SubprocessTransport, _Protocol].\n"
+     "Raises OSError if the program cannot be started, ValueError or\n"
+     "    TypeError for arguments that make no sense, RuntimeError without\n"
+     "    a running loop.\n\n"
+     "Like asyncio.loop.subprocess_exec()."},
+    {"subprocess_shell", (PyCFunction)(void (*)(void))subprocess_shell,
+     METH_VARARGS | METH_KEYWORDS,
+     "subprocess_shell($module, /, protocol_factory, cmd, *, stdin=-1, stdout=-1, stderr=-1, "
+     "**kwds)\n--\n\n"
+     "Start a command line in /bin/sh on the running loop, for a protocol.\n\n"
+     "protocol_factory: called without arguments; gives an\n"
+     "    asyncio.SubprocessProtocol.\n"
+     "cmd: str or bytes.\n"
+     "stdin: PIPE (-1), DEVNULL, a descriptor, an object with fileno(), or\n"
+     "    None, which lets the child inherit.\n"
+     "stdout: the same.\n"
+     "stderr: the same, or STDOUT.\n"
+     "kwds: keywords of subprocess.Popen, as for create_subprocess_exec().\n"
+     "Returns an awaitable of tuple[SubprocessTransport, _Protocol].\n"
+     "Raises OSError if the shell cannot be started, ValueError or\n"
+     "    TypeError for arguments that make no sense, RuntimeError without\n"
+     "    a running loop.\n\n"
+     "Like asyncio.loop.subprocess_shell()."},
+    {"loop_subprocess_exec", (PyCFunction)(void (*)(void))loop_subprocess_exec,
+     METH_VARARGS | METH_KEYWORDS, "subprocess_exec as a method of a loop."},
+    {"loop_subprocess_shell", (PyCFunction)(void (*)(void))loop_subprocess_shell,
+     METH_VARARGS | METH_KEYWORDS, "subprocess_shell as a method of a loop."},
+    {"base_classes_changed", class_patches_changed, METH_NOARGS,
+     "Whether asyncio's Process, StreamReader or StreamWriter was changed since the last call."},
+    {"watch_base_classes", class_patches_watch, METH_O,
+     "Call _install.follow_patches() when one of them is changed, or no more."},
+    {"machine", configure_machine, METH_NOARGS,
+     "machine($module, /)\n--\n\n"
+     "Say what this machine offers, and how children are made.\n\n"
+     "Returns dict: spawn, pidfd, exit_info, reap, poller, gate,\n"
+     "    share_from."},
+    {"configure", (PyCFunction)(void (*)(void))configure, METH_VARARGS | METH_KEYWORDS,
+     "configure($module, /, *, spawn=..., reap=..., gate=..., share_from=..., "
+     "shortcuts=...)\n--\n\n"
+     "Force how the next children are made; for tests.\n\n"
+     "spawn: 'auto', 'clone', 'vfork' or 'fork'.\n"
+     "reap: 'auto', 'pidfd' (never ask for a status that other code took)\n"
+     "    or 'thread' (do without pidfds).\n"
+     "gate: int; how many children may be between clone and exec at a\n"
+     "    time.\n"
+     "share_from: int; the number of the highest descriptor from which on\n"
+     "    children do not copy the table of descriptors.\n"
+     "shortcuts: bool; False does without what is there for speed alone.\n"
+     "Raises ValueError for an unknown name or a gate below 1."},
+    {NULL, NULL, 0, NULL},
+};
+
+static int core_exec(PyObject *module)
+{
+    struct fp_state *state = PyModule_GetState(module);
+    if (state_init(state) < 0 || configure_from_environment(state) < 0)
+        return -1;
+    if (coroutine_function_init(module, state) < 0 || awaitable_init(module, state) < 0 ||
+        stop_iteration_init(module, state) < 0 || wakeup_init(module, state) < 0 ||
+        hub_init(module, state) < 0 || pipe_protocol_init(module, state) < 0 ||
+        read_pipe_init(module, state) < 0 || write_pipe_init(module, state) < 0 ||
+        reader_init(module, state) < 0 || writer_init(module, state) < 0 ||
+        transport_init(module, state) < 0 || process_init(module, state) < 0 ||
+        coroutine_functions_in_module(state, module) < 0)
+        return -1;
+    return state_watch_forks(module);
+}
+
+static PyModuleDef_Slot core_slots[] = {
+    {Py_mod_exec, core_exec},
+#ifdef Py_mod_multiple_interpreters /* each interpreter has a state of its own, and nothing else */
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#ifdef Py_mod_gil /* each loop's objects are guarded (guard.h), and the rest does not change */
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+PyMODINIT_FUNC PyInit__core(void);
+
+PyMODINIT_FUNC PyInit__core(void)
+{
+    return state_define_module(core_functions, core_slots);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See linger.h.
+ */
+#include "child/linger.h"
+
+#include <math.h>
+
+#include "loop/calls.h"
+#include "pipe/read_pipe.h"
+#include "python/guard.h"
+
+static bool has_open_output(const TransportObject *self)
+{
+    for (int fd = 1; fd < 3; fd++)
+        if (self->pipes[fd] != NULL && !((ReadPipeObject *)self->pipes[fd])->closing)
+            return true;
+    return false;
+}
+
+/* Called by the loop's timer. */
+static PyObject *end_outputs(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    TransportObject *self = (TransportObject *)op;
+    Py_CLEAR(self->linger_timer);
+    if (!hub_is_alive(self->hub))
+        Py_RETURN_NONE;
+    for (int fd = 1; fd < 3; fd++) {
+        ReadPipeObject *pipe = (ReadPipeObject *)self->pipes[fd];
+        if (pipe == NULL || pipe->closing)
+            continue;
+        self->lingered = true;
+        read_pipe_finish(pipe);
+    }
+    Py_RETURN_NONE;
+}
+
+GUARD_BY(((TransportObject *)op)->hub);
+GUARD_METHOD(end_outputs);
+
+void linger_begin(TransportObject *self)
+{
+    static PyMethodDef method = {"end_outputs", GUARDED(end_outputs), METH_NOARGS, NULL};
+    if (self->linger < 0 || self->phase != TRANSPORT_EXITED || self->linger_timer != NULL ||
+        !has_open_output(self) || !hub_is_alive(self->hub))
+        return;
+    PyObject *raised = compat_take_exception();
+    PyObject *callback = PyCFunction_New(&method, (PyObject *)self);
+    if (callback != NULL)
+        self->linger_timer = loop_call_later(self->hub, self->linger, callback, NULL);
+    Py_XDECREF(callback);
+    hub_settle_exception(self->hub, (PyObject *)self);
+    if (self->linger_timer == NULL) /* no memory for it: rather too early than never */
+        Py_XDECREF(end_outputs((PyObject *)self, NULL));
+    compat_raise(raised);
+}
+
+static void cancel_timer(TransportObject *self)
+{
+    PyObject *timer = self->linger_timer;
+    self->linger_timer = NULL;
+    if (timer == NULL)
+        return;
+    PyObject *raised = compat_take_exception();
+    Py_XDECREF(PyObject_CallMethodNoArgs(timer, self->hub->state->names.cancel));
+    hub_settle_exception(self->hub, (PyObject *)self);
+    compat_raise(raised);
+    Py_DECREF(timer);
+}
+
+void linger_set(TransportObject *self, double seconds)
+{
+    cancel_timer(self);
+    self->linger = seconds;
+    linger_begin(self);
+}
+
+int linger_read(PyObject *given, double *seconds)
+{
+    *seconds = -1;
+    if (given == NULL || given == Py_None)
+        return 0;
+    *seconds = PyFloat_AsDouble(given);
+    if (*seconds == -1 && PyErr_Occurred())
+        return -1;
+    if (*seconds >= 0) {
+        if (isinf(*seconds))
+            *seconds = -1;
+        return 0;
+    }
+    PyErr_SetString(PyExc_ValueError, "linger must not be negative");
+    return -1;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See surroundings.h.
+ */
+#include "child/surroundings.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "posix/fd.h"
+
+enum {
+    LOOK_EVERY_MS = 100, /* what it costs is below a thousandth of that */
+    SPARE = 32,          /* for a log file, a connection, an import of the program: a few each */
+};
+
+#ifdef __linux__
+/* What is traced says so in /proc/self/status, whose first half kilobyte has the line. */
+static bool is_traced(void)
+{
+    static const char field[] = "\nTracerPid:";
+    char status[1024];
+    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t size = fp_fd_read(fd, status, sizeof status - 1);
+    fp_fd_close(&fd);
+    status[size > 0 ? size : 0] = '\0';
+    const char *line = strstr(status, field);
+    return line != NULL && atoi(line + sizeof field - 1) != 0;
+}
+#else
+static bool is_traced(void)
+{
+    return false;
+}
+#endif
+
+void surroundings_look(struct fp_state *state)
+{
+#ifdef CLOCK_MONOTONIC_COARSE
+    clockid_t clock = CLOCK_MONOTONIC_COARSE;
+#else
+    clockid_t clock = CLOCK_MONOTONIC;
+#endif
+    struct timespec now;
+    struct rlimit limit;
+    clock_gettime(clock, &now);
+    long long milliseconds = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+    if (state->looked_at != 0 && milliseconds - state->looked_at < LOOK_EVERY_MS)
+        return;
+    state->looked_at = milliseconds;
+    state->is_traced = is_traced();
+    state->most_fds = INT_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX)
+        state->most_fds = (int)limit.rlim_cur;
+}
+
+int surroundings_spare_from(const struct fp_state *state)
+{
+    return state->most_fds - SPARE -
+           state->start_width; /* each that starts has an outcome pipe as well */
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See awaitable_looks.h.
+ */
+#include "loop/awaitable_looks.h"
+
+#include <frameobject.h>
+#include <string.h>
+
+#include "loop/awaitable.h"
+#include "python/guard.h"
+
+/* ---- names ---- */
+
+/* What is seldom asked for is kept in one dict: a new reference; or NULL, perhaps with an exception. */
+static PyObject *get_rare(AwaitableObject *self, const char *name)
+{
+    PyObject *key = self->rare != NULL ? PyUnicode_InternFromString(name) : NULL;
+    PyObject *value = key != NULL ? compat_dict_get(self->rare, key) : NULL;
+    Py_XDECREF(key);
+    return value;
+}
+
+static int set_rare(AwaitableObject *self, const char *name, PyObject *value)
+{
+    if (self->rare == NULL && (self->rare = PyDict_New()) == NULL)
+        return -1;
+    return PyDict_SetItemString(self->rare, name, value);
+}
+
+static const char *short_name(const AwaitableObject *self)
+{
+    const char *dot = strrchr(self->ops->name, '.');
+    return dot != NULL ? dot + 1 : self->ops->name;
+}
+
+static PyObject *get_qualname(PyObject *op, void *Py_UNUSED(closure))
+{
+    AwaitableObject *self = (AwaitableObject *)op;
+    PyObject *name = get_rare(self, "__qualname__");
+    return name != NULL || PyErr_Occurred() ? name : PyUnicode_FromString(self->ops->name);
+}
+
+static PyObject *get_name(PyObject *op, void *Py_UNUSED(closure))
+{
+    AwaitableObject *self = (AwaitableObject *)op;
+    PyObject *name = get_rare(self, "__name__");
+    return name != NULL || PyErr_Occurred() ? name : PyUnicode_FromString(short_name(self));
+}
+
+static int set_name(PyObject *op, PyObject *value, void *name)
+{
+    if (value == NULL || !PyUnicode_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "%s must be set to a string object", (const char *)name);
+        return -1;
+    }
+    return set_rare((AwaitableObject *)op, name, value);
+}
+
+PyObject *awaitable_repr(PyObject *op)
+{
+    PyObject *name, *repr = NULL;
+    GUARD_BEGIN(op);
+    name = get_qualname(op, NULL);
+    GUARD_END();
+    if (name != NULL)
+        repr = PyUnicode_FromFormat("<coroutine object %U at %p>", name, op);
+    Py_XDECREF(name);
+    return repr;
+}
+
+/* ---- where it is ---- */
+
+static PyObject *get_running(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((AwaitableObject *)op)->phase == AWAITABLE_RUNNING);
+}
+
+static PyObject *get_suspended(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((AwaitableObject *)op)->phase == AWAITABLE_SUSPENDED);
+}
+
+static PyObject *get_awaited(PyObject *op, void *Py_UNUSED(closure))
+{
+    AwaitableObject *self = (AwaitableObject *)op; /* while it runs, only who runs it looks */
+    bool waits = self->phase == AWAITABLE_SUSPENDED && self->future != NULL;
+    return Py_NewRef(waits ? self->future : Py_None);
+}
+
+static PyObject *get_none(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
+{
+    Py_RETURN_NONE;
+}
+
+/* Code without a line in any file, that has a coroutine's name and flag. */
+static PyObject *make_code(const AwaitableObject *self)
+{
+    PyObject *empty = (PyObject *)PyCode_NewEmpty("<_fastproc>", short_name(self), 1);
+    PyObject *replace = empty != NULL ? PyObject_GetAttrString(empty, "replace") : NULL;
+    PyObject *changes =
+        Py_BuildValue("{s:s,s:i}", "co_qualname", self->ops->name, "co_flags", CO_COROUTINE);
+    PyObject *no_args = PyTuple_New(0), *code = NULL;
+    if (replace != NULL && changes != NULL && no_args != NULL)
+        code = PyObject_Call(replace, no_args, changes);
+    Py_XDECREF(empty);
+    Py_XDECREF(replace);
+    Py_XDECREF(changes);
+    Py_XDECREF(no_args);
+    return code;
+}
+
+/* There is one for each name. */
+static PyObject *get_code(PyObject *op, void *Py_UNUSED(closure))
+{
+    AwaitableObject *self = (AwaitableObject *)op;
+    PyObject *name = PyUnicode_FromString(self->ops->name);
+    PyObject *code = name != NULL ? compat_dict_get(self->state->codes, name) : NULL;
+    if (code == NULL && name != NULL && !PyErr_Occurred()) {
+        code = make_code(self);
+        if (code != NULL && PyDict_SetItem(self->state->codes, name, code) < 0)
+            Py_CLEAR(code);
+    }
+    Py_XDECREF(name);
+    return code;
+}
+
+static PyObject *make_frame(PyObject *op)
+{
+    PyObject *module = ((PyHeapTypeObject *)Py_TYPE(op))->ht_module;
+    PyObject *code = get_code(op, NULL), *locals = PyDict_New(), *frame = NULL;
+    if (code != NULL && locals != NULL)
+        frame = (PyObject *)PyFrame_New(PyThreadState_Get(), (PyCodeObject *)code,
+                                        PyModule_GetDict(module), locals);
+    Py_XDECREF(code);
+    Py_XDECREF(locals);
+    return frame;
+}
+
+/* Its frame runs nothing, and stands in the stacks of tasks for where it waits. */
+static PyObject *get_frame(PyObject *op, void *Py_UNUSED(closure))
+{
+    AwaitableObject *self = (AwaitableObject *)op;
+    if (self->phase == AWAITABLE_FINISHED)
+        Py_RETURN_NONE;
+    PyObject *frame = get_rare(self, "cr_frame");
+    if (frame == NULL && !PyErr_Occurred()) {
+        frame = make_frame(op);
+        if (frame != NULL && set_rare(self, "cr_frame", frame) < 0)
+            Py_CLEAR(frame);
+    }
+    return frame;
+}
+
+static PyObject *get_class(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
+{
+    return Py_NewRef((PyObject *)&PyCoro_Type);
+}
+
+GUARD_BY(op);
+GUARD_GETTER(get_name);
+GUARD_GETTER(get_qualname);
+GUARD_SETTER(set_name);
+GUARD_GETTER(get_running);
+GUARD_GETTER(get_suspended);
+GUARD_GETTER(get_awaited);
+GUARD_GETTER(get_frame);
+
+PyGetSetDef awaitable_looks[] = {
+    {"__class__", get_class, NULL, NULL, NULL},
+    {"__name__", GUARDED(get_name), GUARDED(set_name), NULL, "__name__"},
+    {"__qualname__", GUARDED(get_qualname), GUARDED(set_name), NULL, "__qualname__"},
+    {"cr_running", GUARDED(get_running), NULL, NULL, NULL},
+    {"cr_suspended", GUARDED(get_suspended), NULL, NULL, NULL},
+    {"cr_await", GUARDED(get_awaited), NULL, NULL, NULL},
+    {"cr_code", get_code, NULL, NULL, NULL},
+    {"cr_frame", GUARDED(get_frame), NULL, NULL, NULL},
+    {"cr_origin", get_none, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See start_queue.h.
+ */
+#include "loop/start_queue.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include "python/errors.h"
+
+static int processor_count(void)
+{
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return CPU_COUNT(&set);
+#endif
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 1 ? (int)count : 1;
+}
+
+/* How many children may be between clone and exec.  Twice the processors, because otherwise a
+ * processor waits for the loop to start the next one; more take turns with this thread and stall
+ * the loop for longer.  Measured for 1 to 100 on two processors: tests/bench/NOTES.rst. */
+int start_queue_default_width(void)
+{
+    return 2 * processor_count();
+}
+
+bool start_queue_add(HubObject *hub, struct start_entry *entry, PyObject *owner,
+                     const struct start_ops *ops)
+{
+    if (!ops->hold(owner, false))
+        return false;
+    *entry = (struct start_entry){.owner = Py_NewRef(owner), .ops = ops};
+    if (hub->queued != NULL)
+        hub->queued->next = entry;
+    else
+        hub->queue = entry;
+    hub->queued = entry;
+    return true;
+}
+
+/* The reference that the queue had, or NULL if it is not in there. */
+static PyObject *unlink_entry(HubObject *hub, struct start_entry *entry)
+{
+    struct start_entry *before = NULL;
+    for (struct start_entry *at = hub->queue; at != NULL; before = at, at = at->next) {
+        if (at != entry)
+            continue;
+        if (before != NULL)
+            before->next = at->next;
+        else
+            hub->queue = at->next;
+        if (hub->queued == at)
+            hub->queued = before;
+        PyObject *owner = at->owner;
+        at->next = NULL;
+        at->owner = NULL;
+        return owner;
+    }
+    return NULL;
+}
+
+void start_queue_remove(HubObject *hub, struct start_entry *entry)
+{
+    PyObject *owner = unlink_entry(hub, entry);
+    if (owner == NULL)
+        return;
+    entry->ops->release(owner);
+    Py_DECREF(owner);
+}
+
+/* Starts the first in the queue, or has it fail.  False if it is back in the queue because there are
+ * too few descriptors; `at_last` only if others that start are going to give some back. */
+static bool start_first(HubObject *hub, bool sparingly, bool at_last)
+{
+    struct start_entry *entry = hub->queue;
+    const struct start_ops *ops = entry->ops;
+    PyObject *owner = unlink_entry(hub, entry);
+    bool too_few = !ops->start(owner, sparingly);
+    if (too_few && hub_is_alive(hub) && (hub->starting > 0 || !at_last)) {
+        PyErr_Clear();
+        *entry = (struct start_entry){.owner = owner, .ops = ops, .next = hub->queue};
+        hub->queue = entry;
+        if (hub->queued == NULL)
+            hub->queued = entry;
+        return false;
+    }
+    if (too_few)
+        ops->fail(owner);
+    ops->release(owner);
+    hub_report(owner);
+    Py_DECREF(owner);
+    return true;
+}
+
+/* Those who cannot hold what they are to be started with any more fail. */
+static void hold_again(HubObject *hub)
+{
+    struct start_entry *at = hub->queue;
+    while (at != NULL && hub_is_alive(hub)) {
+        const struct start_ops *ops = at->ops;
+        if (ops->hold(at->owner, true)) {
+            at = at->next;
+            continue;
+        }
+        PyObject *owner = unlink_entry(hub, at);
+        raise_errno(-EMFILE);
+        ops->fail(owner);
+        hub_report(owner);
+        Py_DECREF(owner);
+        at = hub->queue; /* anything may have happened */
+    }
+}
+
+void start_queue_start_all(HubObject *hub)
+{
+    for (struct start_entry *at = hub->queue; at != NULL; at = at->next)
+        at->ops->let_go(at->owner);
+    bool started = true;
+    while (started && hub->queue != NULL && hub_is_alive(hub))
+        started = start_first(hub, true, true);
+    hold_again(hub);
+}
+
+void start_queue_run(HubObject *hub)
+{
+    bool started = true;
+    while (started && hub->queue != NULL && hub->starting < hub->state->start_width &&
+           hub_is_alive(hub))
+        started = start_first(hub, false, false);
+    if (!started && hub->starting == 0)
+        start_queue_start_all(hub);
+}
+
+void start_queue_close(HubObject *hub, bool forked_off)
+{
+    while (hub->queue != NULL) {
+        const struct start_ops *ops = hub->queue->ops;
+        PyObject *owner = Py_NewRef(hub->queue->owner);
+        start_queue_remove(hub, hub->queue);
+        ops->loop_closed(owner, forked_off);
+        Py_DECREF(owner);
+    }
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See turn.h.
+ *
+ * Callbacks may run any Python code, so the dispatcher holds a reference to each
+ * owner while it is called, and looks every event's slot up anew.
+ */
+#include "loop/turn.h"
+
+#include "loop/calls.h"
+#include "loop/start_queue.h"
+#include "loop/watch.h"
+#include "loop/woken.h"
+#include "python/errors.h"
+#include "python/guard.h"
+
+enum {
+    EVENTS_PER_TURN = 64, /* then the loop's other work has its turn */
+    PULLS_PER_TURN = 8,   /* of 64 KiB: what a reader may take meanwhile without waiting */
+    STALLS_BORNE = 2,     /* in a row: what was ready may be gone when it is looked at */
+    LONGEST_PAUSE = 64,   /* ms */
+};
+
+/* The slot that the cookie was made for, or NULL if it is not used for that any more. */
+static struct hub_slot *find_slot(HubObject *hub, uint64_t cookie)
+{
+    uint32_t slot = (uint32_t)cookie;
+    if (slot >= (uint32_t)hub->slot_count || hub_cookie(hub, (int)slot) != cookie ||
+        hub->slots[slot].owner == NULL)
+        return NULL;
+    return &hub->slots[slot];
+}
+
+/* The time has come to look at a descriptor again.  What the loop calls. */
+static PyObject *look_again(PyObject *op, PyObject *number)
+{
+    HubObject *hub = (HubObject *)op;
+    uint64_t cookie = PyLong_AsUnsignedLongLong(number);
+    int err = 0;
+    GUARD_BEGIN(hub);
+    struct hub_slot *slot = hub_is_alive(hub) ? find_slot(hub, cookie) : NULL;
+    if (slot != NULL && slot->off) {
+        slot->off = false;
+        slot->stalled_in = hub->turn;
+        err = fp_poller_add(&hub->poller, slot->fd, slot->interest, cookie);
+    }
+    GUARD_END();
+    if (err < 0)
+        raise_errno(err);
+    return err < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyMethodDef look_again_method = {"look_again", look_again, METH_O, NULL};
+
+/* Has the loop call look_again() later.  0 or -1. */
+static int ask_for_look(HubObject *hub, uint64_t cookie, int milliseconds)
+{
+    PyObject *callback = PyCFunction_NewEx(&look_again_method, (PyObject *)hub, NULL);
+    PyObject *number = PyLong_FromUnsignedLongLong(cookie);
+    PyObject *timer = NULL;
+    if (callback != NULL && number != NULL)
+        timer = loop_call_later(hub, milliseconds / 1e3, callback, number);
+    Py_XDECREF(callback);
+    Py_XDECREF(number);
+    Py_XDECREF(timer);
+    return timer != NULL ? 0 : -1;
+}
+
+/* A descriptor is ready, but there is nothing to be done: a child has ended, say, and a tracer keeps its
+ * status.  So that this does not occupy the loop, it is looked at again after a while. */
+static void back_off(HubObject *hub, uint64_t cookie)
+{
+    struct hub_slot *slot = find_slot(hub, cookie);
+    if (slot == NULL || slot->off || !hub_is_alive(hub))
+        return;
+    if (hub->turn - slot->stalled_in > 1)
+        slot->stalls = 0;
+    slot->stalled_in = hub->turn;
+    if (slot->stalls < STALLS_BORNE) {
+        slot->stalls++;
+        return;
+    }
+    int pause = 1 << (slot->stalls - STALLS_BORNE);
+    if (pause < LONGEST_PAUSE)
+        slot->stalls++;
+    if (ask_for_look(hub, cookie, pause) == 0 && (slot = find_slot(hub, cookie)) != NULL) {
+        slot->off = true;
+        fp_poller_remove(&hub->poller, slot->fd);
+    }
+}
+
+static void dispatch(HubObject *hub, const struct fp_event *event)
+{
+    struct hub_slot *slot = find_slot(hub, event->cookie);
+    if (slot == NULL)
+        return; /* removed since, by an earlier event of this batch */
+    PyObject *owner = Py_NewRef(slot->owner);
+    bool progress = slot->ops->ready(owner, event->ready);
+    hub_settle_exception(hub, owner);
+    if (!progress) {
+        back_off(hub, event->cookie);
+        hub_settle_exception(hub, owner);
+    }
+    Py_DECREF(owner);
+}
+
+/* With a single descriptor registered, it is the one that the loop calls for, and if not, its owner
+ * may find that out.  True with its event. */
+static bool guess_event(const HubObject *hub, struct fp_event *event)
+{
+    if (!hub->state->shortcuts || hub->slots_used != 1)
+        return false;
+    const struct hub_slot *slot = &hub->slots[hub->latest_slot];
+    *event = (struct fp_event){hub_cookie(hub, hub->latest_slot), FP_READABLE};
+    return slot->owner != NULL && slot->ops->finds_out;
+}
+
+static void dispatch_all(HubObject *hub)
+{
+    struct fp_event events[EVENTS_PER_TURN];
+    if (!COMPAT_HAS_GIL)
+        hub->thread = PyThread_get_thread_ident();
+    int count =
+        guess_event(hub, events) ? 1 : fp_poller_wait(&hub->poller, events, EVENTS_PER_TURN);
+    hub->dispatching = true;
+    hub->pulls = hub->state->shortcuts ? PULLS_PER_TURN : 0;
+    for (int i = 0; i < count && hub_is_alive(hub); i++)
+        dispatch(hub, &events[i]);
+    if (hub_is_alive(hub))
+        start_queue_run(hub);
+    hub->dispatching = false;
+}
+
+PyObject *hub_turn(HubObject *hub)
+{
+    if (!hub_is_alive(hub))
+        Py_RETURN_NONE;
+    PyObject *interrupt;
+    bool nested = hub->in_turn;
+    Py_INCREF(hub);
+    GUARD_BEGIN(hub);
+    hub->in_turn = true;
+    hub->turn++;
+    dispatch_all(hub);
+    GUARD_END();
+    wakeup_run_woken(hub); /* the tasks, which have the guard to themselves */
+    GUARD_BEGIN(hub);
+    hub_ask_for_rest(hub);
+    hub->in_turn = nested;
+    interrupt = hub_take_interrupt(hub);
+    GUARD_END();
+    Py_DECREF(hub);
+    if (interrupt == NULL)
+        Py_RETURN_NONE;
+    compat_raise(interrupt);
+    return NULL;
+}
+
+PyObject *hub_turn_asked_for(HubObject *hub)
+{
+    PyObject *interrupt;
+    GUARD_BEGIN(hub);
+    hub->turn_asked = false;
+    GUARD_END();
+    wakeup_run_woken(hub); /* those that wait because the first of them runs this turn */
+    GUARD_BEGIN(hub);
+    hub_rest(hub);
+    interrupt = hub->in_turn ? NULL : hub_take_interrupt(hub);
+    GUARD_END();
+    if (interrupt != NULL) {
+        PyErr_Clear();
+        compat_raise(interrupt);
+    }
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}

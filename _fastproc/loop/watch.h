@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a hub watches: the descriptors that are registered with it, and its own with
+ * the loop, which it joins when there is something to watch and leaves when there
+ * is nothing.
+ */
+#ifndef FP_LOOP_WATCH_H
+#define FP_LOOP_WATCH_H
+
+#include "loop/hub.h"
+
+/* Registers a descriptor.  Takes a reference to `owner` until hub_remove().  A slot number,
+ * or -1 with an exception. */
+int hub_add(HubObject *hub, int fd, unsigned interest, const struct hub_owner_ops *ops,
+            PyObject *owner);
+/* 0, or -1 with an exception. */
+int hub_modify(HubObject *hub, int slot, int fd, unsigned interest);
+/* Call before closing the fd.  Leaves -1 in *slot; does nothing if it is -1 already.  May drop
+ * the last reference to the owner. */
+void hub_remove(HubObject *hub, int *slot, int fd);
+
+/* Has the poller opened and the loop watch it, if it does not.  0 or -1. */
+int hub_wake(HubObject *hub);
+/* If there is nothing to watch: undoes that, now, or has the loop call for it in its next turn.
+ * Now may raise what a signal's handler does, unless something is raised already. */
+void hub_rest(HubObject *hub);
+void hub_ask_for_rest(HubObject *hub);
+
+/* What an event carries: a slot, and which use of it. */
+static inline uint64_t hub_cookie(const HubObject *hub, int slot)
+{
+    return (uint64_t)hub->slots[slot].generation << 32 | (uint32_t)slot;
+}
+
+#endif

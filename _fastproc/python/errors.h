@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From the -errno of the lower floors to exceptions.
+ */
+#ifndef FP_PYTHON_ERRORS_H
+#define FP_PYTHON_ERRORS_H
+
+#include <errno.h>
+
+#include "python/compat.h"
+
+/* Raises the OSError of -err, naming `filename` unless that is NULL.  -1. */
+static inline int raise_errno_of(int err, PyObject *filename)
+{
+    errno = -err;
+    if (filename != NULL)
+        PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, filename);
+    else
+        PyErr_SetFromErrno(PyExc_OSError);
+    return -1;
+}
+
+static inline int raise_errno(int err)
+{
+    return raise_errno_of(err, NULL);
+}
+
+/* The OSError of -err (or what kept it from being made), not raised: a new reference. */
+static inline PyObject *exception_of_errno(int err)
+{
+    raise_errno(err);
+    return compat_take_exception();
+}
+
+/* What ends a stream that could not be read: no pipe is ever out of memory, so then we were. */
+static inline PyObject *exception_of_read(int err)
+{
+    if (err != -ENOMEM)
+        return exception_of_errno(err);
+    PyErr_NoMemory();
+    return compat_take_exception();
+}
+
+#endif

@@ -12,11 +12,20 @@ import importlib.util
 import os
 import sys
 import textwrap
-import time
 import weakref
 
 import pytest
-from support import LINUX, children, finish, iterate, output_of, running, until, uvloop
+from support import (
+    LINUX,
+    busy_pollers,
+    children,
+    finish,
+    iterate,
+    output_of,
+    running,
+    until,
+    uvloop,
+)
 
 HELPERS = """
 import contextvars
@@ -205,6 +214,10 @@ FOUND_BY_CONTEXT = """
                 super().run_forever()
             finally:
                 current.reset(token)
+
+        def add_reader(self, fd, callback, *args):
+            assert current.get() is self
+            return super().add_reader(fd, callback, *args)
 
     def find_by_context():
         events.get_running_loop = asyncio.get_running_loop = find
@@ -496,7 +509,7 @@ def test_lost_status_is_told_to_the_logger_of_now(aio, monkeypatch):
         aio.core.configure(reap="pidfd")
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE)
         monkeypatch.setattr(asyncio.unix_events, "logger", Logger())
-        proc.stdin.close()
+        proc.kill()
         os.waitpid(proc.pid, 0)
         assert await proc.wait() == 255
         monkeypatch.undo()
@@ -507,6 +520,8 @@ def test_lost_status_is_told_to_the_logger_of_now(aio, monkeypatch):
 
 def test_python_tasks_and_futures_wait_for_children(aio):
     """As nest_asyncio and tests of asyncio put them in place, before or after the import."""
+    if sys.version_info >= (3, 14):
+        pytest.skip("asyncio of 3.14 itself does not find such a task as the current one")
     source = """
     def put_in_place():
         asyncio.Task = asyncio.tasks.Task = asyncio.tasks._PyTask
@@ -559,16 +574,17 @@ def test_dead_child_that_a_tracer_keeps_does_not_occupy_the_loop(aio, how):
             proc.kill()
             await proc.communicate()
             pytest.skip("ptrace() is forbidden")
-        loop = asyncio.get_running_loop()
         proc.kill()
         await until(lambda: children().get(proc.pid) == "Z")
-        before, start = time.process_time(), loop.time()
-        await asyncio.sleep(0.1)
         for _ in range(5):
             assert await output_of(aio, "echo", "served") == b"served\n"
         if how == "plain":
-            await asyncio.sleep(max(0.0, start + 0.6 - loop.time()))
-            assert time.process_time() - before < 0.3
+            await asyncio.sleep(0.2)
+            busy = 0
+            for _ in range(20):
+                await asyncio.sleep(0.005)
+                busy += bool(busy_pollers())
+            assert busy < 15
         else:
             proc.stdin.close()
             proc._transport.close()

@@ -618,7 +618,7 @@ mutant(
 
 mutant(
     "gate_never_released",
-    "binding/start.c",
+    "child/start.c",
     "    self->hub->starting--;\n    self->settled_in",
     "    self->settled_in",
     "after a few children none is started any more",

@@ -1,6 +1,7 @@
 import contextlib
 import faulthandler
 import gc
+import inspect
 import logging
 import os
 import re
@@ -23,6 +24,11 @@ def pytest_addoption(parser):
         default="asyncio,fastproc",
         help="implementations to test, with commas (asyncio alone checks the tests themselves)",
     )
+    parser.addoption(
+        "--slow",
+        action="store_true",
+        help="every case on every path, and in full size what takes long",
+    )
 
 
 def pytest_configure(config):
@@ -33,8 +39,14 @@ def pytest_configure(config):
         if signal.getsignal(signum) == signal.SIG_IGN:  # as a shell's background jobs have it
             signal.signal(signum, action)
     for marker in (
+        "slow: only with --slow",
         "every_path: run on the forced spawn and reap paths too",
         "only_paths(name, ...): of those only on these",
+        "telling_paths(name, ...): without --slow only on these, because the others cannot tell more",
+        "asyncio_differs(reason, when=True): not on asyncio, which itself does not keep the contract",
+        "uvloop_differs(reason, when=True): the same for uvloop's own subprocess implementation",
+        "not_on(loop, reason, when=True): not on that loop",
+        "meaningless(reason, when=True): not this case",
         "may_warn(regex): a warning, or a record of asyncio's logger, that is no failure",
     ):
         config.addinivalue_line("markers", marker)
@@ -44,26 +56,74 @@ def pytest_configure(config):
     faulthandler.register(signal.SIGALRM, file=stderr, all_threads=True, chain=True)
 
 
+def forced_parameters(definition, slow):
+    """On which forced paths a test is run, by its markers."""
+    if not definition.get_closest_marker("every_path"):
+        return []
+    wanted = FORCED_PARAMETERS
+    for name in ["only_paths"] + ["telling_paths"] * (not slow):
+        if narrowed := definition.get_closest_marker(name):
+            names = [f"fastproc-{path}" for path in narrowed.args]
+            wanted = [parameter for parameter in wanted if parameter[0] in names]
+    return wanted
+
+
 def pytest_generate_tests(metafunc):
     if "aio" not in metafunc.fixturenames:
         return
-    parameters = list(PARAMETERS)
-    if metafunc.definition.get_closest_marker("every_path"):
-        narrowed = metafunc.definition.get_closest_marker("only_paths")
-        parameters += [p for p in FORCED_PARAMETERS if not narrowed or p[0] in narrowed.args]
+    slow = metafunc.config.getoption("slow")
+    parameters = PARAMETERS + forced_parameters(metafunc.definition, slow)
     wanted = metafunc.config.getoption("impl").split(",")
     parameters = [(name, loop) for name, loop in parameters if name.split("-")[0] in wanted]
     ids = ["-".join(p) if "-" not in p[0] else p[0] for p in parameters]
     metafunc.parametrize("aio", parameters, ids=ids, indirect=True)
 
 
+# Markers of cases that are not collected: whether one speaks of this implementation on this loop.
+SPEAKS_OF = {
+    "asyncio_differs": lambda aio: not aio.is_fastproc,
+    "uvloop_differs": lambda aio: not aio.is_fastproc and aio.on_uvloop,
+    "not_on": lambda aio, loop: aio.loop_name == loop,
+    "meaningless": lambda aio: True,
+}
+
+
+def has_meaning(case):
+    """Whether no marker says otherwise. A condition may be a function of the case's arguments."""
+    arguments = dict(case.callspec.params)
+    aio = arguments["aio"] = Aio(*arguments["aio"]) if "aio" in arguments else None
+    for marker in case.iter_markers():
+        if marker.name not in SPEAKS_OF or (aio is None and marker.name != "meaningless"):
+            continue
+        when = marker.kwargs.get("when", True)
+        if callable(when):
+            when = when(*(arguments[name] for name in inspect.signature(when).parameters))
+        if when and SPEAKS_OF[marker.name](aio, *marker.args[:-1]):  # the last is the reason
+            return False
+    return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem():
+    """What a parametrised case cannot mean is not collected, rather than skipped."""
+    made = yield
+    if not isinstance(made, list):
+        return made
+    return [one for one in made if not hasattr(one, "callspec") or has_meaning(one)]
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("slow"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
 @pytest.fixture
 def aio(request):
     """The implementation and loop under test."""
-    name, loop_name = request.param
-    if loop_name == "uvloop" and uvloop is None:
-        pytest.skip("uvloop is not installed")
-    aio = Aio(name, loop_name)
+    aio = Aio(*request.param)
     aio.configure()
     yield aio
     aio.restore()

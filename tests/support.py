@@ -49,6 +49,8 @@ PARAMETERS = [
     ("fastproc", "stdlib"),
     ("fastproc", "uvloop"),
 ]
+if uvloop is None:
+    PARAMETERS = [p for p in PARAMETERS if p[1] != "uvloop"]
 FORCED_PARAMETERS = [(name, "stdlib") for name in FORCED if name != "fastproc"]
 
 

@@ -17,8 +17,9 @@ def shell(aio, script, **kwds):
     return aio.create_subprocess_exec("/bin/sh", "-c", script, **kwds)
 
 
-def closes_stdin_for_none(aio):
-    aio.oracle_differs("before 3.12 communicate() left stdin open", when=sys.version_info < (3, 12))
+closes_stdin_for_none = pytest.mark.asyncio_differs(
+    "before 3.12 communicate() left stdin open", when=sys.version_info < (3, 12)
+)
 
 
 def test_output_of_both_pipes(aio):
@@ -61,9 +62,8 @@ def test_input_goes_in_and_stdin_is_closed(aio):
 
 
 @pytest.mark.parametrize("data", [None, b""])
+@closes_stdin_for_none
 def test_stdin_is_closed_for_nothing_too(aio, data):
-    closes_stdin_for_none(aio)
-
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
         assert await proc.communicate(data) == (b"", None)
@@ -72,9 +72,8 @@ def test_stdin_is_closed_for_nothing_too(aio, data):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("before 3.12 it is used unlooked", when=sys.version_info < (3, 12))
 def test_input_is_ignored_when_stdin_is_not_piped(aio):
-    aio.oracle_differs("before 3.12 it is used unlooked", when=sys.version_info < (3, 12))
-
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.DEVNULL, stdout=aio.PIPE)
         assert await proc.communicate(b"nobody reads this") == (b"", None)
@@ -82,8 +81,8 @@ def test_input_is_ignored_when_stdin_is_not_piped(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("a socketpair cannot be opened as /dev/stderr")
 def test_large_input_and_output_at_once(aio):
-    aio.uvloop_differs("a socketpair cannot be opened as /dev/stderr")
     data = pattern(4 * MIB)
 
     async def main():
@@ -137,9 +136,11 @@ def bytes_likes():
 
 
 @pytest.mark.parametrize("kind", list(bytes_likes()))
+@pytest.mark.asyncio_differs(
+    "counts items, not bytes, or wants bytes",
+    when=lambda kind: kind not in {"bytearray", "memoryview", "empty-bytearray"},
+)
 def test_input_is_any_bytes_like_object(aio, kind):
-    fine = {"bytearray", "memoryview", "empty-bytearray"}
-    aio.oracle_differs("counts items, not bytes, or wants bytes", when=kind not in fine)
     data = bytes_likes()[kind]
 
     async def main():
@@ -150,9 +151,8 @@ def test_input_is_any_bytes_like_object(aio, kind):
 
 
 @pytest.mark.parametrize("bad", ["text", 5, [b"x"], object()], ids=repr)
+@pytest.mark.asyncio_differs("asserts, or fails somewhere")
 def test_input_that_is_not_bytes_like(aio, bad):
-    aio.oracle_differs("asserts, or fails somewhere")
-
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
         with pytest.raises(TypeError):
@@ -163,9 +163,8 @@ def test_input_that_is_not_bytes_like(aio, bad):
 
 
 @pytest.mark.parametrize("script", ["exit 3", "exec <&-; exit 3", "read line; exit 3"])
+@pytest.mark.uvloop_differs("may refuse to write to a closed pipe")
 def test_child_that_does_not_read_its_input(aio, script):
-    aio.uvloop_differs("may refuse to write to a closed pipe")
-
     async def main():
         proc = await shell(aio, script, stdin=aio.PIPE, stdout=aio.PIPE)
         assert await proc.communicate(b"line\n" + bytes(4 * MIB)) == (b"", None)
@@ -187,9 +186,8 @@ def test_child_killed_while_it_reads(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("refuses to write to a closed pipe")
 def test_second_call_returns_nothing(aio):
-    aio.uvloop_differs("refuses to write to a closed pipe")
-
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
         proc = await aio.create_subprocess_exec("cat", **pipes)
@@ -200,9 +198,8 @@ def test_second_call_returns_nothing(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("sees the end of a pipe with the end of the child")
 def test_waits_for_the_exit(aio):
-    aio.uvloop_differs("sees the end of a pipe with the end of the child")
-
     async def main():
         with pipe() as (hold, release):
             proc = await shell(aio, "exec >&-; read x; exit 6", stdin=hold, stdout=aio.PIPE)
@@ -249,9 +246,8 @@ def test_what_was_written_before_goes_first(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("refuses to write to a closed pipe")
 def test_after_stdin_was_closed(aio):
-    aio.uvloop_differs("refuses to write to a closed pipe")
-
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
         proc.stdin.write(b"before")
@@ -278,9 +274,8 @@ def test_many_at_once(aio):
 # Cancelled
 
 
+@pytest.mark.asyncio_differs("what was read is lost")
 def test_cancelled_output_is_returned_by_the_next_call(aio):
-    aio.oracle_differs("what was read is lost")
-
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
         with pipe() as (hold, release):
@@ -295,8 +290,8 @@ def test_cancelled_output_is_returned_by_the_next_call(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("what was read is lost")
 def test_cancelled_over_and_over_loses_nothing(aio):
-    aio.oracle_differs("what was read is lost")
     data = pattern(2 * MIB)
 
     async def main():
@@ -371,9 +366,8 @@ def test_nothing_is_done_before_it_is_known_who_reads(aio):
 NO_MORE_INPUT = "^Cannot send input after starting communication$"
 
 
+@pytest.mark.asyncio_differs("drops it, before 3.16")
 def test_more_input_after_a_cancelled_call_is_refused(aio):
-    aio.oracle_differs("drops it, before 3.16")
-
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
         with pipe() as (hold, release):
@@ -408,8 +402,8 @@ def test_call_that_was_cancelled_before_it_began_does_not_count(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("what was read is lost")
 def test_input_that_was_not_written_by_a_cancelled_call_is_written_by_the_next(aio):
-    aio.oracle_differs("what was read is lost")
     data = pattern(MIB)
 
     async def main():
@@ -435,9 +429,8 @@ def test_input_that_is_not_piped_is_ignored_after_a_cancelled_call_too(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("what was read is lost")
 def test_cancelled_output_can_be_read_too(aio):
-    aio.oracle_differs("what was read is lost")
-
     async def main():
         with pipe() as (hold, release):
             fd = hold.fileno()

@@ -61,8 +61,8 @@ def signals(mask):
 
 
 @pytest.mark.parametrize("index", range(4), ids=["str", "bytes", "path-str", "path-bytes"])
+@pytest.mark.uvloop_differs("no PathLike arguments", when=lambda index: index > 1)
 def test_program_and_arguments_are_str_bytes_or_pathlike(aio, index):
-    aio.uvloop_differs("no PathLike arguments", when=index > 1)
     program = spellings(shutil.which("printf"))[index]
     words = [spellings(word)[index] for word in ("%s|", "", "a b", "ä\udcff", "$x")]
     assert aio.run(output_of(aio, program, *words)) == "|a b|ä\udcff|$x|".encode(
@@ -84,21 +84,21 @@ def test_shell_command_is_str_or_bytes(aio, command):
     assert aio.run(main) == (b"42\n", None)
 
 
+@pytest.mark.uvloop_differs("no executable=")
 def test_executable_is_run_under_the_name_of_the_program(aio):
-    aio.uvloop_differs("no executable=")
     run = output_of(aio, "other-name", "-c", "echo $0", executable="/bin/sh")
     assert aio.run(run) == b"other-name\n"
 
 
 @pytest.mark.parametrize("index", range(4), ids=["str", "bytes", "path-str", "path-bytes"])
+@pytest.mark.uvloop_differs("no executable=")
 def test_executable_is_str_bytes_or_pathlike(aio, index):
-    aio.uvloop_differs("no executable=")
     executable = spellings(shutil.which("printf"))[index]
     assert aio.run(output_of(aio, "name", "it", executable=executable)) == b"it"
 
 
+@pytest.mark.uvloop_differs("no executable=")
 def test_executable_replaces_the_shell(aio, tmp_path):
-    aio.uvloop_differs("no executable=")
     shell = tmp_path / "my-shell"
     shell.symlink_to("/bin/sh")
 
@@ -113,9 +113,9 @@ def test_executable_replaces_the_shell(aio, tmp_path):
 
 
 @pytest.mark.parametrize("index", range(4), ids=["str", "bytes", "path-str", "path-bytes"])
+@pytest.mark.uvloop_differs("no PathLike of its own kind", when=lambda index: index > 1)
 def test_cwd_is_str_bytes_or_pathlike(aio, tmp_path, index):
     cwd = spellings(str(tmp_path))[index]
-    aio.uvloop_differs("no PathLike of its own kind", when=index > 1)
     assert aio.run(output_of(aio, "pwd", "-P", cwd=cwd)) == f"{tmp_path.resolve()}\n".encode()
 
 
@@ -125,8 +125,8 @@ def test_relative_program_is_found_from_the_new_cwd(aio, tmp_path):
 
 
 @pytest.mark.parametrize("index", range(4), ids=["str", "bytes", "path-str", "path-bytes"])
+@pytest.mark.uvloop_differs("no PathLike in env", when=lambda index: index > 1)
 def test_env_keys_and_values_are_str_bytes_or_pathlike(aio, index):
-    aio.uvloop_differs("no PathLike in env", when=index > 1)
     env = {spellings("KEY")[index]: spellings("v=ä\udcff")[index]}
     out = aio.run(output_of(aio, shutil.which("env"), env=env))
     assert out == "KEY=v=ä\udcff\n".encode("utf-8", "surrogateescape")
@@ -137,8 +137,8 @@ def test_env_none_is_the_environment_of_now(aio, monkeypatch):
     assert aio.run(shell_output(aio, "echo $SET_JUST_NOW")) == b"yes\n"
 
 
+@pytest.mark.uvloop_differs("an empty env is none")
 def test_env_may_be_empty_and_any_mapping(aio):
-    aio.uvloop_differs("an empty env is none")
     env = shutil.which("env")
     assert aio.run(output_of(aio, env, env={})) == b""
     assert aio.run(output_of(aio, env, env=MappingProxyType({"A": "1"}))) == b"A=1\n"
@@ -164,8 +164,8 @@ def path_of(*folders):
 
 
 @pytest.mark.parametrize("key", ["PATH", b"PATH"])
+@pytest.mark.uvloop_differs("searches its own PATH")
 def test_program_is_searched_in_the_childs_path(aio, folders, key):
-    aio.uvloop_differs("searches its own PATH")
     value = path_of(folders["empty"], folders["bin"])
     env = {key: os.fsencode(value) if isinstance(key, bytes) else value}
     assert aio.run(output_of(aio, "tool", env=env)) == b"found\n"
@@ -176,14 +176,14 @@ def test_program_is_searched_in_our_path_without_env(aio, folders, monkeypatch):
     assert aio.run(output_of(aio, "tool")) == b"found\n"
 
 
+@pytest.mark.uvloop_differs("searches its own PATH")
 def test_path_search_goes_on_after_a_file_that_cannot_run(aio, folders):
-    aio.uvloop_differs("searches its own PATH")
     env = {"PATH": path_of(folders["plain"], "/dev/null/not-a-folder", folders["bin"])}
     assert aio.run(output_of(aio, "tool", env=env)) == b"found\n"
 
 
+@pytest.mark.uvloop_differs("searches its own PATH")
 def test_path_search_reports_the_first_real_error(aio, folders):
-    aio.uvloop_differs("searches its own PATH")
     looping = folders["empty"] / "tool"
     looping.symlink_to(looping)
     env = {"PATH": path_of("/dev/null/x", folders["plain"], folders["empty"], "/nowhere")}
@@ -192,13 +192,13 @@ def test_path_search_reports_the_first_real_error(aio, folders):
     assert (caught.value.errno, caught.value.filename) == (errno.EACCES, "tool")
 
 
+@pytest.mark.uvloop_differs("searches its own PATH")
 def test_path_search_has_a_default(aio):
-    aio.uvloop_differs("searches its own PATH")
     assert aio.run(output_of(aio, "echo", "hi", env={})) == b"hi\n"
 
 
+@pytest.mark.uvloop_differs("searches its own PATH")
 def test_empty_entry_of_path_is_the_cwd(aio, folders):
-    aio.uvloop_differs("searches its own PATH")
     env = {"PATH": "/nowhere:"}
     assert aio.run(output_of(aio, "tool", env=env, cwd=folders["bin"])) == b"found\n"
 
@@ -286,10 +286,9 @@ def test_stderr_follows_stdout(aio, tmp_path, capfd, target):
     assert result == b"1\n2\n3\n"
 
 
+@pytest.mark.uvloop_differs("stdin is a socketpair")
+@pytest.mark.asyncio_differs("stdin was a socketpair", when=lambda: uses_socketpair())
 def test_stdin_is_a_pipe_that_can_be_opened_again(aio):
-    aio.uvloop_differs("stdin is a socketpair")
-    aio.oracle_differs("stdin was a socketpair", when=uses_socketpair())
-
     async def main():
         script = "test -p /dev/stdin && cat /dev/stdin"
         proc = await aio.create_subprocess_exec(
@@ -330,8 +329,8 @@ SHUFFLE = """
 """
 
 
+@pytest.mark.uvloop_differs("refuses or loses low descriptors")
 def test_streams_may_be_any_shuffle_of_0_1_2(aio, tmp_path):
-    aio.uvloop_differs("refuses or loses low descriptors")
     aio.script(SHUFFLE, tmp_path)
 
 
@@ -365,17 +364,17 @@ CLOSED = """
 """
 
 
+@pytest.mark.uvloop_differs("loses low descriptors")
 def test_closed_0_1_2_in_the_parent(aio):
-    aio.uvloop_differs("loses low descriptors")
     aio.script(CLOSED)
 
 
 @pytest.mark.parametrize("size", [4096, 1 << 17])
+@pytest.mark.uvloop_differs("no pipesize=")
 def test_pipesize(aio, size):
     fcntl = pytest.importorskip("fcntl")
     if not hasattr(fcntl, "F_GETPIPE_SZ"):
         pytest.skip("pipes cannot be sized here")
-    aio.uvloop_differs("no pipesize=")
 
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
@@ -405,9 +404,8 @@ def uses_socketpair():
 
 @linux
 @pytest.mark.parametrize("close_fds", [True, False])
+@pytest.mark.uvloop_differs("ignores close_fds")
 def test_child_gets_its_streams_and_nothing_of_ours(aio, close_fds):
-    aio.uvloop_differs("ignores close_fds")
-
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
         async with running(aio, "cat", **pipes):
@@ -422,9 +420,8 @@ def test_child_gets_its_streams_and_nothing_of_ours(aio, close_fds):
         assert set(map(int, aio.run(main))) - expected == set()
 
 
+@pytest.mark.uvloop_differs("ignores close_fds")
 def test_close_fds_false_keeps_inheritable_descriptors(aio):
-    aio.uvloop_differs("ignores close_fds")
-
     async def main(fd):
         command = "/bin/sh", "-c", "echo kept >/dev/fd/$1", "sh", str(fd)
         closed = await aio.create_subprocess_exec(*command, stderr=aio.DEVNULL)
@@ -438,9 +435,8 @@ def test_close_fds_false_keeps_inheritable_descriptors(aio):
         assert os.read(out.fileno(), 100) == b"kept\n"
 
 
+@pytest.mark.uvloop_differs("ignores close_fds")
 def test_pass_fds_are_the_only_ones_kept(aio):
-    aio.uvloop_differs("ignores close_fds")
-
     async def main(passed):
         script = 'for fd in "$@"; do echo $fd >/dev/fd/$fd; done; :'
         numbers = str(into.fileno()), str(other.fileno())
@@ -459,9 +455,8 @@ def test_pass_fds_are_the_only_ones_kept(aio):
 
 
 @pytest.mark.may_warn("RuntimeWarning: pass_fds overriding close_fds")
+@pytest.mark.uvloop_differs("ignores close_fds")
 def test_pass_fds_overrides_close_fds(aio):
-    aio.uvloop_differs("ignores close_fds")
-
     async def main(fd, other):
         script = f"echo 1 >/dev/fd/{fd} && ! echo 2 >/dev/fd/{other}"
         with pytest.warns(RuntimeWarning, match=r"^pass_fds overriding close_fds\.$"):
@@ -493,16 +488,16 @@ def test_no_child_holds_the_pipes_of_another(aio):
 
 @linux
 @pytest.mark.parametrize("restore", [True, False])
+@pytest.mark.uvloop_differs("no restore_signals=", when=lambda restore: not restore)
 def test_restore_signals(aio, restore):
-    aio.uvloop_differs("no restore_signals=", when=not restore)
     status = aio.run(status_of_child(aio, restore_signals=restore))
     python_ignores = {signal.SIGPIPE, signal.SIGXFSZ}
     assert signals(status["SigIgn"]) & python_ignores == (set() if restore else python_ignores)
 
 
 @linux
+@pytest.mark.uvloop_differs("resets every signal")
 def test_child_has_our_mask_and_our_ignored_signals_but_no_handlers(aio):
-    aio.uvloop_differs("resets every signal")
     old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     old = {signal.SIGUSR2: signal.signal(signal.SIGUSR2, signal.SIG_IGN)}
     old |= {signal.SIGHUP: signal.signal(signal.SIGHUP, lambda *args: None)}
@@ -520,8 +515,8 @@ def test_child_has_our_mask_and_our_ignored_signals_but_no_handlers(aio):
 
 
 @linux
+@pytest.mark.uvloop_differs("resets every signal")
 def test_childs_signals_are_those_that_subprocess_gives(aio):
-    aio.uvloop_differs("resets every signal")
     fields = "SigBlk", "SigIgn", "SigCgt"
     popen = subprocess.run(["cat", "/proc/self/status"], stdout=subprocess.PIPE, check=True)
     expected = [line for line in popen.stdout.decode().splitlines() if line.startswith(fields)]
@@ -552,16 +547,15 @@ def test_start_new_session(aio):
 
 
 @linux
+@pytest.mark.uvloop_differs("no process_group=")
 def test_process_group_of_its_own(aio):
-    aio.uvloop_differs("no process_group=")
     pid, group, session = aio.run(ids_of_child(aio, process_group=0))
     assert (group, session) == (pid, os.getsid(0))
 
 
 @linux
+@pytest.mark.uvloop_differs("no process_group=")
 def test_process_group_of_another_child(aio):
-    aio.uvloop_differs("no process_group=")
-
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE, process_group=0) as leader:
             _, group, _ = await ids_of_child(aio, process_group=leader.pid)
@@ -570,9 +564,9 @@ def test_process_group_of_another_child(aio):
     assert aio.run(main) == 0
 
 
+@pytest.mark.uvloop_differs("no process_group=")
 def test_session_of_its_own_is_not_in_the_group_of_another_child(aio):
     """It is made first, and who leads a session cannot leave its group."""
-    aio.uvloop_differs("no process_group=")
 
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE, process_group=0) as leader:
@@ -587,8 +581,8 @@ def test_session_of_its_own_is_not_in_the_group_of_another_child(aio):
 @linux
 @as_root
 @pytest.mark.parametrize("by_name", [False, True], ids=["number", "name"])
+@pytest.mark.uvloop_differs("no user=")
 def test_user_group_and_extra_groups(aio, by_name):
-    aio.uvloop_differs("no user=")
     user, group = pwd.getpwuid(NOBODY), grp.getgrgid(pwd.getpwuid(NOBODY).pw_gid)
     status = aio.run(
         status_of_child(
@@ -606,22 +600,22 @@ def test_user_group_and_extra_groups(aio, by_name):
 
 @linux
 @as_root
+@pytest.mark.uvloop_differs("no extra_groups=")
 def test_extra_groups_may_be_none_at_all(aio):
-    aio.uvloop_differs("no extra_groups=")
     assert aio.run(status_of_child(aio, extra_groups=[]))["Groups"].split() == []
 
 
 @linux
+@pytest.mark.uvloop_differs("no user=")
 def test_ids_may_be_what_they_are(aio):
-    aio.uvloop_differs("no user=")
     status = aio.run(status_of_child(aio, user=os.getuid(), group=os.getgid()))
     assert status["Uid"].split()[0] == str(os.getuid())
 
 
 @linux
 @as_root
+@pytest.mark.uvloop_differs("no user=")
 def test_changing_the_childs_ids_leaves_us_dumpable(aio):
-    aio.uvloop_differs("no user=")
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     get_dumpable, set_dumpable = 3, 4
     before = prctl(get_dumpable, 0, 0, 0, 0)
@@ -633,8 +627,8 @@ def test_changing_the_childs_ids_leaves_us_dumpable(aio):
         prctl(set_dumpable, before, 0, 0, 0)
 
 
+@pytest.mark.uvloop_differs("no umask=")
 def test_umask(aio):
-    aio.uvloop_differs("no umask=")
     old = os.umask(0o022)
     try:
         assert aio.run(shell_output(aio, "umask", umask=0o027)).strip() in (b"027", b"0027")
@@ -668,9 +662,8 @@ def test_preexec_fn_may_change_the_environment_that_is_inherited(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("no umask= or process_group=")
 def test_preexec_fn_runs_after_everything_but_the_closing_of_descriptors(aio, tmp_path):
-    aio.uvloop_differs("no umask= or process_group=")
-
     def report():
         mask = os.umask(0)
         found = [
@@ -709,8 +702,8 @@ def test_preexec_fn_may_set_limits_for_the_child(aio):
 
 
 @pytest.mark.parametrize("error", ["ZeroDivisionError()", "SystemExit(3)", "KeyboardInterrupt()"])
+@pytest.mark.uvloop_differs("reports it in other words")
 def test_preexec_fn_that_raises(aio, tmp_path, error):
-    aio.uvloop_differs("reports it in other words")
     marker = tmp_path / "ran"
 
     def fail():
@@ -725,9 +718,9 @@ def test_preexec_fn_that_raises(aio, tmp_path, error):
     assert not marker.exists() and not children()
 
 
+@pytest.mark.uvloop_differs("runs none before")
 def test_preexec_fn_runs_the_fork_hooks(aio):
     """Of the child: without them the interpreter there is in no state to run Python."""
-    aio.uvloop_differs("runs none before")
     out = aio.script("""
         import threading
         os.register_at_fork(after_in_child=lambda: os.write(1, b"hook "))
@@ -738,9 +731,9 @@ def test_preexec_fn_runs_the_fork_hooks(aio):
 
 
 @pytest.mark.parametrize("hook", ["before", "after_in_parent"])
+@pytest.mark.uvloop_differs("runs none")
 def test_fork_hooks_of_the_parent_run_with_its_signals(aio, hook):
     """A thread that one starts would have none for ever, and so would that thread's children."""
-    aio.uvloop_differs("runs none")
     out = aio.script(
         """
         def hook():
@@ -755,9 +748,9 @@ def test_fork_hooks_of_the_parent_run_with_its_signals(aio, hook):
 
 
 @linux
+@pytest.mark.uvloop_differs("leaves it open")
 def test_stdin_of_the_parent_that_is_close_on_exec(aio):
     """Is closed in a child that inherits it, as with subprocess; one that had to wait included."""
-    aio.uvloop_differs("leaves it open")
     aio.script(
         """
         os.close(0)
@@ -775,9 +768,9 @@ def test_stdin_of_the_parent_that_is_close_on_exec(aio):
     )
 
 
+@pytest.mark.uvloop_differs("clears it, for the parent as well")
 def test_flags_of_inherited_streams_are_left_alone(aio):
     """O_NONBLOCK above all: it belongs to the open file, which the parent and others share."""
-    aio.uvloop_differs("clears it, for the parent as well")
     aio.script(
         """
         ends = [os.pipe() for _ in range(2)]
@@ -803,9 +796,9 @@ def test_flags_of_inherited_streams_are_left_alone(aio):
 # Failures of exec
 
 
+@pytest.mark.uvloop_differs("does not wait")
 def test_program_that_was_just_written_beside_others_that_start(aio, tmp_path):
     """They have the descriptor by which it was written until they have exec'd."""
-    aio.uvloop_differs("does not wait")
 
     async def main():
         data = Path(shutil.which("true")).read_bytes()
@@ -824,6 +817,7 @@ def test_program_that_was_just_written_beside_others_that_start(aio, tmp_path):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("names no file")
 def test_program_that_stays_open_for_writing(aio, tmp_path):
     async def main():
         path = tmp_path / "program"
@@ -837,7 +831,6 @@ def test_program_that_stays_open_for_writing(aio, tmp_path):
             assert isinstance(error, OSError) and error.errno == errno.ETXTBSY
             assert os.fspath(error.filename) == str(path)
 
-    aio.uvloop_differs("names no file")
     aio.run(main)
 
 
@@ -872,8 +865,8 @@ def both_fail(aio, *args, **kwds):
         "executable",
     ],
 )
+@pytest.mark.uvloop_differs("tells a program in other words")
 def test_failure_is_the_one_that_subprocess_reports(aio, tmp_path, case):
-    aio.uvloop_differs("tells a program in other words")
     plain = tmp_path / "plain"
     plain.write_text("neither script nor binary")
     script = tmp_path / "script"
@@ -914,16 +907,16 @@ def test_argument_list_too_long(aio):
 
 
 @linux
+@pytest.mark.uvloop_differs("no process_group=")
 def test_process_group_that_cannot_be_joined(aio):
-    aio.uvloop_differs("no process_group=")
     with pytest.raises(PermissionError):
         aio.run(output_of(aio, "true", process_group=1))
 
 
 @linux
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may change ids")
+@pytest.mark.uvloop_differs("no user=")
 def test_ids_that_cannot_be_taken(aio):
-    aio.uvloop_differs("no user=")
     with pytest.raises(PermissionError):
         aio.run(output_of(aio, "true", user=0))
 
@@ -942,8 +935,8 @@ def test_failed_create_leaves_the_implementation_working(aio):
 # Audit
 
 
+@pytest.mark.uvloop_differs("no audit events")
 def test_audit_event(aio):
-    aio.uvloop_differs("no audit events")
     aio.script("""
         heard = []
         sys.addaudithook(lambda name, args: heard.append(args) if name == "subprocess.Popen" else 0)
@@ -966,8 +959,8 @@ def test_audit_event(aio):
     """)
 
 
+@pytest.mark.uvloop_differs("no audit events")
 def test_audit_hook_that_raises_prevents_the_spawn(aio, tmp_path):
-    aio.uvloop_differs("no audit events")
     out = aio.script(
         """
         def veto(name, args):

@@ -38,37 +38,30 @@ def carried_out(name, loop, limit, count, kind):
     return int(done.stdout.split()[0])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("limit, count", [(64, 80)])
+@pytest.mark.parametrize(
+    "limit, count, kind",
+    [(64, 80, kind) for kind in KINDS]
+    + [(256, 300, "outputs"), (1024, 400, "input pipe"), (1024, 900, "")],
+)
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="its asyncio has threads instead")
+@pytest.mark.asyncio_differs("it is what is compared with")
+@pytest.mark.not_on("uvloop", "it has descriptors of its own")
 def test_no_fewer_children_than_asyncio_carries_out(aio, limit, count, kind):
-    aio.oracle_differs("it is what is compared with")
-    if aio.on_uvloop:
-        pytest.skip("it has descriptors of its own")
-    if sys.version_info < (3, 12):
-        pytest.skip("its asyncio has threads instead of descriptors")
     theirs = carried_out("asyncio", "stdlib", limit, count, kind)
     assert theirs > 5
     assert carried_out(aio.name, aio.loop_name, limit, count, kind) >= theirs
 
 
-@pytest.mark.parametrize(
-    "limit, count, kind",
-    [(256, 300, "outputs"), (1024, 400, "input pipe"), (1024, 900, "")],
-)
-def test_no_fewer_under_usual_limits(aio, limit, count, kind):
-    test_no_fewer_children_than_asyncio_carries_out(aio, limit, count, kind)
-
-
 @pytest.mark.parametrize("kind", ["", "pipes", "cwd", "relative null"])
+@pytest.mark.asyncio_differs("starts all at once")
 def test_children_that_need_no_files_of_the_program_need_only_their_turn(aio, kind):
     """However many: those that wait hold next to nothing."""
-    aio.oracle_differs("starts all at once")
     assert carried_out(aio.name, aio.loop_name, 64, 300, kind) == 300
 
 
+@pytest.mark.asyncio_differs("nobody waits")
 def test_children_that_wait_share_what_they_hold(aio):
     """0, 1, 2 and the directory, not once for each; nothing of that is left."""
-    aio.oracle_differs("nobody waits")
 
     async def main():
         async with running(aio, "sleep", "60"):
@@ -89,9 +82,8 @@ def test_children_that_wait_share_what_they_hold(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("nobody waits")
 def test_no_directory_is_held_for_who_goes_to_another(aio):
-    aio.oracle_differs("nobody waits")
-
     async def main():
         async def create(**kwds):
             creating = [
@@ -121,9 +113,9 @@ def as_it_was():
         os.close(copy)
 
 
+@pytest.mark.uvloop_differs("leaves 0 open")
 def test_each_child_has_what_there_was_at_its_own_call(aio, tmp_path):
     """While 0 comes and goes, 1 is another file, and the program walks about."""
-    aio.uvloop_differs("leaves 0 open")
     script = "test -e /proc/$$/fd/0 && zero=open; echo $1 ${PWD##*/} $zero"
     for folder in "abc":
         (tmp_path / folder).mkdir()
@@ -150,6 +142,7 @@ def test_each_child_has_what_there_was_at_its_own_call(aio, tmp_path):
         assert [line.rstrip() for line in lines] == [line.rstrip() for line in expected]
 
 
+@pytest.mark.asyncio_differs("the first step of its coroutine must be a task's")
 def test_files_that_have_the_same_number_one_after_the_other(aio, tmp_path):
     """And one that is opened twice, so that each child writes at a place of its own."""
 
@@ -174,7 +167,6 @@ def test_files_that_have_the_same_number_one_after_the_other(aio, tmp_path):
     async def rest_of(coro, future):
         return await driven(coro, future)
 
-    aio.oracle_differs("the first step of its coroutine must be a task's")
     aio.run(main)
     for number in range(30):
         data = (tmp_path / str(number)).read_bytes()
@@ -184,12 +176,11 @@ def test_files_that_have_the_same_number_one_after_the_other(aio, tmp_path):
 
 @pytest.mark.parametrize("free", range(1, 9))
 @pytest.mark.parametrize("pipes", range(4))
+@pytest.mark.asyncio_differs("it leaves a child or a pipe")
+@pytest.mark.not_on("uvloop", "is about asyncio's loop")
 def test_the_first_child_needs_no_more_than_asyncio(aio, free, pipes):
     """Where it has room for one, so have we."""
-    aio.oracle_differs("it leaves a child or a pipe", when=not aio.is_fastproc)
     kwds = dict.fromkeys(("stdin", "stdout", "stderr")[:pipes], aio.PIPE)
-    if aio.on_uvloop:
-        pytest.skip("is about asyncio's loop")
 
     async def main():
         many = [os.open(os.devnull, os.O_RDONLY) for _ in range(200)]  # for a limit that is not low
@@ -211,9 +202,9 @@ def test_the_first_child_needs_no_more_than_asyncio(aio, free, pipes):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("nobody waits")
 def test_children_that_wait_behind_others_that_live_on(aio):
     """Where few descriptors are left, and no exit makes the loop look again."""
-    aio.oracle_differs("nobody waits")
 
     async def main():
         with free_descriptors(30):
@@ -225,9 +216,9 @@ def test_children_that_wait_behind_others_that_live_on(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("nobody waits")
 def test_limit_that_is_lowered_while_children_wait(aio):
     """They are started all the same, with what there is."""
-    aio.oracle_differs("nobody waits")
 
     async def main():
         async with running(aio, "sleep", "60"):
@@ -247,9 +238,9 @@ def test_limit_that_is_lowered_while_children_wait(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("takes them all")
 def test_a_descriptor_is_left_to_the_rest_of_the_program(aio, tmp_path):
     """In the burst's own turn, and while it goes on."""
-    aio.oracle_differs("takes them all")
 
     async def main():
         with free_descriptors(100):

@@ -15,9 +15,9 @@ from support import REFUSE, TIMEOUT, Holdings, driven, iterate, until
 import _fastproc
 
 
+@pytest.mark.asyncio_differs("may leave the loop unfit")
 def test_interrupt_while_reading_ends_the_loop(aio):
     """Wherever the signal arrives, in the C or in the loop, its exception is not lost."""
-    aio.oracle_differs("may leave the loop unfit", when=not aio.is_fastproc)
     aio.script(
         """
         async def main():
@@ -45,9 +45,8 @@ def test_interrupt_while_reading_ends_the_loop(aio):
     )
 
 
+@pytest.mark.asyncio_differs("kept private")
 def test_interrupt_raised_by_a_woken_task_leaves_the_others_to_the_next_run(aio):
-    aio.oracle_differs("kept private", when=not aio.is_fastproc)
-
     async def waits(proc):
         return await proc.wait()
 
@@ -70,9 +69,8 @@ def test_interrupt_raised_by_a_woken_task_leaves_the_others_to_the_next_run(aio)
 
 @pytest.mark.may_warn("use of fork")
 @pytest.mark.parametrize("turns", range(3))
+@pytest.mark.asyncio_differs("kills it, or hangs")
 def test_forked_process_that_drops_a_create_leaves_the_child_alone(aio, turns):
-    aio.oracle_differs("kills it, or hangs", when=not aio.is_fastproc)
-
     async def main():
         create = aio.create_subprocess_exec("sleep", "30")
         waiting = create.send(None)
@@ -92,11 +90,10 @@ def test_forked_process_that_drops_a_create_leaves_the_child_alone(aio, turns):
 
 
 @pytest.mark.may_warn("use of fork")
+@pytest.mark.asyncio_differs("hangs")
+@pytest.mark.not_on("uvloop", "the poller that libuv empties is the parent's as well")
 def test_forked_process_that_closes_the_loop_leaves_the_child_alone(aio):
     """One that was being started when it was forked off."""
-    aio.oracle_differs("hangs", when=not aio.is_fastproc)
-    if aio.on_uvloop:
-        pytest.skip("the poller that libuv empties is the parent's as well")
 
     async def end():
         proc = await driven(create, waiting)
@@ -122,6 +119,7 @@ def test_forked_process_that_closes_the_loop_leaves_the_child_alone(aio):
     loop.close()
 
 
+@pytest.mark.asyncio_differs("its future has the returncode")
 def test_awaiting_what_a_hand_driven_coroutine_yields(aio):
     async def main():
         proc = await aio.create_subprocess_exec("true")
@@ -132,10 +130,10 @@ def test_awaiting_what_a_hand_driven_coroutine_yields(aio):
             wait.send(None)
         assert stop.value.value == 0
 
-    aio.oracle_differs("its future has the returncode", when=not aio.is_fastproc)
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("looks at them again")
 def test_streams_set_to_none_while_communicate_runs(aio):
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
@@ -148,7 +146,6 @@ def test_streams_set_to_none_while_communicate_runs(aio):
         proc.stdout = stdout
         assert await proc.stdout.read() == b""
 
-    aio.oracle_differs("looks at them again", when=not aio.is_fastproc)
     aio.run(main)
 
 
@@ -171,8 +168,8 @@ def test_streams_can_be_none_and_back_and_nothing_else(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("has no audit events")
 def test_audit_hook_that_replaces_the_program(aio):
-    aio.uvloop_differs("has no audit events")
     aio.script(
         """
         def hook(event, args):
@@ -203,9 +200,9 @@ def test_writelines_of_any_iterable(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("ignores it")
 def test_passing_a_closed_descriptor_is_an_error_at_once(aio):
     """Also one whose number is then used for a pipe of the spawn itself."""
-    aio.uvloop_differs("ignores it")
 
     async def main():
         for offset in range(10):
@@ -270,10 +267,9 @@ def test_burst_in_a_directory_that_one_may_not_enter(aio, tmp_path):
     )
 
 
+@pytest.mark.asyncio_differs("leaves the child")
+@pytest.mark.not_on("uvloop", "uvloop keeps a loop that has run")
 def test_loop_that_is_dropped_while_somebody_waits_is_collected(aio):
-    aio.oracle_differs("leaves the child", when=not aio.is_fastproc)
-    if aio.on_uvloop:
-        pytest.skip("uvloop keeps a loop that has run")
     aio.script(  # in a process of its own, where nobody keeps the warnings and what they name
         """
         import gc, weakref
@@ -304,9 +300,8 @@ def test_loop_that_is_dropped_while_somebody_waits_is_collected(aio):
 # A reader in the hands of others
 
 
+@pytest.mark.asyncio_differs("AttributeError")
 def test_reader_without_init_says_so(aio):
-    aio.oracle_differs("AttributeError", when=not aio.is_fastproc)
-
     class Careless(aio.StreamReader):
         def __init__(self):
             pass
@@ -319,9 +314,8 @@ def test_reader_without_init_says_so(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("takes anything")
 def test_exception_of_a_reader_must_be_one(aio):
-    aio.oracle_differs("takes anything", when=not aio.is_fastproc)
-
     async def main():
         reader = aio.StreamReader()
         with pytest.raises(TypeError, match="an exception is required, not str"):
@@ -334,9 +328,8 @@ def test_exception_of_a_reader_must_be_one(aio):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ is new in 3.12")
+@pytest.mark.asyncio_differs("asks its length")
 def test_separator_that_consumes_the_buffer(aio):
-    aio.oracle_differs("asks its length", when=not aio.is_fastproc)
-
     async def main():
         reader = aio.StreamReader()
         reader.feed_data(b"x" * 9000 + b"\n")
@@ -352,9 +345,8 @@ def test_separator_that_consumes_the_buffer(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("takes one, or a tuple from 3.13")
 def test_separators_of_any_bytes_like_type(aio):
-    aio.oracle_differs("takes one, or a tuple from 3.13", when=not aio.is_fastproc)
-
     async def main():
         reader = aio.StreamReader()
         reader.feed_data(b"a;b|c\n")
@@ -371,9 +363,8 @@ def test_separators_of_any_bytes_like_type(aio):
 @pytest.mark.parametrize(
     "wait", [("readline",), ("readuntil", b"\n"), ("readuntil", (b"\n", b"|"))]
 )
+@pytest.mark.asyncio_differs("loses the wake-up")
 def test_waiting_line_survives_another_readers_bite(aio, wait):
-    aio.oracle_differs("loses the wake-up", when=not aio.is_fastproc)
-
     async def main():
         reader = aio.StreamReader()
         reader.feed_data(b"before\nabc")
@@ -429,10 +420,11 @@ CALLS = {  # on x86-64
         ("epoll_ctl", "ENOMEM"),
     ],
 )
+@pytest.mark.asyncio_differs("has other calls")
+@pytest.mark.not_on(
+    "uvloop", "uvloop itself cannot do without", when=lambda calls: calls == "epoll_ctl"
+)
 def test_refusal_by_the_kernel_is_an_oserror_and_leaves_nothing(aio, calls, error):
-    aio.oracle_differs("has other calls", when=not aio.is_fastproc)
-    if aio.on_uvloop and calls == "epoll_ctl":
-        pytest.skip("uvloop itself cannot do without")
     aio.script(
         REFUSE
         + """
@@ -464,10 +456,9 @@ aio.run(main)
     )
 
 
+@pytest.mark.not_on("uvloop", "its loop cannot be run so")
 def test_task_that_runs_the_loop_itself_while_others_have_been_woken(aio):
     """As nest_asyncio has it: the result of one of those can be had inside."""
-    if aio.on_uvloop:
-        pytest.skip("its loop cannot be run so")
     aio.script(
         """
         import asyncio.tasks as tasks
@@ -526,10 +517,8 @@ def test_task_that_runs_the_loop_itself_while_others_have_been_woken(aio):
 
 
 @pytest.mark.may_warn("took")
+@pytest.mark.not_on("uvloop", "it does not look")
 def test_debug_mode_names_the_task_that_is_slow(aio, caplog):
-    if aio.on_uvloop:
-        pytest.skip("it does not look")
-
     async def slow():
         proc = await aio.create_subprocess_exec("true")
         await proc.wait()
@@ -543,11 +532,9 @@ def test_debug_mode_names_the_task_that_is_slow(aio, caplog):
     assert any("the culprit" in r.getMessage() and "took" in r.getMessage() for r in caplog.records)
 
 
+@pytest.mark.asyncio_differs("has no hub")
+@pytest.mark.not_on("uvloop", "its loop is C")
 def test_loop_that_starts_a_child_when_it_is_asked_to_watch_the_first(aio):
-    aio.oracle_differs("has no hub", when=not aio.is_fastproc)
-    if aio.on_uvloop:
-        pytest.skip("its loop is C")
-
     class Loop(asyncio.SelectorEventLoop):
         inner = None
 
@@ -578,9 +565,8 @@ def test_loop_that_starts_a_child_when_it_is_asked_to_watch_the_first(aio):
         "ended(aio, last)",
     ],
 )
+@pytest.mark.not_on("uvloop", "no matter of loops")
 def test_long_chain_of_objects_is_freed_without_a_deep_stack(aio, link):
-    if aio.on_uvloop:
-        pytest.skip("no matter of loops")
     aio.script(
         f"""
         full_of_results = "ended(aio, last)" == {link!r}

@@ -36,8 +36,8 @@ def close_with(aio, *args, **kwds):
 
 
 @pytest.mark.parametrize("kwds", [{}, PIPES], ids=["plain", "piped"])
+@pytest.mark.asyncio_differs("it leaves the child")
 def test_loop_closed_with_a_live_child(aio, kwds):
-    aio.oracle_differs("it leaves the child")
     with pytest.warns(ResourceWarning) as caught:
         pid = close_with(aio, "sleep", "100", **kwds)
     assert [str(w.message) for w in caught] == [f"subprocess {pid} is still running"]
@@ -45,9 +45,8 @@ def test_loop_closed_with_a_live_child(aio, kwds):
     assert not children()
 
 
+@pytest.mark.asyncio_differs("it leaves the children")
 def test_loop_closed_with_many_live_children(aio):
-    aio.oracle_differs("it leaves the children")
-
     async def main():
         return await asyncio.gather(
             *(aio.create_subprocess_exec("sleep", "100", **PIPES) for _ in range(20))
@@ -81,13 +80,12 @@ SURVIVORS = """
 """
 
 
-@pytest.mark.only_paths("fastproc-thread", "fastproc-fork")
+@pytest.mark.only_paths("thread", "fork")
 @pytest.mark.parametrize("how", ["close", "drop", "SystemExit", "KeyboardInterrupt", "ValueError"])
+@pytest.mark.uvloop_differs("its signals do not reach the child then")
+@pytest.mark.not_on("uvloop", "keeps a loop that has run", when=lambda how: how == "drop")
 def test_child_outlives_its_loop_as_long_as_the_program_refers_to_it(aio, how):
     """Whatever ends the loop, and although a traceback holds the handle that has raised it."""
-    aio.uvloop_differs("its signals do not reach the child then")
-    if how == "drop" and aio.on_uvloop:
-        pytest.skip("uvloop keeps a loop that has run")
     aio.script(
         SURVIVORS
         + """
@@ -129,9 +127,9 @@ def test_child_outlives_its_loop_as_long_as_the_program_refers_to_it(aio, how):
     )
 
 
+@pytest.mark.uvloop_differs("its pipes end with the loop")
 def test_pipes_outlive_their_loop(aio):
     """A server's log is not to break because the loop has gone that started it."""
-    aio.uvloop_differs("its pipes end with the loop")
     aio.script(
         SURVIVORS
         + """
@@ -167,8 +165,8 @@ def test_pipes_outlive_their_loop(aio):
 
 
 @pytest.mark.parametrize("last", ["process", "transport", "popen", "coroutine"])
+@pytest.mark.asyncio_differs("it leaves a zombie, and complains of its pipes")
 def test_child_that_outlives_its_loop_ends_with_the_last_reference(aio, last):
-    aio.oracle_differs("it leaves a zombie, and complains of its pipes")
     loop = aio.new_loop()
     proc = loop.run_until_complete(aio.create_subprocess_exec("sleep", "100", **PIPES))
     pid = proc.pid
@@ -190,8 +188,8 @@ def test_child_that_outlives_its_loop_ends_with_the_last_reference(aio, last):
     assert not children()
 
 
+@pytest.mark.asyncio_differs("it leaves a zombie, and complains of its pipes")
 def test_child_that_ends_after_its_loop_is_reaped_with_the_last_reference(aio):
-    aio.oracle_differs("it leaves a zombie, and complains of its pipes")
     loop = aio.new_loop()
     proc = loop.run_until_complete(aio.create_subprocess_exec("cat", **PIPES))
     loop.close()
@@ -206,9 +204,9 @@ def test_child_that_ends_after_its_loop_is_reaped_with_the_last_reference(aio):
     assert not children()
 
 
+@pytest.mark.asyncio_differs("it leaves some to their fate")
 def test_output_read_to_its_end_and_wait_forgotten(aio):
     """The child needs a moment more to exit than to close its pipes: no warning, no SIGKILL."""
-    aio.oracle_differs("it leaves some to their fate")
 
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
@@ -223,9 +221,8 @@ def test_output_read_to_its_end_and_wait_forgotten(aio):
     assert not children()
 
 
+@pytest.mark.asyncio_differs("it leaves the child")
 def test_child_that_has_closed_its_pipes_holds_the_end_up_for_a_moment_only(aio):
-    aio.oracle_differs("it leaves the child")
-
     async def main():
         script = "exec sleep 100 >&- 2>&-"
         for _ in range(3):
@@ -255,8 +252,8 @@ class KeepingLoop(asyncio.SelectorEventLoop):
         return super().add_reader(fd, callback, *args)
 
 
+@pytest.mark.asyncio_differs("it leaves the child")
 def test_loop_that_keeps_its_callbacks_ends_all_the_same(aio):
-    aio.oracle_differs("it leaves the child")
     before = descriptors()
     loop = KeepingLoop()
     create = aio.create_subprocess_exec("sleep", "100", **PIPES)
@@ -293,8 +290,8 @@ def test_close_of_a_loop_is_its_own_but_while_it_has_children(aio):
     loop.close()
 
 
+@pytest.mark.asyncio_differs("it leaves the child")
 def test_close_that_was_refused_comes_again(aio):
-    aio.oracle_differs("it leaves the child")
     loop = KeepingLoop()
 
     async def main():
@@ -309,8 +306,8 @@ def test_close_that_was_refused_comes_again(aio):
     assert not children()
 
 
+@pytest.mark.asyncio_differs("it kills its parent's child")
 def test_child_of_an_ended_loop_is_not_touched_by_a_forked_process(aio):
-    aio.oracle_differs("it kills its parent's child")
     loop = aio.new_loop()
     procs = [loop.run_until_complete(aio.create_subprocess_exec("sleep", "100", **PIPES))]
     loop.close()
@@ -357,17 +354,17 @@ def test_close_of_a_loop_that_somebody_has_set_stays(aio, when):
 
 @pytest.mark.may_warn("^subprocess .* is still running$")
 @pytest.mark.parametrize("kwds", [{}, PIPES], ids=["plain", "piped"])
+@pytest.mark.asyncio_differs("it leaves the child")
 def test_loop_closed_with_a_live_child_and_warnings_as_errors(aio, kwds):
     """No exception comes of it, raised or unraisable; that it is logged then is all right."""
-    aio.oracle_differs("it leaves the child")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         close_with(aio, "sleep", "100", **kwds)
     assert not children()
 
 
+@pytest.mark.asyncio_differs("it leaves a zombie, or warns")
 def test_loop_closed_with_a_child_that_has_exited_unnoticed(aio):
-    aio.oracle_differs("it leaves a zombie, or warns")
     loop = aio.new_loop()
     proc = loop.run_until_complete(aio.create_subprocess_exec("true"))
     pid = proc.pid
@@ -379,8 +376,8 @@ def test_loop_closed_with_a_child_that_has_exited_unnoticed(aio):
     assert not children()
 
 
+@pytest.mark.asyncio_differs("its destructors want the loop")
 def test_what_outlives_its_loop_is_harmless(aio):
-    aio.oracle_differs("its destructors want the loop")
     loop = aio.new_loop()
     proc = loop.run_until_complete(aio.create_subprocess_exec("cat", **PIPES))
     coros = [proc.wait(), proc.communicate(), proc.stdout.read(), proc.stdin.drain()]
@@ -419,11 +416,11 @@ async def start(*coros):
 
 @pytest.mark.may_warn("Task was destroyed but it is pending|subprocess .* is still running")
 @pytest.mark.may_warn("coroutine .* was never awaited")
-@pytest.mark.only_paths("fastproc-thread")
+@pytest.mark.only_paths("thread")
 @pytest.mark.parametrize("steps", range(7))
 @pytest.mark.parametrize("what", ["create", "wait", "read", "communicate", "drain"])
+@pytest.mark.asyncio_differs("it leaves the child")
 def test_loop_closed_while_something_is_pending(aio, what, steps):
-    aio.oracle_differs("it leaves the child")
     loop = aio.new_loop()
 
     async def main():
@@ -450,8 +447,8 @@ def test_loop_closed_while_something_is_pending(aio, what, steps):
 
 @linux
 @pytest.mark.may_warn("subprocess .* is still running")
+@pytest.mark.asyncio_differs("starts all at once, and leaves them")
 def test_loop_closed_with_children_that_wait_to_be_started(aio):
-    aio.oracle_differs("starts all at once, and leaves them")
     before = descriptors()
     count = 3 + aio.core.machine()["gate"]
     loop = aio.new_loop()
@@ -468,9 +465,9 @@ def test_loop_closed_with_children_that_wait_to_be_started(aio):
 
 
 @linux
+@pytest.mark.asyncio_differs("leaves it open")
 def test_loop_closed_with_a_pipe_that_outlives_its_child(aio):
     """Held by a grandchild: what was read of it is not all, and nothing stays open."""
-    aio.oracle_differs("leaves it open")
     with pipe() as (hold, release):
         fd = hold.fileno()
         before = descriptors()
@@ -492,8 +489,8 @@ def test_loop_closed_with_a_pipe_that_outlives_its_child(aio):
 
 
 @pytest.mark.may_warn("subprocess .* is still running")
+@pytest.mark.asyncio_differs("it leaves the child")
 def test_loops_closed_in_a_row(aio):
-    aio.oracle_differs("it leaves the child")
     for _ in range(20):
         close_with(aio, "sleep", "100", **PIPES)
     assert aio.run(shell_output(aio, "echo fine")) == b"fine\n"

@@ -169,10 +169,9 @@ def test_nested_run_inside_a_callback_of_the_protocol(aio, nest):
 
 
 @pytest.mark.parametrize("others", [0, 3])
+@pytest.mark.not_on("uvloop", "uvloop has no such method")
 def test_loop_that_a_task_turns_by_hand(aio, others):
     """Unpatched; asyncio's tasks only want to know who runs."""
-    if aio.on_uvloop:
-        pytest.skip("uvloop has no such method")
 
     async def turn_until_done(future):
         loop, me = asyncio.get_running_loop(), asyncio.current_task()
@@ -228,10 +227,9 @@ FOUND_BY_CONTEXT = """
 
 
 @pytest.mark.parametrize("kind", ["subclass", "plain"])
+@pytest.mark.not_on("uvloop", "is the same")
 def test_loop_that_is_found_by_context(aio, kind):
     """As trio-asyncio's is. On another the patch alone is seen."""
-    if aio.on_uvloop:
-        pytest.skip("is the same")
     if sys.version_info < (3, 12):
         pytest.skip("asyncio of 3.11 itself looks for the loop elsewhere")
     source = """
@@ -287,9 +285,8 @@ def test_loop_that_is_found_by_context(aio, kind):
     assert script(aio, textwrap.dedent(FOUND_BY_CONTEXT + source), kind) == "done\n"
 
 
+@pytest.mark.uvloop_differs("makes no difference")
 def test_other_loop_does_not_keep_the_context_of_the_first_child_for_long(aio):
-    aio.uvloop_differs("makes no difference")
-
     class Loop(uvloop.Loop if aio.on_uvloop else asyncio.SelectorEventLoop):
         pass
 
@@ -497,8 +494,8 @@ def test_function_that_is_missing_is_an_error(aio, monkeypatch):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("may know the status by its pid")
 def test_lost_status_is_told_to_the_logger_of_now(aio, monkeypatch):
-    aio.oracle_differs("may know the status by its pid")
     told = []
 
     class Logger:
@@ -560,9 +557,9 @@ sys.stdin.read()
 @pytest.mark.skipif(not LINUX, reason="has another ptrace()")
 @pytest.mark.every_path
 @pytest.mark.parametrize("how", ["plain", "closed meanwhile"])
+@pytest.mark.asyncio_differs("blocks the loop in waitpid() until then")
 def test_dead_child_that_a_tracer_keeps_does_not_occupy_the_loop(aio, how):
     """Its status comes when the tracer lets go; the others are served all the time."""
-    aio.oracle_differs("blocks the loop in waitpid() until then")
 
     async def main():
         proc = await aio.create_subprocess_exec("sleep", "60", stdin=aio.PIPE)

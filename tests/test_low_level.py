@@ -135,9 +135,8 @@ def test_everything_is_told_in_order(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("tells of the end before the pipes'")
 def test_a_command_in_a_shell(aio):
-    aio.uvloop_differs("tells of the end before the pipes'")
-
     async def main():
         transport, protocol = await aio.subprocess_shell(Recorder, "echo $0; exit 7", stdin=None)
         await end(transport, protocol)
@@ -195,6 +194,7 @@ def test_all_of_a_long_output_arrives(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("warns of transports that nobody closes")
 def test_children_whose_objects_nobody_keeps(aio):
     ended = []
 
@@ -205,14 +205,12 @@ def test_children_whose_objects_nobody_keeps(aio):
         gc.collect()
         await until(lambda: len(ended) == 5)
 
-    aio.oracle_differs("warns of transports that nobody closes")
     aio.run(main)
     assert sorted(ended) == [b"%d\n" % n for n in range(5)]
 
 
+@pytest.mark.uvloop_differs("keeps it in its handles for a while")
 def test_nothing_keeps_a_protocol_after_its_end(aio):
-    aio.uvloop_differs("keeps it in its handles for a while")
-
     async def main():
         transport, protocol = await start(aio, "echo x")
         await end(transport, protocol)
@@ -228,8 +226,8 @@ def test_nothing_keeps_a_protocol_after_its_end(aio):
 # Contexts
 
 
+@pytest.mark.uvloop_differs("runs some in the context of the loop")
 def test_callbacks_run_in_a_copy_of_the_context_of_the_create_call(aio):
-    aio.uvloop_differs("runs some in the context of the loop")
     seen = []
 
     def look(self, *args):
@@ -253,8 +251,8 @@ def test_callbacks_run_in_a_copy_of_the_context_of_the_create_call(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("runs it in the context of the loop")
 def test_resume_writing_runs_in_that_context_too(aio):
-    aio.uvloop_differs("runs it in the context of the loop")
     seen = []
 
     async def main():
@@ -274,8 +272,8 @@ def test_resume_writing_runs_in_that_context_too(aio):
 
 
 @pytest.mark.parametrize("where", CALLBACKS)
+@pytest.mark.uvloop_differs("create fails, or the loop ends")
 def test_a_callback_that_raises_is_the_exception_handlers_business(aio, where):
-    aio.uvloop_differs("create fails, or the loop ends")
     errors = []
 
     def fail(self, *args):
@@ -299,8 +297,8 @@ def test_a_callback_that_raises_is_the_exception_handlers_business(aio, where):
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError, GeneratorExit])
 @pytest.mark.parametrize("where", ["pause_writing", "resume_writing"])
+@pytest.mark.uvloop_differs("tells nothing more of it")
 def test_flow_control_that_raises_is_the_exception_handlers_business(aio, where, error):
-    aio.uvloop_differs("tells nothing more of it")
     errors = []
 
     def fail(self, *args):
@@ -324,9 +322,8 @@ def test_flow_control_that_raises_is_the_exception_handlers_business(aio, where,
 
 @pytest.mark.may_warn("ZeroDivisionError|AttributeError")
 @pytest.mark.parametrize("protocol", [None, object(), "connection_made"])
+@pytest.mark.asyncio_differs("create fails, or reading does, and a child is left")
 def test_a_protocol_that_has_no_callbacks(aio, protocol):
-    aio.oracle_differs("create fails, or reading does, and a child is left")
-
     async def main():
         heard = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
@@ -341,9 +338,8 @@ def test_a_protocol_that_has_no_callbacks(aio, protocol):
 
 
 @pytest.mark.parametrize("where", CALLBACKS)
+@pytest.mark.uvloop_differs("tells nothing more")
 def test_the_transport_may_be_closed_in_any_callback(aio, where):
-    aio.uvloop_differs("tells nothing more")
-
     async def main():
         protocol = Recorder(**{where: lambda self, *args: self.transport.close()})
         transport, _ = await start(aio, "echo x; exec cat", protocol=protocol)
@@ -360,9 +356,8 @@ def test_the_transport_may_be_closed_in_any_callback(aio, where):
 
 @pytest.mark.parametrize("fd", [0, 1, 2])
 @pytest.mark.parametrize("where", ["connection_made", "pipe_data_received"])
+@pytest.mark.uvloop_differs("tells nothing more")
 def test_a_pipe_may_be_closed_in_a_callback(aio, where, fd):
-    aio.uvloop_differs("tells nothing more")
-
     def close(self, *args):
         self.transport.get_pipe_transport(fd).close()
 
@@ -403,9 +398,8 @@ def test_the_transport_may_be_closed_when_a_callback_is_only_looked_up(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("loses what follows")
 def test_a_protocol_may_replace_itself(aio):
-    aio.uvloop_differs("loses what follows")
-
     async def main():
         second = Recorder()
         first = Recorder(pipe_data_received=lambda self, *args: self.transport.set_protocol(second))
@@ -426,9 +420,9 @@ def test_a_protocol_may_replace_itself(aio):
 
 @pytest.mark.parametrize("what", ["transport", "pipe"])
 @pytest.mark.parametrize("size", [100, 300000])
+@pytest.mark.asyncio_differs("may have read it all before it calls")
 def test_who_takes_over_is_told_the_rest(aio, what, size):
     """Though the child has written it all and is gone by then."""
-    aio.oracle_differs("may have read it all before it calls")
 
     def hand_over(self, fd, data):
         if what == "transport":
@@ -456,9 +450,9 @@ def test_who_takes_over_is_told_the_rest(aio, what, size):
 
 
 @pytest.mark.parametrize("what", ["pause", "close the pipe", "close the transport"])
+@pytest.mark.asyncio_differs("delivers what it has read")
 def test_no_more_data_after(aio, what):
     """Though the child has written it all and is gone by then."""
-    aio.oracle_differs("delivers what it has read")
 
     def stop(self, fd, data):
         pipe = self.transport.get_pipe_transport(1)
@@ -531,9 +525,8 @@ def test_pausing_stops_a_child_that_writes_forever(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("raises")
 def test_a_closed_read_pipe_neither_reads_nor_resumes(aio):
-    aio.uvloop_differs("raises")
-
     async def main():
         transport, protocol = await start(aio, "exec cat")
         pipe = transport.get_pipe_transport(1)
@@ -572,9 +565,8 @@ def test_flow_control_is_told_once_each_way(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("fails when the pipe is closed there")
 def test_more_may_be_written_in_resume_writing(aio):
-    aio.oracle_differs("fails when the pipe is closed there")
-
     def more(self):
         pipe = self.transport.get_pipe_transport(0)
         if self.names().count("resume_writing") < 3:
@@ -594,9 +586,9 @@ def test_more_may_be_written_in_resume_writing(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("has a registration of its own for each pipe")
 def test_stale_event_of_a_pipe_closed_meanwhile_reaches_no_other(aio):
     """One that was closed in a callback, while its end was waiting behind in the same turn."""
-    aio.oracle_differs("has a registration of its own for each pipe")
 
     def close_one_and_open_another(self):
         dead._transport.get_pipe_transport(1).close()
@@ -631,9 +623,9 @@ def test_stale_event_of_a_pipe_closed_meanwhile_reaches_no_other(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("has a registration of its own for each pipe")
 def test_stale_event_of_a_closed_stdin_reaches_no_child_that_has_just_started(aio):
     """Whose stdin has its place in the hub by then, in the same turn."""
-    aio.oracle_differs("has a registration of its own for each pipe")
 
     async def main():
         dead = await aio.create_subprocess_exec("sleep", "60", stdin=aio.PIPE)
@@ -661,9 +653,8 @@ def test_stale_event_of_a_closed_stdin_reaches_no_child_that_has_just_started(ai
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("has others")
 def test_write_marks(aio):
-    aio.uvloop_differs("has others")
-
     async def main():
         transport, protocol = await start(aio, "read x; cat")
         pipe = transport.get_pipe_transport(0)
@@ -685,6 +676,7 @@ def test_write_marks(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("does not look")
 def test_a_child_that_closes_its_input_is_noticed(aio):
     async def main():
         transport, protocol = await start(aio, "exec <&-; read x <&1; exec sleep 60", stdout=None)
@@ -692,7 +684,6 @@ def test_a_child_that_closes_its_input_is_noticed(aio):
         transport.kill()
         await end(transport, protocol)
 
-    aio.uvloop_differs("does not look")
     aio.run(main)
 
 
@@ -730,9 +721,8 @@ def test_abort_drops_what_is_queued(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("closes later")
 def test_the_rest_of_the_write_surface(aio):
-    aio.uvloop_differs("closes later")
-
     async def main():
         transport, protocol = await start(aio, "cat")
         pipe = transport.get_pipe_transport(0)
@@ -771,9 +761,8 @@ class PipeRecorder(asyncio.Protocol):
             self.behind.connection_lost(exc)
 
 
+@pytest.mark.uvloop_differs("pipes have no set_protocol()")
 def test_a_pipe_may_be_given_a_protocol_of_its_own(aio):
-    aio.uvloop_differs("pipes have no set_protocol()")
-
     async def main():
         transport, protocol = await start(aio, "read x; echo $x; echo err >&2")
         pipe, own = transport.get_pipe_transport(1), PipeRecorder()
@@ -797,9 +786,8 @@ def test_a_pipe_may_be_given_a_protocol_of_its_own(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("pipes have no set_protocol()")
 def test_a_pipes_protocol_may_be_wrapped(aio):
-    aio.uvloop_differs("pipes have no set_protocol()")
-
     async def main():
         transport, protocol = await start(aio, "echo x")
         for fd in (1, 2):
@@ -815,9 +803,9 @@ def test_a_pipes_protocol_may_be_wrapped(aio):
 @pytest.mark.may_warn("no attribute '_pipe_")
 @pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize("fd", [0, 1])
+@pytest.mark.uvloop_differs("pipes have no set_protocol()")
 def test_a_pipes_protocol_that_is_told_of_the_end_too_early(aio, fd, own):
     """By a wrapper that has gone wrong; asyncio may tell no more of the pipe, and logs an error."""
-    aio.uvloop_differs("pipes have no set_protocol()")
 
     async def main():
         transport, protocol = await start(aio, "read x; echo $x; exit 3")
@@ -836,9 +824,8 @@ def test_a_pipes_protocol_that_is_told_of_the_end_too_early(aio, fd, own):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("pipes have no set_protocol()")
 def test_a_process_is_told_through_protocols_put_into_its_transports(aio):
-    aio.uvloop_differs("pipes have no set_protocol()")
-
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE}
         proc = await aio.create_subprocess_exec("cat", **pipes)
@@ -856,9 +843,8 @@ def test_a_process_is_told_through_protocols_put_into_its_transports(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("tells it of less")
 def test_a_process_whose_transport_is_given_a_protocol(aio):
-    aio.uvloop_differs("tells it of less")
-
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE}
         proc = await aio.create_subprocess_exec("cat", **pipes)
@@ -875,9 +861,8 @@ def test_a_process_whose_transport_is_given_a_protocol(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("are of its own")
 def test_pipe_transports_are_of_asyncios_classes(aio):
-    aio.uvloop_differs("are of its own")
-
     async def main():
         transport, protocol = await start(aio, "cat")
         into, out = transport.get_pipe_transport(0), transport.get_pipe_transport(1)
@@ -897,9 +882,8 @@ def test_pipe_transports_are_of_asyncios_classes(aio):
 # The transport
 
 
+@pytest.mark.uvloop_differs("has no Popen")
 def test_the_transport_knows_the_child(aio):
-    aio.uvloop_differs("has no Popen")
-
     async def main():
         transport, protocol = await start(aio, "read x; exit 5")
         assert transport.get_pid() in children()
@@ -917,9 +901,8 @@ def test_the_transport_knows_the_child(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("are not of asyncio's classes")
 def test_transports_take_weak_references_and_attributes(aio):
-    aio.uvloop_differs("are not of asyncio's classes")
-
     async def main():
         transport, protocol = await start(aio, "cat")
         pipes = [transport.get_pipe_transport(fd) for fd in range(3)]
@@ -944,9 +927,9 @@ def test_transports_take_weak_references_and_attributes(aio):
 # The Popen of get_extra_info("subprocess")
 
 
+@pytest.mark.uvloop_differs("has no Popen")
+@pytest.mark.asyncio_differs("loses the status")
 def test_the_popen_sees_the_end_before_the_loop_does(aio):
-    aio.uvloop_differs("has no Popen")
-
     async def main():
         transport, protocol = await start(aio, "read x; exit 5", stdout=None)
         popen = transport.get_extra_info("subprocess")
@@ -961,16 +944,14 @@ def test_the_popen_sees_the_end_before_the_loop_does(aio):
         transport.get_pipe_transport(0).write(b"\n")
         assert popen.wait() == 5 == popen.wait(1) == popen.poll()
         assert transport.get_returncode() is None
-        if aio.is_fastproc:  # in asyncio the status is taken now
-            await end(transport, protocol)
-            assert transport.get_returncode() == 5 == popen.wait(0) == popen.returncode
+        await end(transport, protocol)
+        assert transport.get_returncode() == 5 == popen.wait(0) == popen.returncode
 
-    aio.run(main) if aio.is_fastproc else aio.oracle_differs("loses the status")
+    aio.run(main)
 
 
+@pytest.mark.asyncio_differs("has a Popen that reaps")
 def test_the_popen_signals_and_is_told_from_other_signals(aio):
-    aio.oracle_differs("has a Popen that reaps")
-
     async def main():
         transport, protocol = await start(aio, "exec sleep 60")
         popen = transport.get_extra_info("subprocess")
@@ -985,8 +966,8 @@ def test_the_popen_signals_and_is_told_from_other_signals(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("has no Popen")
 def test_close_kills_by_the_popen_that_somebody_has_patched(aio):
-    aio.uvloop_differs("has no Popen")
     called = []
 
     async def main():
@@ -1013,9 +994,8 @@ def test_close_kills_by_the_popen_that_somebody_has_patched(aio):
         ("send_signal", (signal.SIGUSR1,), signal.SIGUSR1),
     ],
 )
+@pytest.mark.asyncio_differs("no error at the end, or another")
 def test_signals(aio, name, args, signum):
-    aio.oracle_differs("no error at the end, or another")
-
     async def main():
         transport, protocol = await start(aio, "exec sleep 60")
         getattr(transport, name)(*args)
@@ -1027,9 +1007,8 @@ def test_signals(aio, name, args, signum):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("tells nothing more")
 def test_close_kills_and_tells_to_the_end(aio):
-    aio.uvloop_differs("tells nothing more")
-
     async def main():
         transport, protocol = await start(aio, "exec sleep 60")
         transport.close()
@@ -1066,9 +1045,8 @@ def test_asyncios_streams_and_process_work_over_it(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("wait() may wait for a pipe that is paused")
 def test_asyncios_process_over_a_child_that_is_killed(aio):
-    aio.oracle_differs("wait() may wait for a pipe that is paused")
-
     async def main():
         loop = asyncio.get_running_loop()
         transport, protocol = await aio.subprocess_exec(
@@ -1116,14 +1094,14 @@ def raised_by(create, aio, *args, **kwds):
         ({"shell": True}, "shell must be False"),
     ],
 )
+@pytest.mark.uvloop_differs("other words")
 def test_what_is_refused(aio, kwds, message):
-    aio.uvloop_differs("other words")
     error = raised_by("subprocess_exec", aio, Recorder, "true", **kwds)
     assert isinstance(error, ValueError) and str(error) == message
 
 
+@pytest.mark.uvloop_differs("other words")
 def test_a_command_is_a_string_in_a_shell(aio):
-    aio.uvloop_differs("other words")
     for cmd, kwds, message in [
         (["true"], {}, "cmd must be a string"),
         ("true", {"shell": False}, "shell must be True"),
@@ -1133,8 +1111,8 @@ def test_a_command_is_a_string_in_a_shell(aio):
 
 
 @pytest.mark.parametrize("keyword", ["limit", "nonsense"])
+@pytest.mark.uvloop_differs("other words")
 def test_an_unknown_keyword_is_named(aio, keyword):
-    aio.uvloop_differs("other words")
     error = raised_by("subprocess_exec", aio, Recorder, "true", **{keyword: 1})
     assert isinstance(error, TypeError) and f"'{keyword}'" in str(error)
 
@@ -1191,15 +1169,15 @@ def test_a_factory_that_raises_stop_iteration(aio):
     assert isinstance(error.__cause__, StopIteration)
 
 
+@pytest.mark.asyncio_differs("calls it first")
 def test_input_that_cannot_be_converted_never_reaches_the_factory(aio):
-    aio.oracle_differs("calls it first")
     called = []
     error = raised_by("subprocess_exec", aio, lambda: called.append(1), "true", "a\0b")
     assert isinstance(error, ValueError) and not called
 
 
+@pytest.mark.asyncio_differs("tells the protocol of a child that its caller never got")
 def test_cancelling_the_create_call_ends_the_child(aio):
-    aio.oracle_differs("tells the protocol of a child that its caller never got")
     made = []
 
     def factory():
@@ -1228,8 +1206,8 @@ def test_cancelling_the_create_call_ends_the_child(aio):
 
 
 @pytest.mark.may_warn("subprocess \\d+ is still running|unclosed transport|Unknown child")
+@pytest.mark.asyncio_differs("leaves the child")
 def test_a_loop_closed_with_a_live_child_tells_nothing(aio):
-    aio.oracle_differs("leaves the child")
     protocols = []
 
     async def main():
@@ -1253,8 +1231,8 @@ def test_a_loop_closed_with_a_live_child_tells_nothing(aio):
 @pytest.mark.may_warn("still running|was destroyed but it is pending|unclosed event|never awaited")
 @pytest.mark.parametrize("turns", range(4))
 @pytest.mark.parametrize("how", ["close", "drop"])
+@pytest.mark.asyncio_differs("leaves the child")
 def test_a_loop_that_ends_while_children_are_created_tells_nothing(aio, how, turns):
-    aio.oracle_differs("leaves the child")
     told = []
 
     async def create():
@@ -1305,9 +1283,9 @@ def test_redirections(aio, tmp_path):
     assert (tmp_path / "out").read_bytes() == b"out\n"
 
 
+@pytest.mark.asyncio_differs("is one")
 def test_on_a_loop_that_is_named(aio):
     """As a method of the loop, which is how install() uses it."""
-    aio.oracle_differs("is one")
 
     async def main():
         loop = asyncio.get_running_loop()

@@ -35,9 +35,9 @@ PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 @pytest.mark.every_path
 @pytest.mark.may_warn("use of fork")
 @pytest.mark.parametrize("status", [0, -signal.SIGKILL])
+@pytest.mark.uvloop_differs("does not survive a fork")
 def test_a_forked_process_that_lives_on_hides_no_exit(aio, status):
     """It has copies of all descriptors, also of those that report a child's exit."""
-    aio.uvloop_differs("does not survive a fork")
 
     async def main():
         proc = await aio.create_subprocess_exec("/bin/sh", "-c", "read line", stdin=aio.PIPE)
@@ -60,9 +60,9 @@ def test_a_forked_process_that_lives_on_hides_no_exit(aio, status):
 
 
 @pytest.mark.may_warn("use of fork")
+@pytest.mark.uvloop_differs("does not survive a fork")
 def test_copies_in_a_forked_process_keep_no_loop_busy(aio):
     """Of a pipe that is closed here, whose events are nobody's any more."""
-    aio.uvloop_differs("does not survive a fork")
 
     async def main():
         async with running(
@@ -108,13 +108,11 @@ def work_with_asyncio(n):
 
 @pytest.mark.may_warn("use of fork")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.uvloop_differs("does not survive a fork", when=lambda method: method == "fork")
+@pytest.mark.asyncio_differs("slow; the point is ours", when=lambda method: method == "spawn")
+@pytest.mark.not_on("uvloop", "slow; one is enough", when=lambda method: method == "spawn")
 def test_processes_of_multiprocessing_beside_live_children(aio, method):
     """In both directions: its workers run children, and ours live through all of it."""
-    aio.uvloop_differs("does not survive a fork", when=method == "fork")
-    if method == "spawn":
-        aio.oracle_differs("slow; the point is ours")
-        if aio.on_uvloop:
-            pytest.skip("slow; one loop is enough")
 
     async def main():
         async with running(aio, "cat", **PIPES) as proc:
@@ -138,9 +136,9 @@ def test_processes_of_multiprocessing_beside_live_children(aio, method):
 
 
 @pytest.mark.may_warn("use of fork")
+@pytest.mark.uvloop_differs("does not survive a fork")
 def test_a_worker_that_inherits_live_children_and_is_killed_or_ends_leaves_them_alone(aio):
     """multiprocessing ends a worker by os._exit() after its finalizers: nothing of ours is among them."""
-    aio.uvloop_differs("does not survive a fork")
 
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE, stdout=aio.PIPE) as proc:
@@ -167,9 +165,8 @@ def quietly(ending):
 
 
 @pytest.mark.may_warn("use of fork")
+@pytest.mark.uvloop_differs("takes the children of others", when=sys.version_info < (3, 12))
 def test_all_kinds_of_children_at_once_each_get_their_own_status(aio):
-    aio.uvloop_differs("takes the children of others", when=sys.version_info < (3, 12))
-
     async def ours(create, n):
         proc = await create("/bin/sh", "-c", f"cat >&2; exit {n}", **PIPES)
         _, err = await proc.communicate(b"%d" % n)
@@ -218,9 +215,9 @@ def dropped_popens(count):
     return pids
 
 
+@pytest.mark.uvloop_differs("its children go by other ways")
 def test_dropped_popens_are_reaped_by_the_next_child(aio):
     """As by the next Popen; by create_subprocess_*() and the low level."""
-    aio.uvloop_differs("its children go by other ways")
 
     async def main():
         for create in aio.create_subprocess_exec, aio.create_subprocess_shell:
@@ -234,9 +231,9 @@ def test_dropped_popens_are_reaped_by_the_next_child(aio):
     assert subprocess._active == []
 
 
+@pytest.mark.asyncio_differs("needs it")
 def test_subprocess_that_has_no_list_of_dropped_popens(aio, monkeypatch):
     """Or another than CPython's."""
-    aio.oracle_differs("needs it")
     calls = []
     monkeypatch.setattr(subprocess, "_cleanup", lambda: calls.append(1))
 
@@ -253,9 +250,9 @@ def test_subprocess_that_has_no_list_of_dropped_popens(aio, monkeypatch):
     assert len(calls) == 2
 
 
+@pytest.mark.uvloop_differs("does not do it")
 def test_what_reaping_dropped_popens_raises(aio, monkeypatch):
     """Nothing is started then."""
-    aio.uvloop_differs("does not do it")
 
     def fail():
         raise ZeroDivisionError
@@ -309,10 +306,9 @@ os._exit(0)
 
 
 @pytest.mark.skipif(not shutil.which("gdb"), reason="needs gdb")
+@pytest.mark.not_on("uvloop", "the loop makes no difference")
 def test_debugger_keeps_its_breakpoints(aio, tmp_path):
     """Which it takes out of the memory of a process that it believes to have its own."""
-    if aio.on_uvloop:
-        pytest.skip("the loop makes no difference")
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])  # gdb has a Python of its own
     commands = f"import gdb; gdb.execute('set environment PYTHONPATH {path}')" + BREAKPOINTS
     (tmp_path / "commands.py").write_text(commands)

@@ -112,8 +112,8 @@ def test_limit_is_exact(aio, limit):
     ],
     ids=repr,
 )
+@pytest.mark.uvloop_differs("other numbers")
 def test_write_buffer_limits_of_any_number(aio, given):
-    aio.uvloop_differs("other numbers")
     high, low = given.get("high"), given.get("low")
     if high is None:
         high = 64 * 1024 if low is None else 4 * low
@@ -142,9 +142,8 @@ def test_write_buffer_limits_of_any_number(aio, given):
     ],
     ids=repr,
 )
+@pytest.mark.uvloop_differs("other numbers")
 def test_write_buffer_limits_that_are_refused(aio, given, error):
-    aio.uvloop_differs("other numbers")
-
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE) as proc:
             transport = proc.stdin.transport
@@ -157,9 +156,8 @@ def test_write_buffer_limits_that_are_refused(aio, given, error):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("other numbers")
 def test_high_water_of_a_fraction(aio):
-    aio.uvloop_differs("other numbers")
-
     async def main():
         async with running(aio, "sleep", "60", stdin=aio.PIPE) as proc:
             transport = proc.stdin.transport
@@ -250,9 +248,8 @@ def test_read_far_out(aio, n):
 
 
 @pytest.mark.parametrize("n", [INF, NAN, 12.0, 11.0, decimal.Decimal(30)])
+@pytest.mark.asyncio_differs("slices by it before 3.15", when=sys.version_info < (3, 15))
 def test_read_more_than_there_is(aio, n):
-    aio.oracle_differs("slices by it before 3.15", when=sys.version_info < (3, 15))
-
     async def main():
         assert await fed(aio).read(n) == DATA
 
@@ -280,9 +277,8 @@ def test_nothing_is_looked_at_before_it_is_awaited(aio, method):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("wants an int")
 def test_get_pipe_transport_of_what_equals(aio):
-    aio.uvloop_differs("wants an int")
-
     async def main():
         async with running(aio, "cat", stdout=aio.PIPE) as proc:
             pipe = proc._transport.get_pipe_transport(1)
@@ -296,9 +292,8 @@ def test_get_pipe_transport_of_what_equals(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("other errors")
 def test_signal_numbers(aio):
-    aio.uvloop_differs("other errors")
-
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE) as proc:
             for number in (-1, 1000, 2**31):
@@ -316,10 +311,9 @@ def test_signal_numbers(aio):
 
 
 @pytest.mark.parametrize("signal", [0, HUGE, 1.0, "SIGTERM", None])
+@pytest.mark.uvloop_differs("other errors")
+@pytest.mark.asyncio_differs("says nothing from 3.14 on", when=sys.version_info >= (3, 14))
 def test_signal_to_a_child_that_has_ended(aio, signal):
-    aio.uvloop_differs("other errors")
-    aio.oracle_differs("says nothing from 3.14 on", when=sys.version_info >= (3, 14))
-
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE) as proc:
             await kill_and_wait(proc)
@@ -330,9 +324,8 @@ def test_signal_to_a_child_that_has_ended(aio, signal):
 
 
 @pytest.mark.parametrize("size", [HUGE, -HUGE, 1, -1, 0])
+@pytest.mark.uvloop_differs("does not know it")
 def test_pipe_size_far_out(aio, size):
-    aio.uvloop_differs("does not know it")
-
     async def main():
         proc = await aio.create_subprocess_exec("echo", "x", stdout=aio.PIPE, pipesize=size)
         assert await proc.communicate() == (b"x\n", None)
@@ -341,9 +334,8 @@ def test_pipe_size_far_out(aio, size):
 
 
 @pytest.mark.parametrize("size", [0.0, decimal.Decimal(0)])
+@pytest.mark.uvloop_differs("other errors")
 def test_bufsize_that_is_no_int(aio, size):
-    aio.uvloop_differs("other errors")
-
     async def main():
         with pytest.raises(TypeError, match="^bufsize must be an integer$"):
             await aio.create_subprocess_exec("true", bufsize=size)

@@ -37,9 +37,9 @@ endings = pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS)
 
 @closings
 @endings
+@pytest.mark.uvloop_differs("closes at once")
 def test_closed_and_killed(aio, close, end):
     """It dies of the signal, and never sees the end of its input."""
-    aio.uvloop_differs("closes at once")
 
     async def main():
         for _ in range(ROUNDS):
@@ -52,9 +52,8 @@ def test_closed_and_killed(aio, close, end):
 
 
 @closings
+@pytest.mark.uvloop_differs("closes at once")
 def test_descriptor_is_closed_one_turn_later(aio, close):
-    aio.uvloop_differs("closes at once")
-
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE) as proc:
             transport = proc.stdin.transport
@@ -88,9 +87,8 @@ def test_drain_after_close(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("may write more")
 def test_abort_drops_what_is_queued_at_once(aio):
-    aio.uvloop_differs("may write more")
-
     async def main():
         async with running(aio, "sleep", "60", stdin=aio.PIPE) as proc:
             transport = proc.stdin.transport
@@ -106,9 +104,8 @@ def test_abort_drops_what_is_queued_at_once(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("may write more")
 def test_close_with_data_queued_and_abort(aio):
-    aio.uvloop_differs("may write more")
-
     async def main():
         async with running(aio, "sleep", "60", stdin=aio.PIPE) as proc:
             proc.stdin.write(bytes(1 << 20))
@@ -121,9 +118,9 @@ def test_close_with_data_queued_and_abort(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("closes at once")
 def test_reading_end_is_closed_one_turn_later(aio):
     """A child that writes is killed before it can see that nobody reads."""
-    aio.uvloop_differs("closes at once")
 
     async def main():
         for _ in range(ROUNDS):

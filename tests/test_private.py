@@ -96,9 +96,8 @@ def test_buffer_can_be_replaced(aio):
     on_reader(aio, use)
 
 
+@pytest.mark.asyncio_differs("takes anything, and fails later")
 def test_buffer_must_be_a_bytearray(aio):
-    aio.oracle_differs("takes anything, and fails later")
-
     async def use(reader):
         reader.feed_data(b"kept")
         for other in (b"", None, [], memoryview(b"")):
@@ -184,9 +183,8 @@ def test_communicate_after_the_buffer_was_looked_at(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("searches on from where it was")
 def test_buffer_that_is_cleared_while_somebody_waits(aio):
-    aio.oracle_differs("searches on from where it was")
-
     async def use(reader):
         reader.feed_data(b"no separator here")
         task = await started(reader.readuntil(b"\n"))
@@ -274,9 +272,8 @@ def test_buffer_that_somebody_has_a_view_of(aio, read):
     on_reader(aio, use)
 
 
+@pytest.mark.asyncio_differs("loses it")
 def test_data_that_comes_while_somebody_has_a_view(aio):
-    aio.oracle_differs("loses it")
-
     async def use(reader):
         reader.feed_data(b"early ")
         with memoryview(reader._buffer) as view:
@@ -429,9 +426,9 @@ def test_waiter_that_is_ended_by_hand(aio, error):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("takes it, and it is never woken")
 def test_waiter_of_another_is_not_taken_away(aio):
     """asyncio's _wait_for_data() clears the attribute when it goes on, whoever waits by then."""
-    aio.oracle_differs("takes it, and it is never woken")
 
     async def use(reader):
         looking = await started(reader._wait_for_data("look"))

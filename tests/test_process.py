@@ -137,14 +137,14 @@ def test_every_child_has_its_own_status(aio):
 # wait()
 
 
-def needs_wait_on_exit(aio):
-    aio.uvloop_differs("wait() may wait for the pipes")
-    aio.oracle_differs("wait() waits for the pipes", when=sys.version_info < (3, 14))
+def needs_wait_on_exit(test):
+    test = pytest.mark.uvloop_differs("wait() may wait for the pipes")(test)
+    before = sys.version_info < (3, 14)
+    return pytest.mark.asyncio_differs("wait() waits for the pipes", when=before)(test)
 
 
+@needs_wait_on_exit
 def test_wait_completes_on_exit_though_a_grandchild_holds_the_pipes(aio):
-    needs_wait_on_exit(aio)
-
     async def main():
         with pipe() as (hold, release):
             proc = await aio.create_subprocess_exec(
@@ -163,9 +163,8 @@ def test_wait_completes_on_exit_though_a_grandchild_holds_the_pipes(aio):
     aio.run(main)
 
 
+@needs_wait_on_exit
 def test_wait_completes_with_unread_output(aio):
-    needs_wait_on_exit(aio)
-
     async def main():
         proc = await aio.create_subprocess_exec("echo", "unread", stdout=aio.PIPE)
         assert await proc.wait() == 0
@@ -323,9 +322,8 @@ def test_signal_that_does_not_exist(aio, bad):
 
 
 @pytest.mark.parametrize("bad", ["TERM", None, 1.5])
+@pytest.mark.uvloop_differs("rounds", when=lambda bad: bad == 1.5)
 def test_signal_that_is_no_number(aio, bad):
-    aio.uvloop_differs("rounds", when=bad == 1.5)
-
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE) as proc:
             with pytest.raises(TypeError):
@@ -347,10 +345,9 @@ def test_signals_after_the_end_are_process_lookup_errors(aio):
 
 
 @linux
+@pytest.mark.asyncio_differs("before 3.13 it is reaped", when=sys.version_info < (3, 13))
+@pytest.mark.uvloop_differs("finds no process")
 def test_signals_to_a_child_that_nobody_has_reaped_yet_do_nothing(aio):
-    aio.oracle_differs("before 3.13 it is reaped", when=sys.version_info < (3, 13))
-    aio.uvloop_differs("finds no process")
-
     async def main():
         proc = await aio.create_subprocess_exec("true")
         until_blocking(lambda: exited(proc.pid))
@@ -362,9 +359,8 @@ def test_signals_to_a_child_that_nobody_has_reaped_yet_do_nothing(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("the transport lives as long as its pipes")
 def test_once_reaped_it_is_gone_whether_or_not_pipes_are_open(aio):
-    aio.oracle_differs("the transport lives as long as its pipes")
-
     async def main():
         with pipe() as (hold, release):
             script = f"cat </dev/fd/{hold.fileno()} & exit 0"
@@ -451,9 +447,8 @@ def test_process_in_a_cycle_is_collected(aio):
 # The transport that existing programs reach for
 
 
+@pytest.mark.uvloop_differs("has no Popen")
 def test_transport_facade(aio):
-    aio.uvloop_differs("has no Popen")
-
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
         transport = proc._transport
@@ -472,9 +467,8 @@ def test_transport_facade(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("closes later")
 def test_closing_the_transport_kills_the_child_and_ends_its_streams(aio):
-    aio.uvloop_differs("closes later")
-
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
         proc = await aio.create_subprocess_exec("cat", **pipes)

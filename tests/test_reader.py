@@ -35,8 +35,9 @@ def child(aio, script, **kwds):
     return aio.create_subprocess_exec("/bin/sh", "-c", script, stdout=aio.PIPE, **kwds)
 
 
-def tuple_separators(aio):
-    aio.oracle_differs("no tuples before 3.13", when=sys.version_info < (3, 13))
+tuple_separators = pytest.mark.asyncio_differs(
+    "no tuples before 3.13", when=sys.version_info < (3, 13)
+)
 
 
 async def answer(coro):
@@ -365,9 +366,8 @@ def test_readuntil_wants_a_separator(aio):
 
 
 @pytest.mark.parametrize("bad", ["\n", 5, None, [b"x"]], ids=repr)
+@pytest.mark.asyncio_differs("fails somewhere", when=lambda bad: bad == [b"x"])
 def test_readuntil_wants_bytes(aio, bad):
-    aio.oracle_differs("fails somewhere", when=bad == [b"x"])
-
     async def use(reader):
         reader.feed_data(b"data")
         with pytest.raises(TypeError):
@@ -386,9 +386,8 @@ def test_readuntil_takes_any_bytes_like_separator(aio):
 
 
 @pytest.mark.parametrize("step", [1, 2, 100])
+@tuple_separators
 def test_readuntil_tuple_takes_what_ends_first(aio, step):
-    tuple_separators(aio)
-
     async def use(reader):
         data = b"one\rtwo\r\nthree\nAB-end--end"
 
@@ -406,9 +405,8 @@ def test_readuntil_tuple_takes_what_ends_first(aio, step):
     on_reader(aio, use)
 
 
+@tuple_separators
 def test_readuntil_tuple_prefers_the_shortest_match(aio):
-    tuple_separators(aio)
-
     async def use(reader):
         reader.feed_data(b"some dataSEPARATORrest")
         assert await reader.readuntil((b"SEPARATOR", b"EPARA", b"ATOR")) == b"some dataSEPARA"
@@ -416,9 +414,8 @@ def test_readuntil_tuple_prefers_the_shortest_match(aio):
     on_reader(aio, use)
 
 
+@tuple_separators
 def test_readuntil_tuple_over_the_limit(aio):
-    tuple_separators(aio)
-
     async def use(reader):
         reader.feed_data(b"0123456789##")
         with pytest.raises(asyncio.LimitOverrunError) as caught:
@@ -429,9 +426,8 @@ def test_readuntil_tuple_over_the_limit(aio):
     on_reader(aio, use, limit=8)
 
 
+@tuple_separators
 def test_readuntil_tuple_wants_separators(aio):
-    tuple_separators(aio)
-
     async def use(reader):
         with pytest.raises(ValueError, match="^Separator should contain at least one element$"):
             await reader.readuntil(())
@@ -753,9 +749,8 @@ def test_data_stays_readable_after_the_exit(aio):
 
 
 @pytest.mark.skipif(not LINUX, reason="pipes have a fixed size")
+@pytest.mark.uvloop_differs("no pipesize=")
 def test_all_that_an_ended_child_has_left_in_a_large_pipe(aio):
-    aio.uvloop_differs("no pipesize=")
-
     async def main():
         proc = await child(aio, "head -c 600000 /dev/zero", pipesize=MIB)
         until_blocking(lambda: exited(proc.pid))
@@ -765,9 +760,8 @@ def test_all_that_an_ended_child_has_left_in_a_large_pipe(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("sees the end of a pipe with the end of the child")
 def test_end_of_a_pipe_that_the_child_closes(aio):
-    aio.uvloop_differs("sees the end of a pipe with the end of the child")
-
     async def main():
         proc = await child(aio, "echo bye; exec >&-; read x", stdin=aio.PIPE)
         assert await proc.stdout.read() == b"bye\n"
@@ -826,9 +820,9 @@ def test_endless_output_does_not_starve_the_loop(aio):
 @pytest.mark.every_path
 @pytest.mark.skipif(not LINUX, reason="pipes have no packets")
 @pytest.mark.parametrize("method", ["read", "communicate", "readexactly"])
+@pytest.mark.uvloop_differs("its pipes are sockets")
 def test_all_that_an_ended_child_has_left_in_packets(aio, method):
     """A pipe whose writer has O_DIRECT gives one packet to a read, however many there are."""
-    aio.uvloop_differs("its pipes are sockets")
 
     async def main():
         code = """if True:
@@ -852,9 +846,9 @@ def test_all_that_an_ended_child_has_left_in_packets(aio, method):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("waits before it resumes")
 def test_reader_that_begins_while_another_resumes_the_transport(aio):
     """One is too many, whichever it is; the other is woken."""
-    aio.oracle_differs("waits before it resumes", when=not aio.is_fastproc)
 
     async def main():
         reader = aio.StreamReader(limit=1, loop=asyncio.get_running_loop())

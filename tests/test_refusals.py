@@ -85,7 +85,7 @@ aio.run(main)
 
 
 @pytest.mark.every_path
-@pytest.mark.only_paths("fastproc-shared", "fastproc-thread", "fastproc-vfork")
+@pytest.mark.only_paths("shared", "thread", "vfork")
 @pytest.mark.parametrize("error", ERRNOS)
 @pytest.mark.parametrize("calls", CALLS)
 def test_whole_lives_without(aio, calls, error):
@@ -107,11 +107,10 @@ def test_asyncio_lives_too(aio, calls):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+@pytest.mark.uvloop_differs("no user=")
+@pytest.mark.not_on("uvloop", "the loop makes no difference")
 def test_child_that_is_not_ours_to_signal_is_still_an_error(aio):
     """Which a sandbox that refuses pidfd_send_signal() does not hide."""
-    aio.uvloop_differs("no user=")
-    if aio.on_uvloop:
-        pytest.skip("the loop makes no difference")
     aio.script(
         REFUSE
         + """
@@ -134,8 +133,8 @@ aio.run(main)
     )
 
 
+@pytest.mark.asyncio_differs("has no such function")
 def test_machine_has_pidfds_of_clone(aio):
-    aio.oracle_differs("has no such function")
     aio.script(
         REFUSE
         + """

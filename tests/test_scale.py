@@ -35,9 +35,8 @@ def many_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.uvloop_differs("is slow with many")
 def test_thousand_children_at_once(aio, many_descriptors):
-    aio.uvloop_differs("is slow with many")
-
     async def main():
         before = threads()
         create = aio.create_subprocess_exec
@@ -61,9 +60,9 @@ def test_thousand_children_at_once(aio, many_descriptors):
 
 
 @pytest.mark.every_path
+@pytest.mark.uvloop_differs("keeps some descriptors for later")
 def test_nothing_is_open_between_children(aio):
     """Looked at from inside the running loop."""
-    aio.uvloop_differs("keeps some descriptors for later")
 
     async def settled(before):
         await until(lambda: not before.news())
@@ -96,9 +95,9 @@ def test_nothing_is_open_between_children(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("keeps more")
 def test_a_kept_process_is_small(aio):
     """Whatever it needed of its loop goes with that."""
-    aio.uvloop_differs("keeps more")
 
     async def one():
         proc = await aio.create_subprocess_exec("head", "-c60000", "/dev/zero", stdout=aio.PIPE)
@@ -114,9 +113,8 @@ def test_a_kept_process_is_small(aio):
 
 
 @pytest.mark.every_path
+@pytest.mark.asyncio_differs("wait() may wait for the pipes")
 def test_a_paused_pipe_is_read_on_after_everything_else_has_ended(aio):
-    aio.oracle_differs("wait() may wait for the pipes")
-
     async def main():
         before = Holdings()
         proc = await aio.create_subprocess_exec("seq", "99", stdout=aio.PIPE, limit=10)
@@ -130,11 +128,9 @@ def test_a_paused_pipe_is_read_on_after_everything_else_has_ended(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("slow; the point is ours")
+@pytest.mark.not_on("uvloop", "one loop is enough")
 def test_twenty_thousand_in_a_row_take_no_more_than_the_first(aio):
-    aio.oracle_differs("slow; the point is ours")
-    if aio.on_uvloop:
-        pytest.skip("one loop is enough")
-
     async def some(count):
         for _ in range(count):
             proc = await aio.create_subprocess_exec("/bin/true")
@@ -152,9 +148,8 @@ def test_twenty_thousand_in_a_row_take_no_more_than_the_first(aio):
     aio.run(main, timeout=200)
 
 
+@pytest.mark.asyncio_differs("slow; the point is ours")
 def test_a_thousand_with_pipes_in_a_row_leave_nothing(aio):
-    aio.oracle_differs("slow; the point is ours")
-
     async def some(count):
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
         for _ in range(count):
@@ -173,9 +168,9 @@ def test_a_thousand_with_pipes_in_a_row_leave_nothing(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("the same pipes as asyncio's, once is enough")
 def test_a_quarter_gibibyte_both_ways_with_noise_beside_it(aio):
     """Each block is the pattern with its number in front: any byte lost or moved is seen."""
-    aio.uvloop_differs("the same pipes as asyncio's, once is enough")
     block, blocks = MIB, 256
     body = pattern(block - 8)
 
@@ -212,8 +207,8 @@ def test_a_quarter_gibibyte_both_ways_with_noise_beside_it(aio):
     aio.run(main, timeout=120)
 
 
+@pytest.mark.asyncio_differs("slow; the point is ours")
 def test_communicate_with_a_quarter_gibibyte(aio):
-    aio.oracle_differs("slow; the point is ours")
     data = pattern(256 * MIB)
 
     async def main():
@@ -224,9 +219,9 @@ def test_communicate_with_a_quarter_gibibyte(aio):
     aio.run(main, timeout=120)
 
 
+@pytest.mark.asyncio_differs("starts them all in one iteration")
 def test_burst_keeps_the_loop_live(aio, many_descriptors):
     """The children of a burst are spread over many iterations of the loop, not started in one."""
-    aio.oracle_differs("starts them all in one iteration")
     beats = 0
 
     async def heart():
@@ -248,9 +243,9 @@ def test_burst_keeps_the_loop_live(aio, many_descriptors):
 
 
 @pytest.mark.every_path
+@pytest.mark.asyncio_differs("may handle all in one iteration")
 def test_exits_at_once_leave_the_loop_to_others(aio, many_descriptors):
     """However many children have exited, an iteration of the loop handles a bounded number."""
-    aio.oracle_differs("may handle all in one iteration")
     count, bound = 300, 64
 
     async def main():

@@ -17,7 +17,7 @@ from support import LINUX, free_descriptors, output_of
 
 pytestmark = [
     pytest.mark.every_path,
-    pytest.mark.only_paths("fastproc-vfork", "fastproc-fork"),
+    pytest.mark.only_paths("vfork", "fork"),
     pytest.mark.skipif(not LINUX, reason="looks into /proc"),
 ]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
@@ -29,9 +29,9 @@ NOBODY = 65534
 
 
 @pytest.mark.parametrize("close_fds", [True, False], ids=["close_fds", "inherit"])
+@pytest.mark.uvloop_differs("ignores close_fds")
 def test_no_child_sees_a_descriptor_that_it_was_not_given(aio, tmp_path, close_fds):
     """While threads open and close all kinds, and other children with pipes are on their way."""
-    aio.uvloop_differs("ignores close_fds")
     aio.script(
         """
         import threading
@@ -124,8 +124,8 @@ def dumpable():
 @as_root
 @pytest.mark.parametrize("ids", IDS)
 @pytest.mark.parametrize("hook", [{}, {"preexec_fn": int}], ids=["plain", "preexec"])
+@pytest.mark.uvloop_differs("no user=")
 def test_ids_are_those_that_subprocess_gives_and_cannot_be_had_back(aio, ids, hook):
-    aio.uvloop_differs("no user=")
     kwds = IDS[ids] | hook
     command = ["cat", "/proc/self/status"]
     before = os.getgroups()
@@ -150,9 +150,9 @@ def test_ids_are_those_that_subprocess_gives_and_cannot_be_had_back(aio, ids, ho
 
 
 @as_root
+@pytest.mark.uvloop_differs("no user=")
 def test_ids_that_cannot_all_be_taken_leave_no_child_with_some(aio, tmp_path):
     """Without the right to, at the first, the second or the third of the three calls."""
-    aio.uvloop_differs("no user=")
     aio.script(
         """
         os.setgroups([])
@@ -203,8 +203,8 @@ MASKS = {
 
 @pytest.mark.parametrize("hook", [{}, {"preexec_fn": int}], ids=["plain", "preexec"])
 @pytest.mark.parametrize("dispositions", DISPOSITIONS)
+@pytest.mark.uvloop_differs("resets every signal")
 def test_signals_are_those_that_subprocess_gives(aio, dispositions, hook):
-    aio.uvloop_differs("resets every signal")
     command = ["cat", "/proc/self/status"]
     changed = DISPOSITIONS[dispositions]
     old = {number: signal.signal(number, handler) for number, handler in changed.items()}
@@ -235,9 +235,9 @@ SECRET = re.compile("s3cret")
 
 
 @pytest.mark.may_warn(".")
+@pytest.mark.asyncio_differs("its transport shows the Popen with its arguments")
 def test_arguments_and_environment_are_never_told(aio, caplog):
     """Not by logs in debug mode, representations, warnings, or exceptions and their tracebacks."""
-    aio.oracle_differs("its transport shows the Popen with its arguments")
     told = []
 
     def tell(*things):

@@ -14,10 +14,7 @@ from support import LINUX
 GULP = 64 * 1024
 ROOMY = 256 * 1024
 
-
-def only_fastproc(aio):
-    if not aio.is_fastproc:
-        pytest.skip("looks inside")
+only_fastproc = pytest.mark.asyncio_differs("has nothing to look into")
 
 
 def capacity(proc, fd=1):
@@ -34,11 +31,11 @@ async def end(proc):
 
 
 @pytest.mark.every_path
-@pytest.mark.only_paths("fastproc-plain")
+@pytest.mark.only_paths("plain")
 @pytest.mark.parametrize("method", ["read", "readexactly", "readuntil", "readline"])
+@pytest.mark.uvloop_differs("reads 2 MiB in a turn, and its reader takes more at times")
 def test_endless_output_leaves_the_loop_to_others(aio, method):
     """However fast the child is: a reader that always finds something still lets the loop turn."""
-    aio.uvloop_differs("reads 2 MiB in a turn, and its reader takes more at times")
 
     async def main():
         proc = await aio.create_subprocess_exec("yes", "x" * 1023, stdout=aio.PIPE)
@@ -66,7 +63,7 @@ def test_endless_output_leaves_the_loop_to_others(aio, method):
 
 
 @pytest.mark.every_path
-@pytest.mark.only_paths("fastproc-plain")
+@pytest.mark.only_paths("plain")
 @pytest.mark.parametrize("sizes", [[1], [100, 70_000], [GULP], [300_000, 1]])
 def test_every_byte_arrives_once_whatever_is_asked_for(aio, sizes):
     total = 8 << 20
@@ -103,9 +100,9 @@ def test_two_readers_at_once_are_refused_under_volume_too(aio):
 
 
 @pytest.mark.may_warn("multi-threaded")
+@only_fastproc
 def test_forked_process_takes_nothing_out_of_the_pipe(aio):
     """It finds what its parent had in the buffer, and no more."""
-    only_fastproc(aio)
     expected = b"".join(b"%d\n" % n for n in range(1, 1_000_001))
 
     async def main():
@@ -135,10 +132,10 @@ def test_forked_process_takes_nothing_out_of_the_pipe(aio):
 @pytest.mark.skipif(not LINUX, reason="pipes have a fixed size")
 @pytest.mark.parametrize("pipesize", [-1, 64 * 1024, 128 * 1024])
 @pytest.mark.parametrize("shortcuts", [True, False])
+@only_fastproc
 def test_pipe_that_is_kept_full_is_enlarged_once_unless_its_size_was_chosen(
     aio, pipesize, shortcuts
 ):
-    only_fastproc(aio)
     aio.core.configure(shortcuts=shortcuts)
 
     async def main():
@@ -154,9 +151,8 @@ def test_pipe_that_is_kept_full_is_enlarged_once_unless_its_size_was_chosen(
 
 
 @pytest.mark.skipif(not LINUX, reason="pipes have a fixed size")
+@only_fastproc
 def test_only_so_many_pipes_are_enlarged_at_a_time(aio):
-    only_fastproc(aio)
-
     async def firehose():
         proc = await aio.create_subprocess_exec("cat", "/dev/zero", stdout=aio.PIPE)
         await proc.stdout.readexactly(4 << 20)
@@ -178,9 +174,9 @@ def test_only_so_many_pipes_are_enlarged_at_a_time(aio):
 
 
 @pytest.mark.parametrize("value", [b"line\n", b""])
+@only_fastproc
 def test_results_by_the_iterator_protocol(aio, value):
     """Several at a time, each with its own value."""
-    only_fastproc(aio)
 
     async def main():
         reader = aio.StreamReader(loop=asyncio.get_running_loop())
@@ -198,9 +194,9 @@ def test_results_by_the_iterator_protocol(aio, value):
     aio.run(main)
 
 
+@only_fastproc
 def test_results_by_the_iterator_protocol_one_after_another(aio):
     """What is kept of one for the next is not seen there, its hash included."""
-    only_fastproc(aio)
 
     async def main():
         reader = aio.StreamReader(loop=asyncio.get_running_loop())
@@ -216,9 +212,9 @@ def test_results_by_the_iterator_protocol_one_after_another(aio):
     aio.run(main)
 
 
+@only_fastproc
 def test_results_are_not_kept(aio):
     """By nothing of ours, once they were handed over."""
-    only_fastproc(aio)
 
     async def main():
         reader = aio.StreamReader(loop=asyncio.get_running_loop())
@@ -236,9 +232,8 @@ def test_results_are_not_kept(aio):
     aio.run(main)
 
 
+@only_fastproc
 def test_what_is_kept_to_be_used_again_keeps_no_type(aio):
-    only_fastproc(aio)
-
     async def main():
         reader = aio.StreamReader(loop=asyncio.get_running_loop())
         reader.feed_data(b"\n" * 100)
@@ -257,9 +252,9 @@ def test_what_is_kept_to_be_used_again_keeps_no_type(aio):
     aio.run(main)
 
 
+@only_fastproc
 def test_awaitable_that_is_used_again_still_warns(aio):
     """If it is dropped without having been awaited, this time."""
-    only_fastproc(aio)
 
     async def main():
         reader = aio.StreamReader(loop=asyncio.get_running_loop())
@@ -292,9 +287,8 @@ def test_exception_raised_while_a_result_is_on_its_way(aio):
     aio.run(main)
 
 
+@only_fastproc
 def test_results_by_the_iterator_protocol_with_arguments_of_somebody_else(aio):
-    only_fastproc(aio)
-
     async def main():
         reader = aio.StreamReader(loop=asyncio.get_running_loop())
         reader.feed_data(b"one\ntwo\n")

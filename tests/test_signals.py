@@ -8,7 +8,7 @@ import pytest
 from support import LINUX, Holdings, driven, iterate, output_of, until_reaped
 
 every_path = pytest.mark.every_path
-plainest = pytest.mark.only_paths("fastproc-thread")
+plainest = pytest.mark.only_paths("thread")
 linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
 PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 
@@ -103,11 +103,10 @@ class Handler:
         return self.left <= 0
 
 
+@pytest.mark.asyncio_differs("may leave a child or the loop unfit")
+@pytest.mark.not_on("uvloop", "the same calls, in C")
 def test_handler_that_raises_within_create(aio):
     """At every step of what it calls: its exception comes out, and the loop is as it was."""
-    aio.oracle_differs("may leave a child or the loop unfit", when=not aio.is_fastproc)
-    if aio.on_uvloop:
-        pytest.skip("the same calls, in C")
     raised = 0
 
     async def attempt(nth):
@@ -143,11 +142,10 @@ def test_handler_that_raises_within_create(aio):
 
 
 @pytest.mark.parametrize("error", [Raised, KeyboardInterrupt, SystemExit])
+@pytest.mark.asyncio_differs("may leave the loop unfit")
+@pytest.mark.not_on("uvloop", "the same calls, in C")
 def test_handler_that_raises_when_the_last_child_has_ended(aio, error):
     """In the midst of leaving the loop: its exception is not lost, and the loop is as it was."""
-    aio.oracle_differs("may leave the loop unfit", when=not aio.is_fastproc)
-    if aio.on_uvloop:
-        pytest.skip("the same calls, in C")
     loop = aio.new_loop()
     heard = []
     loop.set_exception_handler(lambda loop, context: heard.append(context["exception"]))
@@ -186,11 +184,9 @@ def test_handler_that_raises_when_the_last_child_has_ended(aio, error):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.asyncio_differs("has no hub")
+@pytest.mark.not_on("uvloop", "its loop is C")
 def test_interrupt_while_a_hub_asks_to_leave_comes_out(aio, error):
-    aio.oracle_differs("has no hub", when=not aio.is_fastproc)
-    if aio.on_uvloop:
-        pytest.skip("its loop is C")
-
     class Loop(asyncio.SelectorEventLoop):
         asked = 0
 
@@ -222,9 +218,9 @@ def test_interrupt_while_a_hub_asks_to_leave_comes_out(aio, error):
 @every_path
 @plainest
 @pytest.mark.parametrize("how", ["handler", "ignored", "thread"])
+@pytest.mark.asyncio_differs("create fails when the child is gone by then, or hangs")
 def test_somebody_else_takes_every_status(aio, how):
     """Of children that run, fail to, are cancelled or killed: never a hang, a wrong status, a rest."""
-    aio.oracle_differs("create fails when the child is gone by then, or hangs")
     aio.script(
         f"""
         import contextlib, logging, threading
@@ -344,9 +340,9 @@ def recycle(pid):
 @plainest
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root's rights")
 @pytest.mark.parametrize("kind", ["plain", "preexec"])
+@pytest.mark.asyncio_differs("may kill it")
 def test_signals_never_hit_another_process_that_has_the_pid_now(aio, kind):
     """The child has exited, somebody else has reaped it, and its pid is given to another process."""
-    aio.oracle_differs("may kill it")
     aio.script(
         RECYCLE
         + """
@@ -393,9 +389,9 @@ for send in "kill", "close", "loop-close":
 @plainest
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root's rights")
 @pytest.mark.parametrize("kind", ["plain", "preexec"])
+@pytest.mark.asyncio_differs("may kill it")
 def test_child_whose_pid_is_anothers_before_the_loop_first_looks(aio, kind):
     """Reaped by somebody else right after its exec, or instead of it."""
-    aio.oracle_differs("may kill it", when=not aio.is_fastproc)
     aio.script(
         RECYCLE
         + """
@@ -453,11 +449,10 @@ aio.run(main)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.asyncio_differs("raises it there, and leaves the pipe open")
+@pytest.mark.not_on("uvloop", "its loop is C")
 def test_interrupt_outside_a_turn_of_the_hub_comes_out(aio, error):
     """Of a handler that runs while a pipe is being closed; the loop is asked for a call then."""
-    aio.oracle_differs("raises it there, and leaves the pipe open", when=not aio.is_fastproc)
-    if aio.on_uvloop:
-        pytest.skip("its loop is C")
 
     class Loop(asyncio.SelectorEventLoop):
         armed = False

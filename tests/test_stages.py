@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.may_warn("subprocess .* is still running"),
     pytest.mark.may_warn("never (awaited|retrieved)|unclosed event loop"),
 ]
-PLAINEST = pytest.mark.only_paths("fastproc-fork", "fastproc-thread")  # vfork suspends us
+PLAINEST = pytest.mark.only_paths("fork", "thread")  # vfork suspends us
 
 
 def in_thread(function, *args):
@@ -86,8 +86,8 @@ ENDS = [
 @PLAINEST
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
+@pytest.mark.asyncio_differs("it leaves the child")
 def test_loop_that_ends(aio, end, stage):
-    aio.oracle_differs("it leaves the child", when=not aio.is_fastproc)
     end(aio, stage)
     gc.collect()
     assert not children()
@@ -95,9 +95,9 @@ def test_loop_that_ends(aio, end, stage):
 
 @PLAINEST
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGQUIT", "SIGSEGV"])
+@pytest.mark.asyncio_differs("has no such stage")
 def test_child_that_is_killed_between_clone_and_exec(aio, name):
     """Also by what dumps core, while it shares our memory: it ends by that signal, and alone."""
-    aio.oracle_differs("has no such stage", when=not aio.is_fastproc)
     number = getattr(signal, name)
     limits = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, limits[1]))
@@ -121,14 +121,13 @@ def test_child_that_is_killed_between_clone_and_exec(aio, name):
 @pytest.mark.may_warn(
     "ValueError.'Invalid file descriptor: -1'. in <function BaseEventLoop.__del__"
 )
-@pytest.mark.only_paths("fastproc-thread")
+@pytest.mark.only_paths("thread")
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("threaded", [False, True], ids=["here", "thread"])
+@pytest.mark.asyncio_differs("it leaves the child")
+@pytest.mark.not_on("uvloop", "uvloop keeps a loop that has run")
 def test_loop_that_is_dropped(aio, stage, threaded):
     """With its thread, or not: collected with all its children."""
-    aio.oracle_differs("it leaves the child", when=not aio.is_fastproc)
-    if aio.on_uvloop:
-        pytest.skip("uvloop keeps a loop that has run")
 
     def drop():
         loop, _ = begin(aio, stage)
@@ -144,14 +143,16 @@ def test_loop_that_is_dropped(aio, stage, threaded):
     assert not children()
 
 
-@pytest.mark.only_paths("fastproc-thread")
+@pytest.mark.only_paths("thread")
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("where", ["here", "thread", "thread-in-the-loop"])
+@pytest.mark.asyncio_differs("it prints from destructors")
+@pytest.mark.meaningless(
+    "enough of them",
+    when=lambda aio, where: where != "here" and repr(aio) != "fastproc-stdlib",
+)
 def test_interpreter_that_ends(aio, stage, where, tmp_path):
     """Quietly; and without its children, unless a thread or uvloop has the loop still."""
-    aio.oracle_differs("it prints from destructors", when=not aio.is_fastproc)
-    if where != "here" and (aio.name, aio.loop_name) != ("fastproc", "stdlib"):
-        pytest.skip("enough of them")
     source = """
         import asyncio, logging, os, sys, threading, time
         from support import Aio, children

@@ -63,7 +63,7 @@ def test_stopped_child_has_not_exited_and_can_be_killed(aio):
 
 
 @every_path
-@pytest.mark.only_paths("fastproc-thread")
+@pytest.mark.only_paths("thread")
 def test_child_that_hears_no_signal_but_kill(aio):
     async def main():
         script = "trap '' TERM INT HUP; echo ready; while :; do read x || sleep 0.01; done"
@@ -81,7 +81,7 @@ def test_child_that_hears_no_signal_but_kill(aio):
 
 
 @every_path
-@pytest.mark.only_paths("fastproc-thread")
+@pytest.mark.only_paths("thread")
 @linux
 @pytest.mark.parametrize("leave", ["setsid()", "setpgid(0, 0)"])
 def test_child_that_leaves_its_session_or_group(aio, leave):
@@ -104,10 +104,10 @@ def test_child_that_leaves_its_session_or_group(aio, leave):
 
 
 @every_path
+@pytest.mark.uvloop_differs("waits for the pipes")
+@pytest.mark.asyncio_differs("may wait for the pipes")
 def test_daemon_that_holds_all_three_pipes(aio):
     """The child's exit is heard at once, the daemon is talked to, and ends with its input."""
-    aio.uvloop_differs("waits for the pipes")
-    aio.oracle_differs("may wait for the pipes", when=not aio.is_fastproc)
 
     async def main():
         script = "exec 3<&0; (setsid sh -c 'cat <&3; echo end >&2' &) & exit 4"
@@ -171,10 +171,10 @@ def test_full_disk_behind_a_redirection_is_the_childs_error(aio):
 @linux
 @pytest.mark.parametrize("free", [5, 12, 40])
 @every_path
-@pytest.mark.only_paths("fastproc-fork", "fastproc-thread")
+@pytest.mark.only_paths("fork", "thread")
+@pytest.mark.asyncio_differs("it may leave a child or a pipe")
 def test_storm_for_which_there_are_too_few_descriptors(aio, free):
     """Each create works or says why not, the loop lives, and everything comes back."""
-    aio.oracle_differs("it may leave a child or a pipe")
 
     async def one(n):
         if n % 7 == 0:
@@ -205,10 +205,10 @@ def test_storm_for_which_there_are_too_few_descriptors(aio, free):
 
 @linux
 @every_path
-@pytest.mark.only_paths("fastproc-fork", "fastproc-thread")
+@pytest.mark.only_paths("fork", "thread")
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a user of its own")
+@pytest.mark.asyncio_differs("its watcher has threads, or leaves pipes")
 def test_storm_for_which_there_are_too_few_processes(aio):
-    aio.oracle_differs("its watcher has threads, or leaves pipes")
     aio.script(
         """
         import resource
@@ -246,10 +246,10 @@ def test_storm_for_which_there_are_too_few_processes(aio):
 
 
 @every_path
-@pytest.mark.only_paths("fastproc-thread")
+@pytest.mark.only_paths("thread")
+@pytest.mark.uvloop_differs("is slow with many")
 def test_burst_of_five_hundred_cancelled_half_way(aio):
     """When half of them have come: those are whole, of the others nothing is left."""
-    aio.uvloop_differs("is slow with many")
 
     async def main():
         before, come = children(), 0
@@ -276,9 +276,9 @@ def test_burst_of_five_hundred_cancelled_half_way(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("it may take away the status")
 def test_races_of_kill_communicate_and_the_exit(aio):
     """FASTPROC_RACES of them: 10,000 in the long run."""
-    aio.oracle_differs("it may take away the status")
 
     async def race(n):
         if n % 3 == 0:
@@ -320,9 +320,8 @@ def test_races_of_kill_communicate_and_the_exit(aio):
 
 
 @pytest.mark.may_warn("ResourceWarning: (unclosed|subprocess)")
+@pytest.mark.uvloop_differs("keeps them")
 def test_cycles_through_process_streams_and_callbacks_are_collected(aio):
-    aio.uvloop_differs("keeps them")
-
     async def life():
         proc = await aio.create_subprocess_exec("cat", **PIPES)
         loop = asyncio.get_running_loop()
@@ -348,11 +347,10 @@ def test_cycles_through_process_streams_and_callbacks_are_collected(aio):
 @pytest.mark.may_warn("ResourceWarning: (unclosed|subprocess)")
 @pytest.mark.may_warn("Task was destroyed but it is pending")
 @pytest.mark.parametrize("alive", [False, True], ids=["ended", "alive"])
+@pytest.mark.asyncio_differs("it leaves the child")
+@pytest.mark.not_on("uvloop", "uvloop keeps a loop that has run")
 def test_cycles_through_protocol_transport_and_loop_are_collected(aio, alive):
     """With the loop, which nobody closes; a live child goes with it."""
-    aio.oracle_differs("it leaves the child", when=not aio.is_fastproc)
-    if aio.on_uvloop:
-        pytest.skip("uvloop keeps a loop that has run")
     collected = []
 
     class Protocol(asyncio.SubprocessProtocol):

@@ -37,9 +37,9 @@ PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 @linux
 @pytest.mark.parametrize("loop_is", ["fresh", "in-use"])
 @pytest.mark.parametrize("kwds", [{}, {"preexec_fn": lambda: None}], ids=["plain", "preexec"])
+@pytest.mark.asyncio_differs("it may leave a child or a pipe")
 def test_no_descriptor_left_at_any_step(aio, loop_is, kwds):
     """With 0, 1, 2... descriptors to be had, until create succeeds: each step fails once."""
-    aio.oracle_differs("it may leave a child or a pipe")
 
     async def main(free):
         if loop_is == "fresh":
@@ -106,8 +106,8 @@ NO_PROCESSES = """
 
 
 @linux
+@pytest.mark.asyncio_differs("its watcher has threads", when=sys.version_info < (3, 12))
 def test_no_process_left_at_any_step(aio):
-    aio.oracle_differs("its watcher has threads", when=sys.version_info < (3, 12))
     aio.script(NO_PROCESSES)
 
 
@@ -207,18 +207,18 @@ ENDINGS = {
 }
 
 
-@pytest.mark.only_paths("fastproc-thread")
+@pytest.mark.only_paths("thread")
 @pytest.mark.parametrize("ending", list(ENDINGS))
+@pytest.mark.asyncio_differs("it prints from destructors")
 def test_interpreter_that_ends_with_live_children_ends_quietly(aio, ending):
-    aio.oracle_differs("it prints from destructors")
     done = end_interpreter(aio, ending)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-@pytest.mark.only_paths("fastproc-thread")
+@pytest.mark.only_paths("thread")
 @pytest.mark.parametrize("ending", list(ENDINGS))
+@pytest.mark.asyncio_differs("it prints from destructors")
 def test_interpreter_that_ends_with_live_children_and_warnings_as_errors(aio, ending):
-    aio.oracle_differs("it prints from destructors")
     done = end_interpreter(aio, ending, "error")
     assert (done.returncode, done.stdout) == (0, b"")
     lines = done.stderr.decode().splitlines()
@@ -240,8 +240,8 @@ def end_interpreter(aio, ending, action=None):
 # Threads and forks
 
 
+@pytest.mark.uvloop_differs("refuses to race with another loop")
 def test_loops_in_several_threads_at_once(aio):
-    aio.uvloop_differs("refuses to race with another loop")
     results = {}
 
     async def main(n):
@@ -271,8 +271,8 @@ def test_loop_in_a_thread_without_any_set_up_in_the_main_thread(aio):
     """)
 
 
+@pytest.mark.uvloop_differs("does not survive a fork")
 def test_fork_in_a_running_loop_disturbs_neither_side(aio):
-    aio.uvloop_differs("does not survive a fork")
     aio.script("""
         import gc
         warnings.simplefilter("ignore")
@@ -303,8 +303,8 @@ def test_fork_in_a_running_loop_disturbs_neither_side(aio):
     """)
 
 
+@pytest.mark.uvloop_differs("does not survive a fork")
 def test_forked_process_can_run_children_of_its_own(aio):
-    aio.uvloop_differs("does not survive a fork")
     aio.script("""
         warnings.simplefilter("ignore")
         async def main():
@@ -342,10 +342,9 @@ def logged(caplog):
 
 
 @UNKNOWN
+@pytest.mark.asyncio_differs("its thread is faster", when=sys.version_info < (3, 12))
+@pytest.mark.uvloop_differs("hangs")
 def test_stolen_status(aio, caplog):
-    aio.oracle_differs("its thread is faster", when=sys.version_info < (3, 12))
-    aio.uvloop_differs("hangs")
-
     async def main():
         proc = await aio.create_subprocess_exec("/bin/sh", "-c", "exit 7")
         try:
@@ -363,9 +362,8 @@ def test_stolen_status(aio, caplog):
 
 
 @UNKNOWN
+@pytest.mark.asyncio_differs("hangs, or signals the process that has the pid now")
 def test_stolen_status_of_a_killed_child(aio):
-    aio.oracle_differs("hangs, or signals the process that has the pid now")
-
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE)
         proc.terminate()
@@ -383,9 +381,8 @@ def test_stolen_status_of_a_killed_child(aio):
 
 
 @UNKNOWN
+@pytest.mark.uvloop_differs("hangs")
 def test_status_wanted_by_two_threads_never_hangs(aio):
-    aio.uvloop_differs("hangs")
-
     def steal(pid):
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, 0)
@@ -400,8 +397,8 @@ def test_status_wanted_by_two_threads_never_hangs(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("create fails when the child is gone by then")
 def test_thread_that_reaps_everything(aio):
-    aio.oracle_differs("create fails when the child is gone by then")
     aio.script(f"""
         import logging, threading
         logging.disable()
@@ -443,8 +440,8 @@ def test_ignored_sigchld_changes_nothing_in_what_the_machine_offers(sigchld):
 
 
 @UNKNOWN
+@pytest.mark.asyncio_differs("create fails when the child is gone by then")
 def test_ignored_sigchld(aio, sigchld, caplog):
-    aio.oracle_differs("create fails when the child is gone by then")
     sigchld(signal.SIG_IGN)
 
     async def main():
@@ -460,8 +457,8 @@ def test_ignored_sigchld(aio, sigchld, caplog):
         assert (status, logged(caplog)) == (255, [unknown_child(aio, pid)])
 
 
+@pytest.mark.uvloop_differs("sets its own handler")
 def test_handled_sigchld(aio, sigchld):
-    aio.uvloop_differs("sets its own handler")
     heard = []
     sigchld(lambda number, frame: heard.append(number))
 
@@ -475,8 +472,8 @@ def test_handled_sigchld(aio, sigchld):
 
 
 @linux
+@pytest.mark.uvloop_differs("needs the signal")
 def test_blocked_sigchld(aio):
-    aio.uvloop_differs("needs the signal")
     old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     try:
         assert aio.run(shell_output(aio, "echo x")) == b"x\n"
@@ -487,9 +484,8 @@ def test_blocked_sigchld(aio):
 # Hostile children
 
 
+@pytest.mark.uvloop_differs("refuses to write to a closed pipe")
 def test_children_that_die_at_once_while_being_written_to(aio):
-    aio.uvloop_differs("refuses to write to a closed pipe")
-
     async def one(n):
         proc = await aio.create_subprocess_exec("false", **PIPES)
         out, err = await proc.communicate(bytes(n * 1000))
@@ -501,9 +497,8 @@ def test_children_that_die_at_once_while_being_written_to(aio):
     aio.run(main)
 
 
+@pytest.mark.asyncio_differs("it may take away the status", when=sys.version_info < (3, 13))
 def test_kill_races_with_the_exit(aio):
-    aio.oracle_differs("it may take away the status", when=sys.version_info < (3, 13))
-
     async def main():
         for n in range(60):
             proc = await aio.create_subprocess_exec("true")
@@ -544,9 +539,9 @@ def test_loop_in_debug_mode(aio):
 
 @linux
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+@pytest.mark.asyncio_differs("leaves them all")
 def test_child_that_cannot_be_killed_when_its_loop_closes(aio):
     """It runs on, and its end is reported to nobody."""
-    aio.oracle_differs("leaves them all", when=not aio.is_fastproc)
     aio.script(
         """
         loop = aio.new_loop()

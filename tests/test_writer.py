@@ -115,9 +115,11 @@ def bytes_likes():
 
 
 @pytest.mark.parametrize("kind", list(bytes_likes()))
+@pytest.mark.asyncio_differs(
+    "counts items, not bytes, or wants bytes",
+    when=lambda kind: kind not in {"bytearray", "memoryview"},
+)
 def test_write_takes_any_bytes_like_object(aio, kind):
-    fine = {"bytearray", "memoryview"}
-    aio.oracle_differs("counts items, not bytes, or wants bytes", when=kind not in fine)
     data = bytes_likes()[kind]
 
     async def use(writer):
@@ -129,8 +131,8 @@ def test_write_takes_any_bytes_like_object(aio, kind):
 
 @pytest.mark.parametrize("size", [100, 2 * MIB], ids=["small", "large"])
 @pytest.mark.parametrize("how", ["bytearray", "memoryview", "writelines"])
+@pytest.mark.uvloop_differs("keeps the buffer, not its content")
 def test_what_was_written_may_be_changed_at_once(aio, size, how):
-    aio.uvloop_differs("keeps the buffer, not its content")
     data = pattern(size)
 
     async def use(writer):
@@ -145,9 +147,8 @@ def test_what_was_written_may_be_changed_at_once(aio, size, how):
 
 
 @pytest.mark.parametrize("bad", ["text", 5, None, [b"x"]], ids=repr)
+@pytest.mark.asyncio_differs("asserts")
 def test_write_of_what_is_not_bytes_like(aio, bad):
-    aio.oracle_differs("asserts")
-
     async def use(writer):
         with pytest.raises(TypeError):
             writer.write(bad)
@@ -189,9 +190,8 @@ def test_drain_waits_above_the_high_water_mark(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("other numbers")
 def test_write_buffer_limits(aio):
-    aio.uvloop_differs("other numbers")
-
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE) as proc:
             transport = proc.stdin.transport
@@ -356,9 +356,8 @@ def test_write_eof_closes(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("raises")
 def test_write_after_close_is_silent(aio):
-    aio.uvloop_differs("raises")
-
     async def main():
         proc = await cat(aio)
         proc.stdin.write(b"before")
@@ -373,9 +372,8 @@ def test_write_after_close_is_silent(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("does not")
 def test_drain_after_close_raises(aio):
-    aio.uvloop_differs("does not")
-
     async def main():
         proc = await cat(aio)
         proc.stdin.close()
@@ -388,9 +386,8 @@ def test_drain_after_close_raises(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("sends it")
 def test_abort_drops_what_is_pending(aio):
-    aio.uvloop_differs("sends it")
-
     async def main():
         proc = await cat(aio)
         fill(proc.stdin, 16 * MIB)
@@ -406,9 +403,8 @@ def test_abort_drops_what_is_pending(aio):
 # A child that does not listen
 
 
+@pytest.mark.uvloop_differs("notices when it writes")
 def test_child_that_closes_stdin_is_noticed_though_nothing_is_written(aio):
-    aio.uvloop_differs("notices when it writes")
-
     async def main():
         with pipe() as (hold, release):
             fd = hold.fileno()
@@ -424,9 +420,8 @@ def test_child_that_closes_stdin_is_noticed_though_nothing_is_written(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("ConnectionResetError")
 def test_drain_raises_broken_pipe_if_data_was_pending(aio):
-    aio.uvloop_differs("ConnectionResetError")
-
     async def main():
         async with running(aio, "sleep", "100", stdin=aio.PIPE) as proc:
             fill(proc.stdin)
@@ -442,9 +437,8 @@ def test_drain_raises_broken_pipe_if_data_was_pending(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("it resolves")
 def test_wait_closed_raises_the_error_of_the_pipe(aio):
-    aio.uvloop_differs("it resolves")
-
     async def main():
         async with running(aio, "sleep", "100", stdin=aio.PIPE) as proc:
             fill(proc.stdin)
@@ -468,9 +462,8 @@ def test_error_of_the_pipe_that_nobody_awaits_is_not_logged(aio):
     aio.run(main)
 
 
+@pytest.mark.uvloop_differs("raises")
 def test_writing_to_a_dead_child_is_silent(aio):
-    aio.uvloop_differs("raises")
-
     async def main():
         proc = await aio.create_subprocess_exec("true", stdin=aio.PIPE)
         await proc.wait()
@@ -485,9 +478,8 @@ def test_writing_to_a_dead_child_is_silent(aio):
 
 
 @pytest.mark.parametrize("size", [1, 100_000, MIB])
+@pytest.mark.uvloop_differs("RuntimeError")
 def test_writing_in_a_loop_to_a_child_that_dies_ends(aio, size):
-    aio.uvloop_differs("RuntimeError")
-
     async def main():
         proc = await shell(aio, "read x", stdout=aio.DEVNULL)
         with pytest.raises(ConnectionError):
@@ -503,9 +495,8 @@ def test_writing_in_a_loop_to_a_child_that_dies_ends(aio, size):
 # State
 
 
+@pytest.mark.uvloop_differs("has no pipe")
 def test_transport_and_extra_info(aio):
-    aio.uvloop_differs("has no pipe")
-
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE) as proc:
             writer = proc.stdin

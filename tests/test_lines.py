@@ -12,10 +12,7 @@ from support import iterate, resident, until
 from _fastproc import PIPE, create_subprocess_exec, create_subprocess_shell
 
 
-@pytest.fixture(autouse=True)
-def _ours_only(request):
-    if "aio" in request.fixturenames:
-        request.getfixturevalue("aio").oracle_differs("it has none of these")
+pytestmark = pytest.mark.asyncio_differs("it has none of these")
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,6 @@ from support import iterate, resident, until
 
 from _fastproc import PIPE, create_subprocess_exec, create_subprocess_shell
 
-
 pytestmark = pytest.mark.asyncio_differs("it has none of these")
 
 

@@ -64,9 +64,8 @@ def script(aio, source, *args):
     return aio.script(HELPERS + textwrap.dedent(source), *args).stdout.decode()
 
 
-def only_here(aio, loop_name="stdlib"):
-    if not aio.is_fastproc or aio.loop_name != loop_name:
-        pytest.skip("looks inside")
+only_fastproc = pytest.mark.asyncio_differs("has nothing to look into")
+only_here = pytest.mark.meaningless("looks inside", when=lambda aio: repr(aio) != "fastproc-stdlib")
 
 
 # ---- a loop that is run again inside a task ----
@@ -360,8 +359,8 @@ PATCHES = {
 
 @pytest.mark.parametrize("patch", PATCHES)
 @pytest.mark.parametrize("when", ["before", "after a child"])
+@only_here
 def test_shortcut_is_taken_while_nobody_has_patched_what_runs_the_loop(aio, patch, when):
-    only_here(aio)
     lines, taken = PATCHES[patch]
     source = f"""
 Loop = asyncio.SelectorEventLoop
@@ -382,8 +381,8 @@ print("done")
     assert script(aio, source) == "done\n"
 
 
+@only_here
 def test_shortcut_is_taken_again_when_the_patch_has_gone(aio):
-    only_here(aio)
     source = """
     Loop = asyncio.SelectorEventLoop
     once = asyncio.BaseEventLoop._run_once
@@ -404,8 +403,8 @@ def test_shortcut_is_taken_again_when_the_patch_has_gone(aio):
     assert script(aio, source) == "done\n"
 
 
+@only_here
 def test_shortcut_is_not_taken_on_a_subclass(aio):
-    only_here(aio)
     source = """
     class Loop(asyncio.SelectorEventLoop):
         pass
@@ -462,9 +461,11 @@ def test_object_that_passes_everything_on_to_a_loop(aio, how, weak):
 
 
 @pytest.mark.parametrize("name", ["get_running_loop", "get_event_loop"])
+@pytest.mark.asyncio_differs(
+    "calls an inner function",
+    when=lambda name: name == "get_event_loop" and sys.version_info < (3, 12),
+)
 def test_functions_that_find_the_loop_are_looked_up_when_they_are_needed(aio, name, monkeypatch):
-    old = name == "get_event_loop" and sys.version_info < (3, 12)
-    aio.oracle_differs("calls an inner function", when=old)
     found = getattr(asyncio.events, name)
     asked = []
 
@@ -610,9 +611,9 @@ def refuse_read_of(fd):
 
 
 @pytest.mark.skipif(not (LINUX and os.uname().machine == "x86_64"), reason="a number of x86-64's")
+@only_fastproc
 def test_pipe_that_is_ready_and_cannot_be_read_does_not_occupy_the_loop(aio):
     """By a filter, in a process of its own: read() of one descriptor says EAGAIN for ever."""
-    only_here(aio, aio.loop_name)
     source = """
     import time
 

@@ -207,8 +207,8 @@ def test_children_that_wait_behind_others_that_live_on(aio):
     """Where few descriptors are left, and no exit makes the loop look again."""
 
     async def main():
-        with free_descriptors(30):
-            creating = [aio.create_subprocess_exec("sleep", "60") for _ in range(12)]
+        with free_descriptors(70):
+            creating = [aio.create_subprocess_exec("sleep", "60") for _ in range(50)]
             procs = await asyncio.wait_for(asyncio.gather(*creating), 10)
         for proc in procs:
             await kill_and_wait(proc)

@@ -77,7 +77,7 @@ async def life(**kwds):
 
 async def main():
     refuse(int(sys.argv[1]), *map(int, sys.argv[2].split()))
-    await life()
+    await life(stderr=2)  # which may be another by the time that a child could be started again
     await life(cwd="/")
 
 aio.run(main)

@@ -836,7 +836,7 @@ mutant(
     "signal_after_the_thread_has_reaped",
     "posix/exit.c",
     "    return found != -ECHILD && !(found == -ENODATA && child->has_waiter);",
-    "    return false;",
+    "    return found != -ECHILD && found != 0;",
     "a child is taken for gone that lives",
     "native exit_in_a_sandbox",
 )

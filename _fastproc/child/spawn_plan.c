@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * See plan.h.
+ * See spawn_plan.h.
  */
 #include "child/spawn_plan.h"
 
@@ -229,8 +229,8 @@ bool spawn_plan_hold_fds(struct spawn_plan *plan, struct fp_held_set *set, int r
         if (result >= room)
             result = -EMFILE;
     }
-    if (result >= 0 && plan->held[LAUNCH_DIRECTORY] == NULL && !begins_anywhere(plan)) {
-        result = fp_held_take(set, FP_HELD_DIRECTORY, &plan->held[LAUNCH_DIRECTORY]);
+    if (result >= 0 && plan->held[PLAN_DIRECTORY] == NULL && !begins_anywhere(plan)) {
+        result = fp_held_take(set, FP_HELD_DIRECTORY, &plan->held[PLAN_DIRECTORY]);
         if (result == -EACCES) /* one may be where one could not go to */
             result = 0;
         if (result >= room)
@@ -245,14 +245,14 @@ bool spawn_plan_hold_fds(struct spawn_plan *plan, struct fp_held_set *set, int r
 
 void spawn_plan_let_go(struct spawn_plan *plan, struct fp_held_set *set)
 {
-    for (int i = 0; i < LAUNCH_HELD; i++)
+    for (int i = 0; i < PLAN_HELD; i++)
         if (plan->held[i] != NULL && fp_held_is_current(plan->held[i]))
             fp_held_release(set, &plan->held[i]);
 }
 
 void spawn_plan_release_fds(struct spawn_plan *plan, struct fp_held_set *set)
 {
-    for (int i = 0; i < LAUNCH_HELD; i++)
+    for (int i = 0; i < PLAN_HELD; i++)
         fp_held_release(set, &plan->held[i]);
 }
 
@@ -334,7 +334,7 @@ int spawn_plan_start(struct fp_state *state, struct spawn_plan *plan)
     for (int fd = 0; fd < 3 && err == 0; fd++)
         err = open_stdio(plan, fd, theirs);
     if (err == 0) {
-        const struct fp_held *directory = plan->held[LAUNCH_DIRECTORY];
+        const struct fp_held *directory = plan->held[PLAN_DIRECTORY];
         plan->directory = directory != NULL ? directory->fd : -1;
         plan->request.begin_in = directory != NULL ? &plan->directory : NULL;
         plan->hooks = (struct fp_fork_hooks){before_fork, after_fork_in_parent, after_fork_in_child,

@@ -15,7 +15,7 @@
 enum { PLAN_INHERIT = -1 };
 
 /* What of the parent a child that waits holds: 0, 1, 2, and the working directory. */
-enum { LAUNCH_DIRECTORY = 3, LAUNCH_HELD };
+enum { PLAN_DIRECTORY = 3, PLAN_HELD };
 
 enum plan_stdio {
     STDIO_INHERIT,
@@ -33,9 +33,9 @@ struct spawn_plan {
     enum fp_spawn_method method;
 
     enum plan_stdio stdio[3];
-    int given_fds[3];                  /* the user's, of STDIO_FD */
-    struct fp_held *held[LAUNCH_HELD]; /* while it waits: what it is to be given instead, or NULL */
-    int directory;     /* that of those; the child reads it when they may have gone */
+    int given_fds[3];                /* the user's, of STDIO_FD */
+    struct fp_held *held[PLAN_HELD]; /* while it waits: what it is to be given instead, or NULL */
+    int directory;                   /* that of those; the child reads it when they may have gone */
     bool runs_at_once; /* depends on the descriptor table as it is now: may not wait */
     int pipe_size;     /* bytes; 0 or less: the system's */
     int pipe_fds[3];   /* our ends; -1: none */

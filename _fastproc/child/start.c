@@ -17,7 +17,6 @@
 #include "loop/future.h"
 #include "loop/handover_pool.h"
 #include "loop/start_queue.h"
-#include "loop/wakeup.h"
 #include "loop/watch.h"
 #include "pipe/read_pipe.h"
 #include "pipe/write_pipe.h"

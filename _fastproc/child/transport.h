@@ -87,7 +87,8 @@ PyObject *transport_wait(TransportObject *self);
 /* A new reference: the returncode, or None. */
 PyObject *transport_returncode(TransportObject *self);
 
-/* Between transport.c, start.c, reap.c and end.c. */
+/* ---- for start.c, reap.c, end.c and group.c ---- */
+
 /* From the plan, if that still has it: 0 or -errno. */
 int transport_take_pidfd(TransportObject *self);
 /* A child that was between clone and exec is gone, or (err < 0) could not be made to go: then it
@@ -98,9 +99,9 @@ void transport_end_block(TransportObject *self, int err);
 void transport_end_failed(TransportObject *self);
 void transport_close_pipes(TransportObject *self);
 
-int transport_init(PyObject *module, struct fp_state *state);
-
 /* Keeps what the reap has said. */
 void transport_keep_usage(TransportObject *self, const struct rusage *usage);
+
+int transport_init(PyObject *module, struct fp_state *state);
 
 #endif

@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: MIT
  *
- * What we ask of an event loop: the only file that calls its methods.  And what
- * becomes of exceptions that nobody awaits, since those that end a loop have to
- * leave a call that the loop makes, for which it has to be asked.
+ * What we ask of an event loop: the only file that calls its methods, except for
+ * the question in plain_loop.c.  Also what becomes of exceptions that nobody awaits:
+ * those that end a loop have to leave a call that the loop makes, so the loop is
+ * asked for one.
  */
 #ifndef FP_LOOP_CALLS_H
 #define FP_LOOP_CALLS_H
 
 #include "loop/hub.h"
 
+/* The loop that tasks and futures are of: the given one, or the one that it stands for, if it is an object
+ * that passes everything on to a loop.  A new reference; raises nothing. */
+PyObject *loop_behind(struct fp_state *state, PyObject *loop);
+
 /* Has the loop call callback(*args) in its next turn, in `context`.  0 or -1. */
 int loop_call_soon(HubObject *hub, PyObject *context, PyObject *callback, PyObject *const *args,
                    size_t nargs);
 
+/* Has the loop call callback(argument), or callback() if that is NULL, after so many seconds.  What
+ * cancels that by its cancel(), or NULL. */
+PyObject *loop_call_later(HubObject *hub, double seconds, PyObject *callback, PyObject *argument);
+
+/* A future of the loop's: a new reference or NULL. */
 PyObject *loop_create_future(struct fp_state *state, PyObject *loop);
 
 /* Has the loop call `callback` when the descriptor is readable, and forget it.  0 or -1. */
@@ -33,6 +43,12 @@ void loop_call_protocol(HubObject *hub, PyObject *context, PyObject *transport, 
  * the loop's call of the hub.  Raises nothing. */
 void loop_report(HubObject *hub, const char *message, PyObject *transport, PyObject *protocol);
 
+/* The context that the loop is to call the hub in: an empty one, or it keeps that of whoever happened
+ * to start the first child.  But what is in that may be how to find a loop that is not plain, so such a
+ * loop gets None, for a copy of the context of now, as it would by asyncio's transports.  A new
+ * reference, or NULL. */
+PyObject *loop_context_to_keep(const HubObject *hub);
+
 /* Has the loop call in its next turn, to rest or for what is left to be called or raised. */
 void hub_ask_for_turn(HubObject *hub);
 
@@ -47,19 +63,5 @@ PyObject *hub_take_interrupt(HubObject *hub);
 
 /* Raises an exception that is kept, for others to raise as well; the hub may be NULL. */
 void hub_raise_kept(const HubObject *hub, PyObject *kept);
-
-/* The loop that tasks and futures are of: the given one, or the one that it stands for, if it is an object
- * that passes everything on to a loop.  A new reference; raises nothing. */
-PyObject *loop_behind(struct fp_state *state, PyObject *loop);
-
-/* Has the loop call callback(argument), or callback() if that is NULL, after so many seconds.  What
- * cancels that by its cancel(), or NULL. */
-PyObject *loop_call_later(HubObject *hub, double seconds, PyObject *callback, PyObject *argument);
-
-/* The context that the loop is to call the hub in: an empty one, or it keeps that of whoever happened
- * to start the first child.  But what is in that may be how to find a loop that is not plain, so such a
- * loop gets None, for a copy of the context of now, as it would by asyncio's transports.  A new
- * reference, or NULL. */
-PyObject *loop_context_to_keep(const HubObject *hub);
 
 #endif

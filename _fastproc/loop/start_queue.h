@@ -29,7 +29,7 @@ struct start_ops {
     void (*loop_closed)(PyObject *owner, bool forked_off);
 };
 
-/* Starts those in the queue as far as the gate allows. */
+/* Starts those in the queue as far as the width allows. */
 void start_queue_run(HubObject *hub);
 /* Starts all of them, sparingly, because what they hold is needed. */
 void start_queue_start_all(HubObject *hub);

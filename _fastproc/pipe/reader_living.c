@@ -8,7 +8,6 @@
  * is only what comes in on its way there.  It stays on that way while somebody
  * holds a memoryview of the bytearray, which then cannot change its size.
  */
-#include "loop/wakeup.h"
 #include "pipe/reader.h"
 #include "pipe/reader_memory.h"
 #include "python/guard.h"

@@ -115,7 +115,7 @@ struct fp_state {
     COMPAT_SHARED unsigned loop_classes[LOOP_KINDS]; /* the versions of classes looked at last */
     COMPAT_SHARED unsigned plain_handle;             /* the same of asyncio.Handle; or 0 */
     unsigned fork_generation; /* counts the forks between the module's import and this process */
-    COMPAT_SHARED bool shortcuts;  /* what is done for speed alone: pulls, roomy pipes, spares */
+    COMPAT_SHARED bool shortcuts;  /* what is done for speed alone: pulls, roomy pipes, freelists */
     COMPAT_SHARED int start_width; /* children that may be between clone and exec, in one loop */
     COMPAT_SHARED int share_from;  /* the descriptor from which on children do not copy the table */
     COMPAT_SHARED long long looked_at; /* by surroundings.c, in ms of a clock; 0: never */

@@ -248,8 +248,8 @@ def test_files_that_a_text_names_are_there(file):
     assert missing <= {"program.py", "posix/poller_NAME.c"}
 
 
-def readme_examples():
-    text = (ROOT / "README.rst").read_text()
+def readme_examples(name="README.rst"):
+    text = (ROOT / name).read_text()
     blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", text)
     return [re.sub(r"^    ", "", block, flags=re.M) for block in blocks]
 
@@ -329,3 +329,58 @@ def test_readme_example_of_install_runs():
     assert asyncio.create_subprocess_exec is not create
     _fastproc.uninstall()
     assert asyncio.create_subprocess_exec is create
+
+
+# The five jobs
+
+
+@pytest.fixture(scope="module")
+def jobs():
+    """The namespaces of the five examples."""
+    return [run_example(source) for source in readme_examples("_fastproc/JOBS.rst")]
+
+
+def test_jobs_are_five_and_short():
+    sources = readme_examples("_fastproc/JOBS.rst")
+    for source in sources:
+        lines = [line for line in source.splitlines() if line and not line.startswith("import ")]
+        assert len(lines) <= 12, source
+    assert len(sources) == 5
+
+
+def test_job_of_many_commands(jobs, capsys):
+    results = asyncio.run(jobs[0]["run_all"]([f"echo {n}; sleep 0.01" for n in range(30)], 4))
+    assert [done.stdout for done in results] == [b"%d\n" % n for n in range(30)]
+    assert capsys.readouterr().out.count(" of 30: 0 in 0.") == 30
+
+
+def test_job_of_a_server_that_is_started_again(jobs, tmp_path):
+    server = tmp_path / "server"
+    server.write_text("#!/bin/sh\nread line; echo $line; read line; echo $line\n")  # twice
+    server.chmod(0o755)
+    requests = [{"number": n, "text": "x" * 100_000} for n in range(5)]
+
+    async def ask():
+        return [answer async for _, answer in jobs[1]["ask_all"](server, requests[:])]
+
+    assert asyncio.run(ask()) == requests
+
+
+def test_job_of_a_build(jobs, capfd):
+    asyncio.run(jobs[2]["build"]("sh", "-c", "echo seen"))
+    assert "seen" in capfd.readouterr().out
+    with pytest.raises(SystemExit, match="last words:\nbad"):
+        asyncio.run(jobs[2]["build"]("sh", "-c", "echo bad >&2; exit 1"))
+
+
+def test_job_of_many_machines(jobs):
+    ssh = ("sh", "-c", 'echo "$0 $1"')
+    results = asyncio.run(jobs[3]["on_each"]([f"host{n}" for n in range(20)], "uptime", ssh))
+    assert results == [(f"host{n}", 0, f"host{n} uptime\n") for n in range(20)]
+
+
+def test_job_of_a_server_that_is_stopped(jobs, capsys):
+    script = "echo starting; sleep 60 & echo ready >&2; wait"
+    serving = jobs[4]["serve"]("sh", "-c", script, until=lambda line: line == "ready\n")
+    assert asyncio.run(serving) == -signal.SIGTERM
+    assert capsys.readouterr().out == "server: starting\nserver! ready\n"

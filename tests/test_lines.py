@@ -9,7 +9,7 @@ import random
 import pytest
 from support import iterate, resident, until
 
-from _fastproc import PIPE, create_subprocess_exec, create_subprocess_shell
+from _fastproc import PIPE, StreamReader, create_subprocess_exec, create_subprocess_shell
 
 pytestmark = pytest.mark.asyncio_differs("it has none of these")
 
@@ -120,6 +120,23 @@ def test_a_cancelled_wait_for_a_line_loses_nothing(aio):
                 await asyncio.wait([task])
             await send("ä".encode()[1:] + b"\n")
             assert await anext(lines) == "ä\n"
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("encoding", [None, "ascii"])
+def test_the_end_of_a_line_may_come_alone(aio, encoding):
+    async def main():
+        reader = StreamReader()
+        lines = reader.lines(encoding=encoding)
+        for end in (b"\n", b"rest\n"):
+            task = asyncio.ensure_future(lines.__anext__())
+            for piece in (b"a", b"bc", end):
+                await iterate(3)
+                assert not task.done()
+                reader.feed_data(piece)
+            line = await task
+            assert line == (b"abc" + end if encoding is None else "abc" + end.decode())
 
     aio.run(main)
 

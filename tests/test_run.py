@@ -458,6 +458,27 @@ def test_all_that_the_child_has_written_is_read_without_lingering(aio, mark, kwd
     aio.run(main)
 
 
+def test_what_is_in_a_paused_pipe_is_read_at_the_end(aio, mark):
+    size = 180_000  # more than is buffered while nobody reads
+
+    async def main():
+        proc = await create_subprocess_shell(
+            f"sleep 100 & head -c {size} /dev/zero",
+            stdout=PIPE,
+            env=mark.env,
+            start_new_session=True,
+        )
+        assert await proc.wait() == 0
+        assert proc.stdout._paused
+        proc._set_linger(0)
+        assert len(await proc.stdout.read()) == size and proc._lingered
+        for pid in mark.living():
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: not mark.living())
+
+    aio.run(main)
+
+
 def test_nobody_lingers_where_nobody_holds_a_pipe(aio):
     async def main():
         began = time.monotonic()

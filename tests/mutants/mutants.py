@@ -2103,7 +2103,7 @@ mutant(
     "int gulps = GULPS_OF_A_PIPE; gulps > 0",
     "int gulps = 0; gulps > 0",
     "what is in the pipe when reading is ended is lost",
-    "test_run.py without_lingering",
+    "test_run.py paused_pipe",
 )
 mutant(
     "linger_goes_on_after_a_cancelled_communicate",
@@ -2152,7 +2152,7 @@ mutant(
     "    self->position = (Py_ssize_t)(reader->consumed + length);",
     "    self->position = (Py_ssize_t)(reader->consumed + length + 1);",
     "a newline that comes first is not seen",
-    "test_lines.py those_of_io",
+    "test_lines.py may_come_alone",
 )
 mutant(
     "line_torn_between_its_two_ends",

@@ -16,7 +16,7 @@ SECONDS = 2  # that each may take
 # A worker that is killed cannot end its commands any more. So each has a watcher in its process group,
 # which reads from a pipe that the worker holds open: at its end it kills the group. kill_orphans ends
 # the watcher of a command that is through.
-WATCHED = "(read _ <&{lifeline}; kill -KILL 0) >/dev/null 2>&1 & {command}"
+WATCHED = "(read _ </dev/fd/{lifeline}; kill -KILL 0) >/dev/null 2>&1 & {command}"
 
 
 class Lifeline(WorkerPlugin):

@@ -459,17 +459,18 @@ def test_all_that_the_child_has_written_is_read_without_lingering(aio, mark, kwd
 
 
 def test_what_is_in_a_paused_pipe_is_read_at_the_end(aio, mark):
-    size = 180_000  # more than is buffered while nobody reads
+    size = 350_000  # more than is buffered while nobody reads; the rest is in the pipe
 
     async def main():
         proc = await create_subprocess_shell(
             f"sleep 100 & head -c {size} /dev/zero",
             stdout=PIPE,
+            pipesize=1 << 18,
             env=mark.env,
             start_new_session=True,
         )
+        await until(lambda: proc.stdout._paused)
         assert await proc.wait() == 0
-        assert proc.stdout._paused
         proc._set_linger(0)
         assert len(await proc.stdout.read()) == size and proc._lingered
         for pid in mark.living():

@@ -11,7 +11,7 @@ import threading
 import warnings
 
 import pytest
-from support import FORCED_PARAMETERS, PARAMETERS, Aio, Holdings, children, uvloop
+from support import FORCED_PARAMETERS, PARAMETERS, SLOW_PARAMETERS, Aio, Holdings, children, uvloop
 
 # What a loop in debug mode logs on a busy machine.
 SLOW = r"^Executing [\s\S]* took [0-9.]+ seconds$"
@@ -72,7 +72,8 @@ def pytest_generate_tests(metafunc):
     if "aio" not in metafunc.fixturenames:
         return
     slow = metafunc.config.getoption("slow")
-    parameters = PARAMETERS + forced_parameters(metafunc.definition, slow)
+    parameters = [p for p in PARAMETERS if slow or p not in SLOW_PARAMETERS]
+    parameters += forced_parameters(metafunc.definition, slow)
     wanted = metafunc.config.getoption("impl").split(",")
     parameters = [(name, loop) for name, loop in parameters if name.split("-")[0] in wanted]
     ids = ["-".join(p) if "-" not in p[0] else p[0] for p in parameters]
@@ -118,6 +119,12 @@ def pytest_collection_modifyitems(config, items):
     slow = [item for item in items if item.get_closest_marker("slow")]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
+@pytest.fixture
+def slow(request):
+    """Whether what takes long is wanted in its full size."""
+    return request.config.getoption("slow")
 
 
 @pytest.fixture

@@ -51,6 +51,8 @@ PARAMETERS = [
 ]
 if uvloop is None:
     PARAMETERS = [p for p in PARAMETERS if p[1] != "uvloop"]
+# Only with --slow: uvloop's own subprocesses tell nothing of ours that asyncio's do not.
+SLOW_PARAMETERS = [("asyncio", "uvloop")]
 FORCED_PARAMETERS = [(name, "stdlib") for name in FORCED if name != "fastproc"]
 
 

@@ -17,6 +17,7 @@ from support import (
 )
 
 every_path = pytest.mark.every_path
+pytestmark = pytest.mark.telling_paths("fork", "thread", "plain")
 MIB = 1 << 20
 STEPS = range(7)  # loop iterations between the start and the cancelling
 

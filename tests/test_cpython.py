@@ -23,7 +23,9 @@ PARTS = {"test_subprocess": 4, "test_streams": 1}  # most of the time these test
 AT_LEAST = {"test_subprocess": 60, "test_streams": 60}  # tests, so that it is known they ran
 CHILDREN = {"test_subprocess": 80, "test_streams": 0}  # as many as _fastproc starts at least
 
-on_each_loop = pytest.mark.parametrize("loop", ["stdlib", "uvloop"])
+on_each_loop = pytest.mark.parametrize(
+    "loop", ["stdlib", pytest.param("uvloop", marks=pytest.mark.slow)]
+)
 of_each_module = pytest.mark.parametrize("module", EXCLUSIONS)
 
 
@@ -82,6 +84,7 @@ def test_every_listed_test_exists(module):
 
 
 @of_each_module
+@pytest.mark.slow
 def test_no_listed_test_would_pass(module):
     """Only for the interpreter's own loop: uvloop comes in any version."""
     _, output = run("--listed=only", module)

@@ -26,7 +26,7 @@ from support import (
     shell_output,
 )
 
-pytestmark = pytest.mark.every_path
+pytestmark = [pytest.mark.every_path, pytest.mark.telling_paths("vfork", "fork", "shared")]
 linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change ids")
 NOBODY = 65534

@@ -16,6 +16,7 @@ FAULTS = Path(__file__).parent / "faults"
 POINTS = 2500  # that the quick part hits at the least
 
 
+@pytest.mark.slow
 def test_every_call_may_fail():
     everything = os.environ.get("FASTPROC_FAULTS") == "all"
     arguments = [] if everything else ["--quick"]

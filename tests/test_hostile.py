@@ -408,6 +408,7 @@ CALLS = {  # on x86-64
 
 
 @pytest.mark.every_path
+@pytest.mark.telling_paths("fork")
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are x86-64's")
 @pytest.mark.parametrize(
     "calls, error",

@@ -582,7 +582,9 @@ def pytest_run(folder, *options):
     )
 
 
-@pytest.mark.parametrize("name", ["test_suite.py", "conftest.py"])
+@pytest.mark.parametrize(
+    "name", ["conftest.py", pytest.param("test_suite.py", marks=pytest.mark.slow)]
+)
 def test_the_plugin_is_off_unless_asked_for(tmp_path, name):
     """Also for names that a conftest.py imports, which is the first to be loaded."""
     (tmp_path / name).write_text(textwrap.dedent(SUITE))

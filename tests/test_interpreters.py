@@ -261,6 +261,7 @@ def test_the_older_kind_is_served():
 
 @OLD_KIND
 @pytest.mark.parametrize("what", LEAVINGS)
+@pytest.mark.slow
 def test_what_one_of_the_older_kind_leaves_behind(what):
     script(
         """

@@ -19,7 +19,7 @@ from support import (
     until_blocking,
 )
 
-pytestmark = pytest.mark.every_path
+pytestmark = [pytest.mark.every_path, pytest.mark.telling_paths("fork", "thread")]
 linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
 PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 

@@ -25,7 +25,7 @@ from support import (
     until_blocking,
 )
 
-pytestmark = pytest.mark.every_path
+pytestmark = [pytest.mark.every_path, pytest.mark.telling_paths("thread", "plain")]
 VARIABLE = contextvars.ContextVar("variable", default="nobody's")
 NULL = {"stdin": None, "stdout": None, "stderr": None}
 CALLBACKS = "connection_made pipe_data_received pipe_connection_lost process_exited connection_lost"

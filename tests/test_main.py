@@ -237,7 +237,9 @@ def test_no_such_script(same):
         ("import atexit\natexit.register(lambda: print(late))\nlate = __name__\n", 0),
     ],
 )
-@pytest.mark.parametrize("way", ["script", "module", "code"])
+@pytest.mark.parametrize(
+    "way", ["script", *(pytest.param(way, marks=pytest.mark.slow) for way in ("module", "code"))]
+)
 def test_status_and_traceback_are_those_of_python(same, program, way, source, status):
     name = program(source)
     how = {"script": [name], "module": ["-m", "program"], "code": ["-c", source]}[way]

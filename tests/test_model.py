@@ -18,7 +18,7 @@ from support import Aio, uvloop
 # minute.
 DEEP = int(os.environ.get("FASTPROC_MODEL", "0"))
 SEED = int(os.environ.get("FASTPROC_MODEL_SEED", time.time_ns() % 1_000_000 if DEEP else 0))
-COUNT = DEEP or 250
+COUNT = 250  # with --slow, else a third of it
 SECONDS = float(os.environ.get("FASTPROC_MODEL_SECONDS", "inf" if DEEP else 30))
 # FASTPROC_MODEL_PATHS=1 also tries the other ways of starting and reaping a child.
 OTHERS = (
@@ -84,7 +84,7 @@ def test_program_that_once_found_something(puppets, number):
 
 
 @pytest.mark.may_warn("register_random")  # hypothesis's own, on 3.14
-def test_random_programs_show_what_they_show_on_asyncio(puppets, number_of_programs):
+def test_random_programs_show_what_they_show_on_asyncio(puppets, number_of_programs, slow):
     deadline = time.monotonic() + SECONDS
     if DEEP:  # it may take its time
         signal.alarm(0)
@@ -92,7 +92,7 @@ def test_random_programs_show_what_they_show_on_asyncio(puppets, number_of_progr
 
     @seed(SEED)
     @settings(
-        max_examples=COUNT,
+        max_examples=DEEP or (COUNT if slow else COUNT // 3),
         database=None,
         deadline=None,
         print_blob=False,

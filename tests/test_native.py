@@ -10,7 +10,7 @@ import pytest
 NATIVE = Path(__file__).parent / "native"
 
 
-@pytest.mark.parametrize("variant", ["plain", "sanitized"])
+@pytest.mark.parametrize("variant", ["plain", pytest.param("sanitized", marks=pytest.mark.slow)])
 def test_native_tests_pass(variant):
     done = subprocess.run(
         [sys.executable, NATIVE / "run.py", variant], capture_output=True, text=True

@@ -33,6 +33,7 @@ PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 
 
 @pytest.mark.every_path
+@pytest.mark.telling_paths("fork", "thread")
 @pytest.mark.may_warn("use of fork")
 @pytest.mark.parametrize("status", [0, -signal.SIGKILL])
 @pytest.mark.uvloop_differs("does not survive a fork")

@@ -75,6 +75,7 @@ def built(tmp_path_factory, running_stubtest):
 
 
 @needs_source
+@pytest.mark.slow
 def test_sdist_holds_every_source_and_test(built):
     with tarfile.open(built[".gz"]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -85,6 +86,7 @@ def test_sdist_holds_every_source_and_test(built):
 
 
 @needs_source
+@pytest.mark.slow
 def test_wheel_holds_what_is_imported_and_no_more(built):
     with zipfile.ZipFile(built[".whl"]) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
@@ -104,6 +106,7 @@ def site(built, tmp_path_factory):
 
 
 @needs_source
+@pytest.mark.slow
 def test_wheel_works_without_the_checkout(site, tmp_path):
     code = """if True:
         import asyncio, _fastproc
@@ -117,6 +120,7 @@ def test_wheel_works_without_the_checkout(site, tmp_path):
 
 @needs_source
 @pytest.mark.parametrize("early", ["-m _fastproc", "-p", "sitecustomize", None])
+@pytest.mark.slow
 def test_pytest_warns_of_nothing_when_the_package_is_imported_before_it(site, tmp_path, early):
     """It wants to rewrite all modules of a distribution that has a plugin, before they are imported."""
     suite, beside = tmp_path / "suite", tmp_path / "beside"

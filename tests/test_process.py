@@ -25,7 +25,7 @@ from support import (
     until_reaped,
 )
 
-pytestmark = pytest.mark.every_path
+pytestmark = [pytest.mark.every_path, pytest.mark.telling_paths("pidfd", "thread")]
 linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
 
 

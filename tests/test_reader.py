@@ -818,6 +818,7 @@ def test_endless_output_does_not_starve_the_loop(aio):
 
 
 @pytest.mark.every_path
+@pytest.mark.telling_paths("plain")
 @pytest.mark.skipif(not LINUX, reason="pipes have no packets")
 @pytest.mark.parametrize("method", ["read", "communicate", "readexactly"])
 @pytest.mark.uvloop_differs("its pipes are sockets")

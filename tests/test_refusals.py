@@ -86,23 +86,29 @@ aio.run(main)
 
 @pytest.mark.every_path
 @pytest.mark.only_paths("shared", "thread", "vfork")
+@pytest.mark.telling_paths("thread")
 @pytest.mark.parametrize("error", ERRNOS)
 @pytest.mark.parametrize("calls", CALLS)
+@pytest.mark.asyncio_differs("it does not make them, or fails")
+@pytest.mark.not_on("uvloop", "it makes some of them itself")
+@pytest.mark.meaningless(
+    "the C library needs ENOSYS to start a thread without it",
+    when=lambda aio, calls: (aio.name, calls) == ("fastproc-thread", "clone3"),
+)
+@pytest.mark.meaningless(
+    "takes minutes: FASTPROC_REFUSALS=1",
+    when=lambda aio, error: (
+        not EVERYTHING and (aio.name == "fastproc") != (error in ("ENOSYS", "EACCES"))
+    ),
+)
 def test_whole_lives_without(aio, calls, error):
-    if not aio.is_fastproc or aio.on_uvloop:
-        pytest.skip("asyncio does not make them, or fails; uvloop itself makes some")
-    if aio.name == "fastproc-thread" and calls == "clone3":
-        pytest.skip("the C library needs ENOSYS to start a thread without it")
-    if (aio.name == "fastproc") != (error in ("ENOSYS", "EACCES")) and not EVERYTHING:
-        pytest.skip("takes minutes: FASTPROC_REFUSALS=1")
     aio.script(REFUSE + LIFE, getattr(errno, error), " ".join(map(str, CALLS[calls])))
 
 
 @pytest.mark.parametrize("calls", ["clone3", "pidfd_send_signal", "waitid", "close_range"])
+@pytest.mark.meaningless("is about asyncio", when=lambda aio: repr(aio) != "asyncio-stdlib")
 def test_asyncio_lives_too(aio, calls):
     """So that the list asks for no more than it does."""
-    if aio.is_fastproc or aio.on_uvloop:
-        pytest.skip("is about asyncio")
     aio.script(REFUSE + LIFE, errno.ENOSYS, " ".join(map(str, CALLS[calls])))
 
 

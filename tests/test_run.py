@@ -27,7 +27,10 @@ SLACK = 5.0  # seconds that a busy machine may add
 LIMIT = 0.3  # seconds: what the trees below are allowed
 
 
-pytestmark = pytest.mark.asyncio_differs("it has none of these")
+pytestmark = [
+    pytest.mark.asyncio_differs("it has none of these"),
+    pytest.mark.telling_paths("thread"),
+]
 
 
 class Mark:

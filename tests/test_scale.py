@@ -60,6 +60,7 @@ def test_thousand_children_at_once(aio, many_descriptors):
 
 
 @pytest.mark.every_path
+@pytest.mark.telling_paths("thread")
 @pytest.mark.uvloop_differs("keeps some descriptors for later")
 def test_nothing_is_open_between_children(aio):
     """Looked at from inside the running loop."""
@@ -113,6 +114,7 @@ def test_a_kept_process_is_small(aio):
 
 
 @pytest.mark.every_path
+@pytest.mark.telling_paths("thread")
 @pytest.mark.asyncio_differs("wait() may wait for the pipes")
 def test_a_paused_pipe_is_read_on_after_everything_else_has_ended(aio):
     async def main():
@@ -130,7 +132,7 @@ def test_a_paused_pipe_is_read_on_after_everything_else_has_ended(aio):
 
 @pytest.mark.asyncio_differs("slow; the point is ours")
 @pytest.mark.not_on("uvloop", "one loop is enough")
-def test_twenty_thousand_in_a_row_take_no_more_than_the_first(aio):
+def test_thousands_in_a_row_take_no_more_than_the_first(aio, slow):
     async def some(count):
         for _ in range(count):
             proc = await aio.create_subprocess_exec("/bin/true")
@@ -140,7 +142,7 @@ def test_twenty_thousand_in_a_row_take_no_more_than_the_first(aio):
         await some(2000)
         gc.collect()
         before, memory = Holdings(), resident()
-        await some(18_000)
+        await some(18_000 if slow else 2000)
         gc.collect()
         assert not before.news()
         assert resident() - memory < 2 * MIB
@@ -243,6 +245,7 @@ def test_burst_keeps_the_loop_live(aio, many_descriptors):
 
 
 @pytest.mark.every_path
+@pytest.mark.telling_paths("thread")
 @pytest.mark.asyncio_differs("may handle all in one iteration")
 def test_exits_at_once_leave_the_loop_to_others(aio, many_descriptors):
     """However many children have exited, an iteration of the loop handles a bounded number."""

@@ -8,6 +8,7 @@ import pytest
 from support import LINUX, Holdings, driven, iterate, output_of, until_reaped
 
 every_path = pytest.mark.every_path
+pytestmark = pytest.mark.telling_paths("pidfd", "thread")
 plainest = pytest.mark.only_paths("thread")
 linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
 PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}

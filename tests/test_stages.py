@@ -16,6 +16,7 @@ from support import LINUX, children, exited, until_blocking
 
 pytestmark = [
     pytest.mark.every_path,
+    pytest.mark.telling_paths("thread"),
     pytest.mark.skipif(not LINUX, reason="looks into /proc"),
     pytest.mark.may_warn("Task was destroyed but it is pending"),
     pytest.mark.may_warn("subprocess .* is still running"),

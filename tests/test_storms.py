@@ -28,6 +28,7 @@ from support import (
 
 linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
 every_path = pytest.mark.every_path
+pytestmark = pytest.mark.telling_paths("thread")
 PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 MIB = 1 << 20
 RACES = int(os.environ.get("FASTPROC_RACES", "400"))

@@ -26,7 +26,7 @@ from support import (
 
 import _fastproc
 
-pytestmark = pytest.mark.every_path
+pytestmark = [pytest.mark.every_path, pytest.mark.telling_paths("fork", "pidfd", "thread")]
 linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
 PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 

@@ -61,7 +61,7 @@ def command_of(test, checkout):
     if first.endswith(".py"):
         # The loop is not what is broken, so one kind of it is enough.
         only = f"({rest}) and not uvloop" if rest else "not uvloop"
-        options = ["-x", "-q", "-p", "no:cacheprovider", "--impl", "fastproc", "-k", only]
+        options = ["-x", "-q", "-p", "no:cacheprovider", "--impl", "fastproc", "--slow", "-k", only]
         return [sys.executable, "-m", "pytest", *options, checkout / "tests" / first]
     options = {
         "native": ["tests/native/run.py", "plain"],

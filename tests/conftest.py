@@ -43,8 +43,8 @@ def pytest_configure(config):
         "every_path: run on the forced spawn and reap paths too",
         "only_paths(name, ...): of those only on these",
         "telling_paths(name, ...): without --slow only on these, because the others cannot tell more",
-        "asyncio_differs(reason, when=True): not on asyncio, which itself does not keep the contract",
-        "uvloop_differs(reason, when=True): the same for uvloop's own subprocess implementation",
+        "differs(whose, reason, when=True): not on asyncio, or only not on asyncio on 'uvloop', which "
+        "itself does not keep the contract",
         "not_on(loop, reason, when=True): not on that loop",
         "meaningless(reason, when=True): not this case",
         "may_warn(regex): a warning, or a record of asyncio's logger, that is no failure",
@@ -82,8 +82,7 @@ def pytest_generate_tests(metafunc):
 
 # Markers of cases that are not collected: whether one speaks of this implementation on this loop.
 SPEAKS_OF = {
-    "asyncio_differs": lambda aio: not aio.is_fastproc,
-    "uvloop_differs": lambda aio: not aio.is_fastproc and aio.on_uvloop,
+    "differs": lambda aio, whose: not aio.is_fastproc and whose in ("asyncio", aio.loop_name),
     "not_on": lambda aio, loop: aio.loop_name == loop,
     "meaningless": lambda aio: True,
 }

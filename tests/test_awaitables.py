@@ -479,7 +479,7 @@ def test_throw_before_the_start_ends_it(aio, method):
 
 
 @pytest.mark.parametrize("method", ["wait", "communicate", "read", "readline", "readexactly"])
-@pytest.mark.asyncio_differs("its tasks read on", when=lambda method: method == "communicate")
+@pytest.mark.differs("asyncio", "its tasks read on", when=lambda method: method == "communicate")
 def test_throw_while_it_waits_ends_it(aio, method):
     async def use(proc):
         coro = call(proc, method)
@@ -496,7 +496,7 @@ def test_throw_while_it_waits_ends_it(aio, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.asyncio_differs("its tasks read on", when=lambda method: method == "communicate")
+@pytest.mark.differs("asyncio", "its tasks read on", when=lambda method: method == "communicate")
 def test_close_before_the_start_and_while_it_waits(aio, method):
     async def use(proc):
         call(proc, method).close()
@@ -537,7 +537,7 @@ def test_nothing_happens_before_the_first_step(aio, tmp_path):
 
 
 @pytest.mark.may_warn("RuntimeWarning: coroutine .* was never awaited")
-@pytest.mark.asyncio_differs("stdin stays open", when=sys.version_info < (3, 12))
+@pytest.mark.differs("asyncio", "stdin stays open", when=sys.version_info < (3, 12))
 def test_what_is_never_awaited_leaves_nothing(aio, tmp_path):
     marker = tmp_path / "was-started"
 

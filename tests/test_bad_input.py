@@ -62,8 +62,8 @@ def refused(aio, tmp_path):
         ("bufsize", -1, "bufsize must be 0"),
     ],
 )
-@pytest.mark.uvloop_differs(
-    "other words", when=lambda keyword: keyword not in ("bufsize", "universal_newlines")
+@pytest.mark.differs(
+    "uvloop", "other words", when=lambda keyword: keyword not in ("bufsize", "universal_newlines")
 )
 def test_text_and_buffering(aio, refused, keyword, value, message):
     refused(ValueError, message, **{keyword: value})
@@ -78,7 +78,7 @@ def test_shell_keyword_must_fit(aio, refused):
     refused(ValueError, "shell must be True", command, function=function, shell=False)
 
 
-@pytest.mark.uvloop_differs("does not know them")
+@pytest.mark.differs("uvloop", "does not know them")
 def test_values_that_say_no_are_fine(aio):
     async def main():
         no = {"text": False, "universal_newlines": False, "encoding": None, "errors": None}
@@ -94,7 +94,7 @@ def test_values_that_say_no_are_fine(aio):
 
 
 @pytest.mark.parametrize("command", [["true"], ("true",), 5, None, Path("/bin/true")], ids=repr)
-@pytest.mark.uvloop_differs("other words")
+@pytest.mark.differs("uvloop", "other words")
 def test_shell_command_must_be_a_string(aio, refused, command):
     refused(ValueError, "cmd must be a string", command, function=aio.create_subprocess_shell)
 
@@ -111,13 +111,13 @@ def test_no_program_at_all(aio):
 
 @pytest.mark.parametrize("bad", [5, None, 1.5, ["x"], bytearray(b"x")], ids=repr)
 @pytest.mark.parametrize("place", ["program", "argument"])
-@pytest.mark.uvloop_differs("other errors, or takes it")
+@pytest.mark.differs("uvloop", "other errors, or takes it")
 def test_argument_of_another_type(aio, refused, place, bad):
     args = [bad, "x"] if place == "program" else ["touch", str(refused.marker), bad]
     refused(TypeError, None, *args)
 
 
-@pytest.mark.uvloop_differs("no PathLike")
+@pytest.mark.differs("uvloop", "no PathLike")
 def test_fspath_that_raises_or_returns_nonsense(aio, refused):
     class Bad:
         def __init__(self, result):
@@ -133,7 +133,7 @@ def test_fspath_that_raises_or_returns_nonsense(aio, refused):
     refused(ZeroDivisionError, None, cwd=Bad(ZeroDivisionError()))
 
 
-@pytest.mark.uvloop_differs("ValueError")
+@pytest.mark.differs("uvloop", "ValueError")
 def test_unknown_keyword_is_named(aio, refused):
     refused(TypeError, None, no_such_keyword=1)
     with pytest.raises(TypeError, match="no_such_keyword"):
@@ -146,7 +146,7 @@ def test_unknown_keyword_is_named(aio, refused):
 
 @pytest.mark.parametrize("kind", [str, bytes])
 @pytest.mark.parametrize("place", ["program", "argument", "cwd", "key", "value", "executable"])
-@pytest.mark.uvloop_differs("cuts there")
+@pytest.mark.differs("uvloop", "cuts there")
 def test_nul(aio, refused, place, kind):
     bad = "a\0b" if kind is str else b"a\0b"
     if place == "program":
@@ -161,15 +161,16 @@ def test_nul(aio, refused, place, kind):
         refused(ValueError, "embedded null byte", **{place: bad})
 
 
-@pytest.mark.uvloop_differs("cuts there")
+@pytest.mark.differs("uvloop", "cuts there")
 def test_nul_in_a_shell_command(aio, refused):
     command, function = f"touch {refused.marker}\0", aio.create_subprocess_shell
     refused(ValueError, "embedded null byte", command, function=function)
 
 
 @pytest.mark.parametrize("key", ["A=B", "A=", "=A", b"A=B", b"=A", "="])
-@pytest.mark.uvloop_differs("takes it")
-@pytest.mark.asyncio_differs(
+@pytest.mark.differs("uvloop", "takes it")
+@pytest.mark.differs(
+    "asyncio",
     "a leading one was allowed",
     when=lambda key: key[:1] in ("=", b"=") and leading_equals_allowed(),
 )
@@ -188,13 +189,13 @@ def leading_equals_allowed():
 
 
 @pytest.mark.parametrize("env", [{1: "x"}, {"x": 1}, {"x": None}], ids=repr)
-@pytest.mark.uvloop_differs("other errors")
+@pytest.mark.differs("uvloop", "other errors")
 def test_environment_of_other_types(aio, refused, env):
     refused(TypeError, None, env=env | {"PATH": os.environ["PATH"]})
 
 
 @pytest.mark.parametrize("env", [5, "A=B", [("A", "B")]], ids=repr)
-@pytest.mark.uvloop_differs("other errors")
+@pytest.mark.differs("uvloop", "other errors")
 def test_environment_that_is_no_mapping(aio, refused, env):
     refused((AttributeError, TypeError), None, env=env)
 
@@ -203,21 +204,23 @@ def test_environment_that_is_no_mapping(aio, refused, env):
 
 
 @pytest.mark.parametrize("stderr", ["none", "pipe"])
-@pytest.mark.asyncio_differs("before 3.13 it is a bad descriptor", when=sys.version_info < (3, 13))
-@pytest.mark.uvloop_differs("other words")
+@pytest.mark.differs(
+    "asyncio", "before 3.13 it is a bad descriptor", when=sys.version_info < (3, 13)
+)
+@pytest.mark.differs("uvloop", "other words")
 def test_stdout_cannot_be_stdout(aio, refused, stderr):
     streams = {"stdout": aio.STDOUT, "stderr": aio.PIPE if stderr == "pipe" else None}
     refused(ValueError, "STDOUT can only be used for stderr", **streams)
 
 
 @pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
-@pytest.mark.uvloop_differs("other errors")
+@pytest.mark.differs("uvloop", "other errors")
 def test_stream_that_is_no_descriptor(aio, refused, stream):
     refused(AttributeError, "'object' object has no attribute 'fileno'", **{stream: object()})
 
 
 @pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
-@pytest.mark.uvloop_differs("other errors")
+@pytest.mark.differs("uvloop", "other errors")
 def test_stream_whose_fileno_raises(aio, refused, stream):
     class Closed:
         def fileno(self):
@@ -231,7 +234,7 @@ def other_pipes(aio, but):
     return {stream: aio.PIPE for stream in ("stdin", "stdout", "stderr") if stream != but}
 
 
-@pytest.mark.uvloop_differs("other errors")
+@pytest.mark.differs("uvloop", "other errors")
 def test_descriptor_that_is_not_open_as_a_stream(aio, refused):
     refused(OSError, None, stdin=987654)
 
@@ -240,32 +243,32 @@ def test_descriptor_that_is_not_open_as_a_stream(aio, refused):
 
 
 @pytest.mark.parametrize("pipesize", ["big", 1.5])
-@pytest.mark.uvloop_differs("no pipesize=")
+@pytest.mark.differs("uvloop", "no pipesize=")
 def test_pipesize_must_be_an_integer(aio, refused, pipesize):
     refused(TypeError, "pipesize must be an integer", pipesize=pipesize, stdout=aio.PIPE)
 
 
 @pytest.mark.parametrize("keyword", ["startupinfo", "creationflags"])
-@pytest.mark.uvloop_differs("does not know them")
+@pytest.mark.differs("uvloop", "does not know them")
 def test_keywords_of_windows(aio, refused, keyword):
     refused(ValueError, f"{keyword} is only supported on Windows platforms", **{keyword: 1})
 
 
 @pytest.mark.parametrize("limit", [0, -1])
-@pytest.mark.asyncio_differs("the child has started by then")
+@pytest.mark.differs("asyncio", "the child has started by then")
 def test_limit_must_be_positive(aio, refused, limit):
     refused(ValueError, "Limit cannot be <= 0", limit=limit, stdout=aio.PIPE)
     refused(ValueError, "Limit cannot be <= 0", limit=limit)
 
 
 @pytest.mark.parametrize("limit", ["x", None, 1j])
-@pytest.mark.asyncio_differs("the child has started by then")
+@pytest.mark.differs("asyncio", "the child has started by then")
 def test_limit_must_be_a_number(aio, refused, limit):
     refused(TypeError, None, limit=limit, stdout=aio.PIPE)
 
 
 @pytest.mark.parametrize("pass_fds", [5, ["x"], [None], [-1], [1 << 40]], ids=repr)
-@pytest.mark.uvloop_differs("ignores most")
+@pytest.mark.differs("uvloop", "ignores most")
 def test_pass_fds_must_be_descriptors(aio, refused, pass_fds):
     refused((TypeError, ValueError, OverflowError), None, pass_fds=pass_fds)
 
@@ -286,13 +289,13 @@ def test_pass_fds_must_be_descriptors(aio, refused, pass_fds):
         ("process_group", "0", TypeError, None),
     ],
 )
-@pytest.mark.uvloop_differs("does not know them")
+@pytest.mark.differs("uvloop", "does not know them")
 def test_ids_are_checked(aio, refused, keyword, value, error, message):
     refused(error, message, **{keyword: value})
 
 
 @pytest.mark.parametrize("keyword", ["user", "group", "extra_groups"])
-@pytest.mark.asyncio_differs("takes some of them")
+@pytest.mark.differs("asyncio", "takes some of them")
 def test_id_that_means_unchanged_is_refused(aio, refused, keyword):
     """The kernel takes it for "as it was", and the child would keep what it was to lose."""
     unchanged = 2**32 - 1
@@ -303,7 +306,7 @@ def test_id_that_means_unchanged_is_refused(aio, refused, keyword):
         refused(OverflowError, "user or group ID is too large", **{keyword: value})
 
 
-@pytest.mark.uvloop_differs("does not know them")
+@pytest.mark.differs("uvloop", "does not know them")
 def test_wrong_user_beside_groups_that_are_right(aio, monkeypatch):
     """What was made of the groups is freed, and once."""
     monkeypatch.setenv("PYTHONMALLOC", "debug")
@@ -321,7 +324,7 @@ def test_wrong_user_beside_groups_that_are_right(aio, monkeypatch):
     )
 
 
-@pytest.mark.uvloop_differs("other words")
+@pytest.mark.differs("uvloop", "other words")
 def test_preexec_fn_must_be_callable(aio, refused):
     refused((TypeError, subprocess.SubprocessError), None, preexec_fn=5)
 
@@ -338,7 +341,7 @@ def test_without_a_running_loop(aio, tmp_path):
     assert not children() and not marker.exists()
 
 
-@pytest.mark.asyncio_differs("asyncio does not use add_reader()")
+@pytest.mark.differs("asyncio", "asyncio does not use add_reader()")
 def test_loop_without_add_reader(aio, refused):
     class Loop(asyncio.SelectorEventLoop):
         def add_reader(self, fd, callback, *args):
@@ -381,7 +384,7 @@ def test_refusals_in_a_row_leave_nothing(aio, refused):
 
 @pytest.mark.parametrize("keyword", [1, b"x", (1, 2), None, object()], ids=repr)
 @pytest.mark.parametrize("name", ["subprocess_exec", "subprocess_shell"])
-@pytest.mark.asyncio_differs("is Python, which looks itself")
+@pytest.mark.differs("asyncio", "is Python, which looks itself")
 def test_keyword_that_is_no_string(aio, name, keyword):
     async def main():
         with pytest.raises(TypeError, match="keywords must be strings"):
@@ -393,7 +396,7 @@ def test_keyword_that_is_no_string(aio, name, keyword):
 
 
 @pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
-@pytest.mark.uvloop_differs("inherits")
+@pytest.mark.differs("uvloop", "inherits")
 def test_stream_whose_fileno_is_none(aio, refused, stream):
     class Closed:
         def fileno(self):
@@ -404,23 +407,23 @@ def test_stream_whose_fileno_is_none(aio, refused, stream):
     )
 
 
-@pytest.mark.uvloop_differs("no umask=")
+@pytest.mark.differs("uvloop", "no umask=")
 def test_umask_that_is_none(aio, refused):
     refused(TypeError, "'NoneType' object cannot be interpreted as an integer", umask=None)
 
 
-@pytest.mark.uvloop_differs("other errors")
+@pytest.mark.differs("uvloop", "other errors")
 def test_descriptor_to_pass_beyond_an_int(aio, refused):
     refused(ValueError, "bad value(s) in fds_to_keep", pass_fds=[2**40])
 
 
-@pytest.mark.uvloop_differs("no extra_groups=")
+@pytest.mark.differs("uvloop", "no extra_groups=")
 def test_too_many_groups(aio, refused):
     message = "too many extra_groups" if aio.is_fastproc else None  # asyncio's words vary
     refused(ValueError, message, extra_groups=range(65537))
 
 
-@pytest.mark.asyncio_differs("may take keys() and values()")
+@pytest.mark.differs("asyncio", "may take keys() and values()")
 def test_environment_of_pairs_that_are_no_tuples(aio):
     class Env(dict):
         def items(self):
@@ -452,7 +455,7 @@ def closed_numbers():
 
 @pytest.mark.parametrize("busy", [False, True], ids=["at once", "waiting"])
 @pytest.mark.parametrize("name", ["pass_fds", "stdin", "stdout", "stderr"])
-@pytest.mark.uvloop_differs("ignores close_fds, or starts the child")
+@pytest.mark.differs("uvloop", "ignores close_fds, or starts the child")
 def test_descriptor_that_is_closed_is_an_error(aio, name, busy):
     """Before anything is started; not even a number that becomes our own is taken for one."""
     pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE} if name == "pass_fds" else {}
@@ -481,7 +484,7 @@ def test_descriptor_that_is_closed_is_an_error(aio, name, busy):
     [{"cwd": "/nowhere"}, {"preexec_fn": sys.exit}, {"args": ["/nowhere"]}, {"env": {}}],
     ids=lambda kwds: next(iter(kwds)),
 )
-@pytest.mark.uvloop_differs("has another order")
+@pytest.mark.differs("uvloop", "has another order")
 def test_descriptor_that_is_closed_comes_before_other_errors(aio, kwds):
     args = kwds.get("args", ["true"])
     kwds = {key: value for key, value in kwds.items() if key != "args"}

@@ -47,7 +47,7 @@ CREATIONS = {
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
 @pytest.mark.parametrize("kind", list(CREATIONS))
 @pytest.mark.parametrize("steps", STEPS)
-@pytest.mark.asyncio_differs("it gives up reaping", when=lambda times: times == 2)
+@pytest.mark.differs("asyncio", "it gives up reaping", when=lambda times: times == 2)
 def test_create(aio, steps, kind, times):
     async def main():
         creating = aio.create_subprocess_exec("sleep", "100", **CREATIONS[kind])
@@ -190,7 +190,9 @@ READS = {
 
 @pytest.mark.parametrize("kind", list(READS))
 @pytest.mark.parametrize("steps", STEPS)
-@pytest.mark.asyncio_differs("read() loses what it has collected", when=lambda kind: kind == "read")
+@pytest.mark.differs(
+    "asyncio", "read() loses what it has collected", when=lambda kind: kind == "read"
+)
 def test_read_keeps_what_came(aio, kind, steps):
     method, args = kind.partition("-n")[0], READS[kind][0]
 
@@ -291,7 +293,7 @@ def test_drain(aio, steps):
 
 
 @pytest.mark.parametrize("steps", STEPS)
-@pytest.mark.asyncio_differs("it cancels the future that all share")
+@pytest.mark.differs("asyncio", "it cancels the future that all share")
 def test_wait_closed(aio, steps):
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
@@ -324,7 +326,7 @@ def test_communicate(aio, steps, times):
 
 
 @pytest.mark.parametrize("steps", STEPS)
-@pytest.mark.asyncio_differs("what was read is lost")
+@pytest.mark.differs("asyncio", "what was read is lost")
 def test_communicate_that_has_read_something(aio, steps):
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
@@ -340,7 +342,7 @@ def test_communicate_that_has_read_something(aio, steps):
 
 
 @every_path
-@pytest.mark.asyncio_differs("what was read is lost")
+@pytest.mark.differs("asyncio", "what was read is lost")
 def test_communicate_then_kill_as_the_manual_says(aio):
     async def main():
         script = "echo before; exec sleep 100"

@@ -17,8 +17,8 @@ def shell(aio, script, **kwds):
     return aio.create_subprocess_exec("/bin/sh", "-c", script, **kwds)
 
 
-closes_stdin_for_none = pytest.mark.asyncio_differs(
-    "before 3.12 communicate() left stdin open", when=sys.version_info < (3, 12)
+closes_stdin_for_none = pytest.mark.differs(
+    "asyncio", "before 3.12 communicate() left stdin open", when=sys.version_info < (3, 12)
 )
 
 
@@ -72,7 +72,7 @@ def test_stdin_is_closed_for_nothing_too(aio, data):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("before 3.12 it is used unlooked", when=sys.version_info < (3, 12))
+@pytest.mark.differs("asyncio", "before 3.12 it is used unlooked", when=sys.version_info < (3, 12))
 def test_input_is_ignored_when_stdin_is_not_piped(aio):
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.DEVNULL, stdout=aio.PIPE)
@@ -81,7 +81,7 @@ def test_input_is_ignored_when_stdin_is_not_piped(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("a socketpair cannot be opened as /dev/stderr")
+@pytest.mark.differs("uvloop", "a socketpair cannot be opened as /dev/stderr")
 def test_large_input_and_output_at_once(aio):
     data = pattern(4 * MIB)
 
@@ -136,7 +136,8 @@ def bytes_likes():
 
 
 @pytest.mark.parametrize("kind", list(bytes_likes()))
-@pytest.mark.asyncio_differs(
+@pytest.mark.differs(
+    "asyncio",
     "counts items, not bytes, or wants bytes",
     when=lambda kind: kind not in {"bytearray", "memoryview", "empty-bytearray"},
 )
@@ -151,7 +152,7 @@ def test_input_is_any_bytes_like_object(aio, kind):
 
 
 @pytest.mark.parametrize("bad", ["text", 5, [b"x"], object()], ids=repr)
-@pytest.mark.asyncio_differs("asserts, or fails somewhere")
+@pytest.mark.differs("asyncio", "asserts, or fails somewhere")
 def test_input_that_is_not_bytes_like(aio, bad):
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
@@ -163,7 +164,7 @@ def test_input_that_is_not_bytes_like(aio, bad):
 
 
 @pytest.mark.parametrize("script", ["exit 3", "exec <&-; exit 3", "read line; exit 3"])
-@pytest.mark.uvloop_differs("may refuse to write to a closed pipe")
+@pytest.mark.differs("uvloop", "may refuse to write to a closed pipe")
 def test_child_that_does_not_read_its_input(aio, script):
     async def main():
         proc = await shell(aio, script, stdin=aio.PIPE, stdout=aio.PIPE)
@@ -186,7 +187,7 @@ def test_child_killed_while_it_reads(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("refuses to write to a closed pipe")
+@pytest.mark.differs("uvloop", "refuses to write to a closed pipe")
 def test_second_call_returns_nothing(aio):
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
@@ -198,7 +199,7 @@ def test_second_call_returns_nothing(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("sees the end of a pipe with the end of the child")
+@pytest.mark.differs("uvloop", "sees the end of a pipe with the end of the child")
 def test_waits_for_the_exit(aio):
     async def main():
         with pipe() as (hold, release):
@@ -246,7 +247,7 @@ def test_what_was_written_before_goes_first(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("refuses to write to a closed pipe")
+@pytest.mark.differs("uvloop", "refuses to write to a closed pipe")
 def test_after_stdin_was_closed(aio):
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
@@ -274,7 +275,7 @@ def test_many_at_once(aio):
 # Cancelled
 
 
-@pytest.mark.asyncio_differs("what was read is lost")
+@pytest.mark.differs("asyncio", "what was read is lost")
 def test_cancelled_output_is_returned_by_the_next_call(aio):
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
@@ -290,7 +291,7 @@ def test_cancelled_output_is_returned_by_the_next_call(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("what was read is lost")
+@pytest.mark.differs("asyncio", "what was read is lost")
 def test_cancelled_over_and_over_loses_nothing(aio):
     data = pattern(2 * MIB)
 
@@ -366,7 +367,7 @@ def test_nothing_is_done_before_it_is_known_who_reads(aio):
 NO_MORE_INPUT = "^Cannot send input after starting communication$"
 
 
-@pytest.mark.asyncio_differs("drops it, before 3.16")
+@pytest.mark.differs("asyncio", "drops it, before 3.16")
 def test_more_input_after_a_cancelled_call_is_refused(aio):
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
@@ -402,7 +403,7 @@ def test_call_that_was_cancelled_before_it_began_does_not_count(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("what was read is lost")
+@pytest.mark.differs("asyncio", "what was read is lost")
 def test_input_that_was_not_written_by_a_cancelled_call_is_written_by_the_next(aio):
     data = pattern(MIB)
 
@@ -429,7 +430,7 @@ def test_input_that_is_not_piped_is_ignored_after_a_cancelled_call_too(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("what was read is lost")
+@pytest.mark.differs("asyncio", "what was read is lost")
 def test_cancelled_output_can_be_read_too(aio):
     async def main():
         with pipe() as (hold, release):

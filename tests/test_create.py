@@ -61,7 +61,7 @@ def signals(mask):
 
 
 @pytest.mark.parametrize("index", range(4), ids=["str", "bytes", "path-str", "path-bytes"])
-@pytest.mark.uvloop_differs("no PathLike arguments", when=lambda index: index > 1)
+@pytest.mark.differs("uvloop", "no PathLike arguments", when=lambda index: index > 1)
 def test_program_and_arguments_are_str_bytes_or_pathlike(aio, index):
     program = spellings(shutil.which("printf"))[index]
     words = [spellings(word)[index] for word in ("%s|", "", "a b", "ä\udcff", "$x")]
@@ -84,20 +84,20 @@ def test_shell_command_is_str_or_bytes(aio, command):
     assert aio.run(main) == (b"42\n", None)
 
 
-@pytest.mark.uvloop_differs("no executable=")
+@pytest.mark.differs("uvloop", "no executable=")
 def test_executable_is_run_under_the_name_of_the_program(aio):
     run = output_of(aio, "other-name", "-c", "echo $0", executable="/bin/sh")
     assert aio.run(run) == b"other-name\n"
 
 
 @pytest.mark.parametrize("index", range(4), ids=["str", "bytes", "path-str", "path-bytes"])
-@pytest.mark.uvloop_differs("no executable=")
+@pytest.mark.differs("uvloop", "no executable=")
 def test_executable_is_str_bytes_or_pathlike(aio, index):
     executable = spellings(shutil.which("printf"))[index]
     assert aio.run(output_of(aio, "name", "it", executable=executable)) == b"it"
 
 
-@pytest.mark.uvloop_differs("no executable=")
+@pytest.mark.differs("uvloop", "no executable=")
 def test_executable_replaces_the_shell(aio, tmp_path):
     shell = tmp_path / "my-shell"
     shell.symlink_to("/bin/sh")
@@ -113,7 +113,7 @@ def test_executable_replaces_the_shell(aio, tmp_path):
 
 
 @pytest.mark.parametrize("index", range(4), ids=["str", "bytes", "path-str", "path-bytes"])
-@pytest.mark.uvloop_differs("no PathLike of its own kind", when=lambda index: index > 1)
+@pytest.mark.differs("uvloop", "no PathLike of its own kind", when=lambda index: index > 1)
 def test_cwd_is_str_bytes_or_pathlike(aio, tmp_path, index):
     cwd = spellings(str(tmp_path))[index]
     assert aio.run(output_of(aio, "pwd", "-P", cwd=cwd)) == f"{tmp_path.resolve()}\n".encode()
@@ -125,7 +125,7 @@ def test_relative_program_is_found_from_the_new_cwd(aio, tmp_path):
 
 
 @pytest.mark.parametrize("index", range(4), ids=["str", "bytes", "path-str", "path-bytes"])
-@pytest.mark.uvloop_differs("no PathLike in env", when=lambda index: index > 1)
+@pytest.mark.differs("uvloop", "no PathLike in env", when=lambda index: index > 1)
 def test_env_keys_and_values_are_str_bytes_or_pathlike(aio, index):
     env = {spellings("KEY")[index]: spellings("v=ä\udcff")[index]}
     out = aio.run(output_of(aio, shutil.which("env"), env=env))
@@ -137,7 +137,7 @@ def test_env_none_is_the_environment_of_now(aio, monkeypatch):
     assert aio.run(shell_output(aio, "echo $SET_JUST_NOW")) == b"yes\n"
 
 
-@pytest.mark.uvloop_differs("an empty env is none")
+@pytest.mark.differs("uvloop", "an empty env is none")
 def test_env_may_be_empty_and_any_mapping(aio):
     env = shutil.which("env")
     assert aio.run(output_of(aio, env, env={})) == b""
@@ -164,7 +164,7 @@ def path_of(*folders):
 
 
 @pytest.mark.parametrize("key", ["PATH", b"PATH"])
-@pytest.mark.uvloop_differs("searches its own PATH")
+@pytest.mark.differs("uvloop", "searches its own PATH")
 def test_program_is_searched_in_the_childs_path(aio, folders, key):
     value = path_of(folders["empty"], folders["bin"])
     env = {key: os.fsencode(value) if isinstance(key, bytes) else value}
@@ -176,13 +176,13 @@ def test_program_is_searched_in_our_path_without_env(aio, folders, monkeypatch):
     assert aio.run(output_of(aio, "tool")) == b"found\n"
 
 
-@pytest.mark.uvloop_differs("searches its own PATH")
+@pytest.mark.differs("uvloop", "searches its own PATH")
 def test_path_search_goes_on_after_a_file_that_cannot_run(aio, folders):
     env = {"PATH": path_of(folders["plain"], "/dev/null/not-a-folder", folders["bin"])}
     assert aio.run(output_of(aio, "tool", env=env)) == b"found\n"
 
 
-@pytest.mark.uvloop_differs("searches its own PATH")
+@pytest.mark.differs("uvloop", "searches its own PATH")
 def test_path_search_reports_the_first_real_error(aio, folders):
     looping = folders["empty"] / "tool"
     looping.symlink_to(looping)
@@ -192,12 +192,12 @@ def test_path_search_reports_the_first_real_error(aio, folders):
     assert (caught.value.errno, caught.value.filename) == (errno.EACCES, "tool")
 
 
-@pytest.mark.uvloop_differs("searches its own PATH")
+@pytest.mark.differs("uvloop", "searches its own PATH")
 def test_path_search_has_a_default(aio):
     assert aio.run(output_of(aio, "echo", "hi", env={})) == b"hi\n"
 
 
-@pytest.mark.uvloop_differs("searches its own PATH")
+@pytest.mark.differs("uvloop", "searches its own PATH")
 def test_empty_entry_of_path_is_the_cwd(aio, folders):
     env = {"PATH": "/nowhere:"}
     assert aio.run(output_of(aio, "tool", env=env, cwd=folders["bin"])) == b"found\n"
@@ -286,8 +286,8 @@ def test_stderr_follows_stdout(aio, tmp_path, capfd, target):
     assert result == b"1\n2\n3\n"
 
 
-@pytest.mark.uvloop_differs("stdin is a socketpair")
-@pytest.mark.asyncio_differs("stdin was a socketpair", when=lambda: uses_socketpair())
+@pytest.mark.differs("uvloop", "stdin is a socketpair")
+@pytest.mark.differs("asyncio", "stdin was a socketpair", when=lambda: uses_socketpair())
 def test_stdin_is_a_pipe_that_can_be_opened_again(aio):
     async def main():
         script = "test -p /dev/stdin && cat /dev/stdin"
@@ -329,7 +329,7 @@ SHUFFLE = """
 """
 
 
-@pytest.mark.uvloop_differs("refuses or loses low descriptors")
+@pytest.mark.differs("uvloop", "refuses or loses low descriptors")
 def test_streams_may_be_any_shuffle_of_0_1_2(aio, tmp_path):
     aio.script(SHUFFLE, tmp_path)
 
@@ -364,13 +364,13 @@ CLOSED = """
 """
 
 
-@pytest.mark.uvloop_differs("loses low descriptors")
+@pytest.mark.differs("uvloop", "loses low descriptors")
 def test_closed_0_1_2_in_the_parent(aio):
     aio.script(CLOSED)
 
 
 @pytest.mark.parametrize("size", [4096, 1 << 17])
-@pytest.mark.uvloop_differs("no pipesize=")
+@pytest.mark.differs("uvloop", "no pipesize=")
 def test_pipesize(aio, size):
     fcntl = pytest.importorskip("fcntl")
     if not hasattr(fcntl, "F_GETPIPE_SZ"):
@@ -404,7 +404,7 @@ def uses_socketpair():
 
 @linux
 @pytest.mark.parametrize("close_fds", [True, False])
-@pytest.mark.uvloop_differs("ignores close_fds")
+@pytest.mark.differs("uvloop", "ignores close_fds")
 def test_child_gets_its_streams_and_nothing_of_ours(aio, close_fds):
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
@@ -420,7 +420,7 @@ def test_child_gets_its_streams_and_nothing_of_ours(aio, close_fds):
         assert set(map(int, aio.run(main))) - expected == set()
 
 
-@pytest.mark.uvloop_differs("ignores close_fds")
+@pytest.mark.differs("uvloop", "ignores close_fds")
 def test_close_fds_false_keeps_inheritable_descriptors(aio):
     async def main(fd):
         command = "/bin/sh", "-c", "echo kept >/dev/fd/$1", "sh", str(fd)
@@ -435,7 +435,7 @@ def test_close_fds_false_keeps_inheritable_descriptors(aio):
         assert os.read(out.fileno(), 100) == b"kept\n"
 
 
-@pytest.mark.uvloop_differs("ignores close_fds")
+@pytest.mark.differs("uvloop", "ignores close_fds")
 def test_pass_fds_are_the_only_ones_kept(aio):
     async def main(passed):
         script = 'for fd in "$@"; do echo $fd >/dev/fd/$fd; done; :'
@@ -455,7 +455,7 @@ def test_pass_fds_are_the_only_ones_kept(aio):
 
 
 @pytest.mark.may_warn("RuntimeWarning: pass_fds overriding close_fds")
-@pytest.mark.uvloop_differs("ignores close_fds")
+@pytest.mark.differs("uvloop", "ignores close_fds")
 def test_pass_fds_overrides_close_fds(aio):
     async def main(fd, other):
         script = f"echo 1 >/dev/fd/{fd} && ! echo 2 >/dev/fd/{other}"
@@ -488,7 +488,7 @@ def test_no_child_holds_the_pipes_of_another(aio):
 
 @linux
 @pytest.mark.parametrize("restore", [True, False])
-@pytest.mark.uvloop_differs("no restore_signals=", when=lambda restore: not restore)
+@pytest.mark.differs("uvloop", "no restore_signals=", when=lambda restore: not restore)
 def test_restore_signals(aio, restore):
     status = aio.run(status_of_child(aio, restore_signals=restore))
     python_ignores = {signal.SIGPIPE, signal.SIGXFSZ}
@@ -496,7 +496,7 @@ def test_restore_signals(aio, restore):
 
 
 @linux
-@pytest.mark.uvloop_differs("resets every signal")
+@pytest.mark.differs("uvloop", "resets every signal")
 def test_child_has_our_mask_and_our_ignored_signals_but_no_handlers(aio):
     old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     old = {signal.SIGUSR2: signal.signal(signal.SIGUSR2, signal.SIG_IGN)}
@@ -515,7 +515,7 @@ def test_child_has_our_mask_and_our_ignored_signals_but_no_handlers(aio):
 
 
 @linux
-@pytest.mark.uvloop_differs("resets every signal")
+@pytest.mark.differs("uvloop", "resets every signal")
 def test_childs_signals_are_those_that_subprocess_gives(aio):
     fields = "SigBlk", "SigIgn", "SigCgt"
     popen = subprocess.run(["cat", "/proc/self/status"], stdout=subprocess.PIPE, check=True)
@@ -547,14 +547,14 @@ def test_start_new_session(aio):
 
 
 @linux
-@pytest.mark.uvloop_differs("no process_group=")
+@pytest.mark.differs("uvloop", "no process_group=")
 def test_process_group_of_its_own(aio):
     pid, group, session = aio.run(ids_of_child(aio, process_group=0))
     assert (group, session) == (pid, os.getsid(0))
 
 
 @linux
-@pytest.mark.uvloop_differs("no process_group=")
+@pytest.mark.differs("uvloop", "no process_group=")
 def test_process_group_of_another_child(aio):
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE, process_group=0) as leader:
@@ -564,7 +564,7 @@ def test_process_group_of_another_child(aio):
     assert aio.run(main) == 0
 
 
-@pytest.mark.uvloop_differs("no process_group=")
+@pytest.mark.differs("uvloop", "no process_group=")
 def test_session_of_its_own_is_not_in_the_group_of_another_child(aio):
     """It is made first, and who leads a session cannot leave its group."""
 
@@ -581,7 +581,7 @@ def test_session_of_its_own_is_not_in_the_group_of_another_child(aio):
 @linux
 @as_root
 @pytest.mark.parametrize("by_name", [False, True], ids=["number", "name"])
-@pytest.mark.uvloop_differs("no user=")
+@pytest.mark.differs("uvloop", "no user=")
 def test_user_group_and_extra_groups(aio, by_name):
     user, group = pwd.getpwuid(NOBODY), grp.getgrgid(pwd.getpwuid(NOBODY).pw_gid)
     status = aio.run(
@@ -600,13 +600,13 @@ def test_user_group_and_extra_groups(aio, by_name):
 
 @linux
 @as_root
-@pytest.mark.uvloop_differs("no extra_groups=")
+@pytest.mark.differs("uvloop", "no extra_groups=")
 def test_extra_groups_may_be_none_at_all(aio):
     assert aio.run(status_of_child(aio, extra_groups=[]))["Groups"].split() == []
 
 
 @linux
-@pytest.mark.uvloop_differs("no user=")
+@pytest.mark.differs("uvloop", "no user=")
 def test_ids_may_be_what_they_are(aio):
     status = aio.run(status_of_child(aio, user=os.getuid(), group=os.getgid()))
     assert status["Uid"].split()[0] == str(os.getuid())
@@ -614,7 +614,7 @@ def test_ids_may_be_what_they_are(aio):
 
 @linux
 @as_root
-@pytest.mark.uvloop_differs("no user=")
+@pytest.mark.differs("uvloop", "no user=")
 def test_changing_the_childs_ids_leaves_us_dumpable(aio):
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     get_dumpable, set_dumpable = 3, 4
@@ -627,7 +627,7 @@ def test_changing_the_childs_ids_leaves_us_dumpable(aio):
         prctl(set_dumpable, before, 0, 0, 0)
 
 
-@pytest.mark.uvloop_differs("no umask=")
+@pytest.mark.differs("uvloop", "no umask=")
 def test_umask(aio):
     old = os.umask(0o022)
     try:
@@ -662,7 +662,7 @@ def test_preexec_fn_may_change_the_environment_that_is_inherited(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("no umask= or process_group=")
+@pytest.mark.differs("uvloop", "no umask= or process_group=")
 def test_preexec_fn_runs_after_everything_but_the_closing_of_descriptors(aio, tmp_path):
     def report():
         mask = os.umask(0)
@@ -702,7 +702,7 @@ def test_preexec_fn_may_set_limits_for_the_child(aio):
 
 
 @pytest.mark.parametrize("error", ["ZeroDivisionError()", "SystemExit(3)", "KeyboardInterrupt()"])
-@pytest.mark.uvloop_differs("reports it in other words")
+@pytest.mark.differs("uvloop", "reports it in other words")
 def test_preexec_fn_that_raises(aio, tmp_path, error):
     marker = tmp_path / "ran"
 
@@ -718,7 +718,7 @@ def test_preexec_fn_that_raises(aio, tmp_path, error):
     assert not marker.exists() and not children()
 
 
-@pytest.mark.uvloop_differs("runs none before")
+@pytest.mark.differs("uvloop", "runs none before")
 def test_preexec_fn_runs_the_fork_hooks(aio):
     """Of the child: without them the interpreter there is in no state to run Python."""
     out = aio.script("""
@@ -731,7 +731,7 @@ def test_preexec_fn_runs_the_fork_hooks(aio):
 
 
 @pytest.mark.parametrize("hook", ["before", "after_in_parent"])
-@pytest.mark.uvloop_differs("runs none")
+@pytest.mark.differs("uvloop", "runs none")
 def test_fork_hooks_of_the_parent_run_with_its_signals(aio, hook):
     """A thread that one starts would have none for ever, and so would that thread's children."""
     out = aio.script(
@@ -748,7 +748,7 @@ def test_fork_hooks_of_the_parent_run_with_its_signals(aio, hook):
 
 
 @linux
-@pytest.mark.uvloop_differs("leaves it open")
+@pytest.mark.differs("uvloop", "leaves it open")
 def test_stdin_of_the_parent_that_is_close_on_exec(aio):
     """Is closed in a child that inherits it, as with subprocess; one that had to wait included."""
     aio.script(
@@ -768,7 +768,7 @@ def test_stdin_of_the_parent_that_is_close_on_exec(aio):
     )
 
 
-@pytest.mark.uvloop_differs("clears it, for the parent as well")
+@pytest.mark.differs("uvloop", "clears it, for the parent as well")
 def test_flags_of_inherited_streams_are_left_alone(aio):
     """O_NONBLOCK above all: it belongs to the open file, which the parent and others share."""
     aio.script(
@@ -796,7 +796,7 @@ def test_flags_of_inherited_streams_are_left_alone(aio):
 # Failures of exec
 
 
-@pytest.mark.uvloop_differs("does not wait")
+@pytest.mark.differs("uvloop", "does not wait")
 def test_program_that_was_just_written_beside_others_that_start(aio, tmp_path):
     """They have the descriptor by which it was written until they have exec'd."""
 
@@ -817,7 +817,7 @@ def test_program_that_was_just_written_beside_others_that_start(aio, tmp_path):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("names no file")
+@pytest.mark.differs("uvloop", "names no file")
 def test_program_that_stays_open_for_writing(aio, tmp_path):
     async def main():
         path = tmp_path / "program"
@@ -865,7 +865,7 @@ def both_fail(aio, *args, **kwds):
         "executable",
     ],
 )
-@pytest.mark.uvloop_differs("tells a program in other words")
+@pytest.mark.differs("uvloop", "tells a program in other words")
 def test_failure_is_the_one_that_subprocess_reports(aio, tmp_path, case):
     plain = tmp_path / "plain"
     plain.write_text("neither script nor binary")
@@ -907,7 +907,7 @@ def test_argument_list_too_long(aio):
 
 
 @linux
-@pytest.mark.uvloop_differs("no process_group=")
+@pytest.mark.differs("uvloop", "no process_group=")
 def test_process_group_that_cannot_be_joined(aio):
     with pytest.raises(PermissionError):
         aio.run(output_of(aio, "true", process_group=1))
@@ -915,7 +915,7 @@ def test_process_group_that_cannot_be_joined(aio):
 
 @linux
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may change ids")
-@pytest.mark.uvloop_differs("no user=")
+@pytest.mark.differs("uvloop", "no user=")
 def test_ids_that_cannot_be_taken(aio):
     with pytest.raises(PermissionError):
         aio.run(output_of(aio, "true", user=0))
@@ -935,7 +935,7 @@ def test_failed_create_leaves_the_implementation_working(aio):
 # Audit
 
 
-@pytest.mark.uvloop_differs("no audit events")
+@pytest.mark.differs("uvloop", "no audit events")
 def test_audit_event(aio):
     aio.script("""
         heard = []
@@ -959,7 +959,7 @@ def test_audit_event(aio):
     """)
 
 
-@pytest.mark.uvloop_differs("no audit events")
+@pytest.mark.differs("uvloop", "no audit events")
 def test_audit_hook_that_raises_prevents_the_spawn(aio, tmp_path):
     out = aio.script(
         """

@@ -44,7 +44,7 @@ def carried_out(name, loop, limit, count, kind):
     + [(256, 300, "outputs"), (1024, 400, "input pipe"), (1024, 900, "")],
 )
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="its asyncio has threads instead")
-@pytest.mark.asyncio_differs("it is what is compared with")
+@pytest.mark.differs("asyncio", "it is what is compared with")
 @pytest.mark.not_on("uvloop", "it has descriptors of its own")
 def test_no_fewer_children_than_asyncio_carries_out(aio, limit, count, kind):
     theirs = carried_out("asyncio", "stdlib", limit, count, kind)
@@ -53,13 +53,13 @@ def test_no_fewer_children_than_asyncio_carries_out(aio, limit, count, kind):
 
 
 @pytest.mark.parametrize("kind", ["", "pipes", "cwd", "relative null"])
-@pytest.mark.asyncio_differs("starts all at once")
+@pytest.mark.differs("asyncio", "starts all at once")
 def test_children_that_need_no_files_of_the_program_need_only_their_turn(aio, kind):
     """However many: those that wait hold next to nothing."""
     assert carried_out(aio.name, aio.loop_name, 64, 300, kind) == 300
 
 
-@pytest.mark.asyncio_differs("nobody waits")
+@pytest.mark.differs("asyncio", "nobody waits")
 def test_children_that_wait_share_what_they_hold(aio):
     """0, 1, 2 and the directory, not once for each; nothing of that is left."""
 
@@ -82,7 +82,7 @@ def test_children_that_wait_share_what_they_hold(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("nobody waits")
+@pytest.mark.differs("asyncio", "nobody waits")
 def test_no_directory_is_held_for_who_goes_to_another(aio):
     async def main():
         async def create(**kwds):
@@ -113,7 +113,7 @@ def as_it_was():
         os.close(copy)
 
 
-@pytest.mark.uvloop_differs("leaves 0 open")
+@pytest.mark.differs("uvloop", "leaves 0 open")
 def test_each_child_has_what_there_was_at_its_own_call(aio, tmp_path):
     """While 0 comes and goes, 1 is another file, and the program walks about."""
     script = "test -e /proc/$$/fd/0 && zero=open; echo $1 ${PWD##*/} $zero"
@@ -142,7 +142,7 @@ def test_each_child_has_what_there_was_at_its_own_call(aio, tmp_path):
         assert [line.rstrip() for line in lines] == [line.rstrip() for line in expected]
 
 
-@pytest.mark.asyncio_differs("the first step of its coroutine must be a task's")
+@pytest.mark.differs("asyncio", "the first step of its coroutine must be a task's")
 def test_files_that_have_the_same_number_one_after_the_other(aio, tmp_path):
     """And one that is opened twice, so that each child writes at a place of its own."""
 
@@ -176,7 +176,7 @@ def test_files_that_have_the_same_number_one_after_the_other(aio, tmp_path):
 
 @pytest.mark.parametrize("free", range(1, 9))
 @pytest.mark.parametrize("pipes", range(4))
-@pytest.mark.asyncio_differs("it leaves a child or a pipe")
+@pytest.mark.differs("asyncio", "it leaves a child or a pipe")
 @pytest.mark.not_on("uvloop", "is about asyncio's loop")
 def test_the_first_child_needs_no_more_than_asyncio(aio, free, pipes):
     """Where it has room for one, so have we."""
@@ -202,7 +202,7 @@ def test_the_first_child_needs_no_more_than_asyncio(aio, free, pipes):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("nobody waits")
+@pytest.mark.differs("asyncio", "nobody waits")
 def test_children_that_wait_behind_others_that_live_on(aio):
     """Where few descriptors are left, and no exit makes the loop look again."""
 
@@ -216,7 +216,7 @@ def test_children_that_wait_behind_others_that_live_on(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("nobody waits")
+@pytest.mark.differs("asyncio", "nobody waits")
 def test_limit_that_is_lowered_while_children_wait(aio):
     """They are started all the same, with what there is."""
 
@@ -238,7 +238,7 @@ def test_limit_that_is_lowered_while_children_wait(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("takes them all")
+@pytest.mark.differs("asyncio", "takes them all")
 def test_a_descriptor_is_left_to_the_rest_of_the_program(aio, tmp_path):
     """In the burst's own turn, and while it goes on."""
 

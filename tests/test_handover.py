@@ -64,7 +64,7 @@ def is_datagram(fd):
         return sock.type == socket.SOCK_DGRAM
 
 
-@pytest.mark.asyncio_differs("copies the table")
+@pytest.mark.differs("asyncio", "copies the table")
 def test_one_socket_serves_one_child_after_another(aio, many_descriptors):
     """Two ends; more only for children that start at once; none when the last child has ended."""
 
@@ -84,7 +84,7 @@ def test_one_socket_serves_one_child_after_another(aio, many_descriptors):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("always copies")
+@pytest.mark.differs("asyncio", "always copies")
 def test_few_descriptors_are_copied(aio):
     async def main():
         living = await aio.create_subprocess_exec("sleep", "60")
@@ -95,7 +95,7 @@ def test_few_descriptors_are_copied(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("copies the table")
+@pytest.mark.differs("asyncio", "copies the table")
 def test_descriptors_that_are_replaced_right_after_the_call(aio, shared):
     """The child has what they were at the call, as if they had been copied."""
 
@@ -115,7 +115,7 @@ def test_descriptors_that_are_replaced_right_after_the_call(aio, shared):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("copies the table")
+@pytest.mark.differs("asyncio", "copies the table")
 def test_child_that_has_already_exited_when_the_loop_hears_of_its_start(aio, shared):
     """It is not reaped before who has started it could do something with it."""
 
@@ -134,7 +134,7 @@ def test_child_that_has_already_exited_when_the_loop_hears_of_its_start(aio, sha
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("copies the table")
+@pytest.mark.differs("asyncio", "copies the table")
 def test_killed_at_any_moment_before_the_exec(aio, shared):
     """By somebody else: create comes back, and the child's status is what it was ended by."""
 
@@ -157,7 +157,7 @@ def test_killed_at_any_moment_before_the_exec(aio, shared):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("copies the table")
+@pytest.mark.differs("asyncio", "copies the table")
 def test_cancelled_and_dropped_while_the_table_is_shared(aio, shared):
     async def main():
         shared()
@@ -175,7 +175,7 @@ def test_cancelled_and_dropped_while_the_table_is_shared(aio, shared):
 
 
 @pytest.mark.may_warn("subprocess .* is still running")
-@pytest.mark.asyncio_differs("copies the table")
+@pytest.mark.differs("asyncio", "copies the table")
 def test_loop_closed_while_tables_are_shared(aio, shared):
     shared()
     before = Holdings()
@@ -196,7 +196,7 @@ def test_loop_closed_while_tables_are_shared(aio, shared):
         assert not before.news()
 
 
-@pytest.mark.asyncio_differs("copies the table")
+@pytest.mark.differs("asyncio", "copies the table")
 def test_no_room_for_what_is_handed_over(aio):
     """Not even in a child's own table: copied, or an OSError of the call, but no child that never ran."""
     aio.script(
@@ -229,7 +229,7 @@ def test_no_room_for_what_is_handed_over(aio):
 
 
 @pytest.mark.parametrize("given", ["nothing", "given"])
-@pytest.mark.asyncio_differs("copies the table")
+@pytest.mark.differs("asyncio", "copies the table")
 def test_child_that_cannot_receive_any_more_is_started_again(aio, given):
     """In a sandbox that has no recvmsg() from now on; unless it has what may be another by now."""
     if os.uname().machine != "x86_64":
@@ -263,7 +263,7 @@ aio.run(main)
 
 
 @pytest.mark.may_warn("subprocess .* is still running")
-@pytest.mark.asyncio_differs("copies the table")
+@pytest.mark.differs("asyncio", "copies the table")
 def test_child_is_killed_with_its_loop_before_its_input_ends(aio, shared, tmp_path):
     shared()
     for n in range(40):

@@ -15,7 +15,7 @@ from support import REFUSE, TIMEOUT, Holdings, driven, iterate, until
 import _fastproc
 
 
-@pytest.mark.asyncio_differs("may leave the loop unfit")
+@pytest.mark.differs("asyncio", "may leave the loop unfit")
 def test_interrupt_while_reading_ends_the_loop(aio):
     """Wherever the signal arrives, in the C or in the loop, its exception is not lost."""
     aio.script(
@@ -45,7 +45,7 @@ def test_interrupt_while_reading_ends_the_loop(aio):
     )
 
 
-@pytest.mark.asyncio_differs("kept private")
+@pytest.mark.differs("asyncio", "kept private")
 def test_interrupt_raised_by_a_woken_task_leaves_the_others_to_the_next_run(aio):
     async def waits(proc):
         return await proc.wait()
@@ -69,7 +69,7 @@ def test_interrupt_raised_by_a_woken_task_leaves_the_others_to_the_next_run(aio)
 
 @pytest.mark.may_warn("use of fork")
 @pytest.mark.parametrize("turns", range(3))
-@pytest.mark.asyncio_differs("kills it, or hangs")
+@pytest.mark.differs("asyncio", "kills it, or hangs")
 def test_forked_process_that_drops_a_create_leaves_the_child_alone(aio, turns):
     async def main():
         create = aio.create_subprocess_exec("sleep", "30")
@@ -90,7 +90,7 @@ def test_forked_process_that_drops_a_create_leaves_the_child_alone(aio, turns):
 
 
 @pytest.mark.may_warn("use of fork")
-@pytest.mark.asyncio_differs("hangs")
+@pytest.mark.differs("asyncio", "hangs")
 @pytest.mark.not_on("uvloop", "the poller that libuv empties is the parent's as well")
 def test_forked_process_that_closes_the_loop_leaves_the_child_alone(aio):
     """One that was being started when it was forked off."""
@@ -119,7 +119,7 @@ def test_forked_process_that_closes_the_loop_leaves_the_child_alone(aio):
     loop.close()
 
 
-@pytest.mark.asyncio_differs("its future has the returncode")
+@pytest.mark.differs("asyncio", "its future has the returncode")
 def test_awaiting_what_a_hand_driven_coroutine_yields(aio):
     async def main():
         proc = await aio.create_subprocess_exec("true")
@@ -133,7 +133,7 @@ def test_awaiting_what_a_hand_driven_coroutine_yields(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("looks at them again")
+@pytest.mark.differs("asyncio", "looks at them again")
 def test_streams_set_to_none_while_communicate_runs(aio):
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
@@ -168,7 +168,7 @@ def test_streams_can_be_none_and_back_and_nothing_else(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("has no audit events")
+@pytest.mark.differs("uvloop", "has no audit events")
 def test_audit_hook_that_replaces_the_program(aio):
     aio.script(
         """
@@ -200,7 +200,7 @@ def test_writelines_of_any_iterable(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("ignores it")
+@pytest.mark.differs("uvloop", "ignores it")
 def test_passing_a_closed_descriptor_is_an_error_at_once(aio):
     """Also one whose number is then used for a pipe of the spawn itself."""
 
@@ -267,7 +267,7 @@ def test_burst_in_a_directory_that_one_may_not_enter(aio, tmp_path):
     )
 
 
-@pytest.mark.asyncio_differs("leaves the child")
+@pytest.mark.differs("asyncio", "leaves the child")
 @pytest.mark.not_on("uvloop", "uvloop keeps a loop that has run")
 def test_loop_that_is_dropped_while_somebody_waits_is_collected(aio):
     aio.script(  # in a process of its own, where nobody keeps the warnings and what they name
@@ -300,7 +300,7 @@ def test_loop_that_is_dropped_while_somebody_waits_is_collected(aio):
 # A reader in the hands of others
 
 
-@pytest.mark.asyncio_differs("AttributeError")
+@pytest.mark.differs("asyncio", "AttributeError")
 def test_reader_without_init_says_so(aio):
     class Careless(aio.StreamReader):
         def __init__(self):
@@ -314,7 +314,7 @@ def test_reader_without_init_says_so(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("takes anything")
+@pytest.mark.differs("asyncio", "takes anything")
 def test_exception_of_a_reader_must_be_one(aio):
     async def main():
         reader = aio.StreamReader()
@@ -328,7 +328,7 @@ def test_exception_of_a_reader_must_be_one(aio):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ is new in 3.12")
-@pytest.mark.asyncio_differs("asks its length")
+@pytest.mark.differs("asyncio", "asks its length")
 def test_separator_that_consumes_the_buffer(aio):
     async def main():
         reader = aio.StreamReader()
@@ -345,7 +345,7 @@ def test_separator_that_consumes_the_buffer(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("takes one, or a tuple from 3.13")
+@pytest.mark.differs("asyncio", "takes one, or a tuple from 3.13")
 def test_separators_of_any_bytes_like_type(aio):
     async def main():
         reader = aio.StreamReader()
@@ -363,7 +363,7 @@ def test_separators_of_any_bytes_like_type(aio):
 @pytest.mark.parametrize(
     "wait", [("readline",), ("readuntil", b"\n"), ("readuntil", (b"\n", b"|"))]
 )
-@pytest.mark.asyncio_differs("loses the wake-up")
+@pytest.mark.differs("asyncio", "loses the wake-up")
 def test_waiting_line_survives_another_readers_bite(aio, wait):
     async def main():
         reader = aio.StreamReader()
@@ -421,7 +421,7 @@ CALLS = {  # on x86-64
         ("epoll_ctl", "ENOMEM"),
     ],
 )
-@pytest.mark.asyncio_differs("has other calls")
+@pytest.mark.differs("asyncio", "has other calls")
 @pytest.mark.not_on(
     "uvloop", "uvloop itself cannot do without", when=lambda calls: calls == "epoll_ctl"
 )
@@ -533,7 +533,7 @@ def test_debug_mode_names_the_task_that_is_slow(aio, caplog):
     assert any("the culprit" in r.getMessage() and "took" in r.getMessage() for r in caplog.records)
 
 
-@pytest.mark.asyncio_differs("has no hub")
+@pytest.mark.differs("asyncio", "has no hub")
 @pytest.mark.not_on("uvloop", "its loop is C")
 def test_loop_that_starts_a_child_when_it_is_asked_to_watch_the_first(aio):
     class Loop(asyncio.SelectorEventLoop):

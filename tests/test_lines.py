@@ -11,7 +11,7 @@ from support import iterate, resident, until
 
 from _fastproc import PIPE, StreamReader, create_subprocess_exec, create_subprocess_shell
 
-pytestmark = pytest.mark.asyncio_differs("it has none of these")
+pytestmark = pytest.mark.differs("asyncio", "it has none of these")
 
 
 @contextlib.asynccontextmanager

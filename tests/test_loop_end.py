@@ -36,7 +36,7 @@ def close_with(aio, *args, **kwds):
 
 
 @pytest.mark.parametrize("kwds", [{}, PIPES], ids=["plain", "piped"])
-@pytest.mark.asyncio_differs("it leaves the child")
+@pytest.mark.differs("asyncio", "it leaves the child")
 def test_loop_closed_with_a_live_child(aio, kwds):
     with pytest.warns(ResourceWarning) as caught:
         pid = close_with(aio, "sleep", "100", **kwds)
@@ -45,7 +45,7 @@ def test_loop_closed_with_a_live_child(aio, kwds):
     assert not children()
 
 
-@pytest.mark.asyncio_differs("it leaves the children")
+@pytest.mark.differs("asyncio", "it leaves the children")
 def test_loop_closed_with_many_live_children(aio):
     async def main():
         return await asyncio.gather(
@@ -82,7 +82,7 @@ SURVIVORS = """
 
 @pytest.mark.only_paths("thread", "fork")
 @pytest.mark.parametrize("how", ["close", "drop", "SystemExit", "KeyboardInterrupt", "ValueError"])
-@pytest.mark.uvloop_differs("its signals do not reach the child then")
+@pytest.mark.differs("uvloop", "its signals do not reach the child then")
 @pytest.mark.not_on("uvloop", "keeps a loop that has run", when=lambda how: how == "drop")
 def test_child_outlives_its_loop_as_long_as_the_program_refers_to_it(aio, how):
     """Whatever ends the loop, and although a traceback holds the handle that has raised it."""
@@ -127,7 +127,7 @@ def test_child_outlives_its_loop_as_long_as_the_program_refers_to_it(aio, how):
     )
 
 
-@pytest.mark.uvloop_differs("its pipes end with the loop")
+@pytest.mark.differs("uvloop", "its pipes end with the loop")
 def test_pipes_outlive_their_loop(aio):
     """A server's log is not to break because the loop has gone that started it."""
     aio.script(
@@ -165,7 +165,7 @@ def test_pipes_outlive_their_loop(aio):
 
 
 @pytest.mark.parametrize("last", ["process", "transport", "popen", "coroutine"])
-@pytest.mark.asyncio_differs("it leaves a zombie, and complains of its pipes")
+@pytest.mark.differs("asyncio", "it leaves a zombie, and complains of its pipes")
 def test_child_that_outlives_its_loop_ends_with_the_last_reference(aio, last):
     loop = aio.new_loop()
     proc = loop.run_until_complete(aio.create_subprocess_exec("sleep", "100", **PIPES))
@@ -188,7 +188,7 @@ def test_child_that_outlives_its_loop_ends_with_the_last_reference(aio, last):
     assert not children()
 
 
-@pytest.mark.asyncio_differs("it leaves a zombie, and complains of its pipes")
+@pytest.mark.differs("asyncio", "it leaves a zombie, and complains of its pipes")
 def test_child_that_ends_after_its_loop_is_reaped_with_the_last_reference(aio):
     loop = aio.new_loop()
     proc = loop.run_until_complete(aio.create_subprocess_exec("cat", **PIPES))
@@ -204,7 +204,7 @@ def test_child_that_ends_after_its_loop_is_reaped_with_the_last_reference(aio):
     assert not children()
 
 
-@pytest.mark.asyncio_differs("it leaves some to their fate")
+@pytest.mark.differs("asyncio", "it leaves some to their fate")
 def test_output_read_to_its_end_and_wait_forgotten(aio):
     """The child needs a moment more to exit than to close its pipes: no warning, no SIGKILL."""
 
@@ -221,7 +221,7 @@ def test_output_read_to_its_end_and_wait_forgotten(aio):
     assert not children()
 
 
-@pytest.mark.asyncio_differs("it leaves the child")
+@pytest.mark.differs("asyncio", "it leaves the child")
 def test_child_that_has_closed_its_pipes_holds_the_end_up_for_a_moment_only(aio):
     async def main():
         script = "exec sleep 100 >&- 2>&-"
@@ -252,7 +252,7 @@ class KeepingLoop(asyncio.SelectorEventLoop):
         return super().add_reader(fd, callback, *args)
 
 
-@pytest.mark.asyncio_differs("it leaves the child")
+@pytest.mark.differs("asyncio", "it leaves the child")
 def test_loop_that_keeps_its_callbacks_ends_all_the_same(aio):
     before = descriptors()
     loop = KeepingLoop()
@@ -290,7 +290,7 @@ def test_close_of_a_loop_is_its_own_but_while_it_has_children(aio):
     loop.close()
 
 
-@pytest.mark.asyncio_differs("it leaves the child")
+@pytest.mark.differs("asyncio", "it leaves the child")
 def test_close_that_was_refused_comes_again(aio):
     loop = KeepingLoop()
 
@@ -306,7 +306,7 @@ def test_close_that_was_refused_comes_again(aio):
     assert not children()
 
 
-@pytest.mark.asyncio_differs("it kills its parent's child")
+@pytest.mark.differs("asyncio", "it kills its parent's child")
 def test_child_of_an_ended_loop_is_not_touched_by_a_forked_process(aio):
     loop = aio.new_loop()
     procs = [loop.run_until_complete(aio.create_subprocess_exec("sleep", "100", **PIPES))]
@@ -354,7 +354,7 @@ def test_close_of_a_loop_that_somebody_has_set_stays(aio, when):
 
 @pytest.mark.may_warn("^subprocess .* is still running$")
 @pytest.mark.parametrize("kwds", [{}, PIPES], ids=["plain", "piped"])
-@pytest.mark.asyncio_differs("it leaves the child")
+@pytest.mark.differs("asyncio", "it leaves the child")
 def test_loop_closed_with_a_live_child_and_warnings_as_errors(aio, kwds):
     """No exception comes of it, raised or unraisable; that it is logged then is all right."""
     with warnings.catch_warnings():
@@ -363,7 +363,7 @@ def test_loop_closed_with_a_live_child_and_warnings_as_errors(aio, kwds):
     assert not children()
 
 
-@pytest.mark.asyncio_differs("it leaves a zombie, or warns")
+@pytest.mark.differs("asyncio", "it leaves a zombie, or warns")
 def test_loop_closed_with_a_child_that_has_exited_unnoticed(aio):
     loop = aio.new_loop()
     proc = loop.run_until_complete(aio.create_subprocess_exec("true"))
@@ -376,7 +376,7 @@ def test_loop_closed_with_a_child_that_has_exited_unnoticed(aio):
     assert not children()
 
 
-@pytest.mark.asyncio_differs("its destructors want the loop")
+@pytest.mark.differs("asyncio", "its destructors want the loop")
 def test_what_outlives_its_loop_is_harmless(aio):
     loop = aio.new_loop()
     proc = loop.run_until_complete(aio.create_subprocess_exec("cat", **PIPES))
@@ -419,7 +419,7 @@ async def start(*coros):
 @pytest.mark.only_paths("thread")
 @pytest.mark.parametrize("steps", range(7))
 @pytest.mark.parametrize("what", ["create", "wait", "read", "communicate", "drain"])
-@pytest.mark.asyncio_differs("it leaves the child")
+@pytest.mark.differs("asyncio", "it leaves the child")
 def test_loop_closed_while_something_is_pending(aio, what, steps):
     loop = aio.new_loop()
 
@@ -447,7 +447,7 @@ def test_loop_closed_while_something_is_pending(aio, what, steps):
 
 @linux
 @pytest.mark.may_warn("subprocess .* is still running")
-@pytest.mark.asyncio_differs("starts all at once, and leaves them")
+@pytest.mark.differs("asyncio", "starts all at once, and leaves them")
 def test_loop_closed_with_children_that_wait_to_be_started(aio):
     before = descriptors()
     count = 3 + aio.core.machine()["gate"]
@@ -465,7 +465,7 @@ def test_loop_closed_with_children_that_wait_to_be_started(aio):
 
 
 @linux
-@pytest.mark.asyncio_differs("leaves it open")
+@pytest.mark.differs("asyncio", "leaves it open")
 def test_loop_closed_with_a_pipe_that_outlives_its_child(aio):
     """Held by a grandchild: what was read of it is not all, and nothing stays open."""
     with pipe() as (hold, release):
@@ -489,7 +489,7 @@ def test_loop_closed_with_a_pipe_that_outlives_its_child(aio):
 
 
 @pytest.mark.may_warn("subprocess .* is still running")
-@pytest.mark.asyncio_differs("it leaves the child")
+@pytest.mark.differs("asyncio", "it leaves the child")
 def test_loops_closed_in_a_row(aio):
     for _ in range(20):
         close_with(aio, "sleep", "100", **PIPES)

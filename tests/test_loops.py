@@ -64,7 +64,7 @@ def script(aio, source, *args):
     return aio.script(HELPERS + textwrap.dedent(source), *args).stdout.decode()
 
 
-only_fastproc = pytest.mark.asyncio_differs("has nothing to look into")
+only_fastproc = pytest.mark.differs("asyncio", "has nothing to look into")
 only_here = pytest.mark.meaningless("looks inside", when=lambda aio: repr(aio) != "fastproc-stdlib")
 
 
@@ -284,7 +284,7 @@ def test_loop_that_is_found_by_context(aio, kind):
     assert script(aio, textwrap.dedent(FOUND_BY_CONTEXT + source), kind) == "done\n"
 
 
-@pytest.mark.uvloop_differs("makes no difference")
+@pytest.mark.differs("uvloop", "makes no difference")
 def test_other_loop_does_not_keep_the_context_of_the_first_child_for_long(aio):
     class Loop(uvloop.Loop if aio.on_uvloop else asyncio.SelectorEventLoop):
         pass
@@ -461,7 +461,8 @@ def test_object_that_passes_everything_on_to_a_loop(aio, how, weak):
 
 
 @pytest.mark.parametrize("name", ["get_running_loop", "get_event_loop"])
-@pytest.mark.asyncio_differs(
+@pytest.mark.differs(
+    "asyncio",
     "calls an inner function",
     when=lambda name: name == "get_event_loop" and sys.version_info < (3, 12),
 )
@@ -495,7 +496,7 @@ def test_function_that_is_missing_is_an_error(aio, monkeypatch):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("may know the status by its pid")
+@pytest.mark.differs("asyncio", "may know the status by its pid")
 def test_lost_status_is_told_to_the_logger_of_now(aio, monkeypatch):
     told = []
 
@@ -558,7 +559,7 @@ sys.stdin.read()
 @pytest.mark.skipif(not LINUX, reason="has another ptrace()")
 @pytest.mark.every_path
 @pytest.mark.parametrize("how", ["plain", "closed meanwhile"])
-@pytest.mark.asyncio_differs("blocks the loop in waitpid() until then")
+@pytest.mark.differs("asyncio", "blocks the loop in waitpid() until then")
 def test_dead_child_that_a_tracer_keeps_does_not_occupy_the_loop(aio, how):
     """Its status comes when the tracer lets go; the others are served all the time."""
 

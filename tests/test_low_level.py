@@ -135,7 +135,7 @@ def test_everything_is_told_in_order(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("tells of the end before the pipes'")
+@pytest.mark.differs("uvloop", "tells of the end before the pipes'")
 def test_a_command_in_a_shell(aio):
     async def main():
         transport, protocol = await aio.subprocess_shell(Recorder, "echo $0; exit 7", stdin=None)
@@ -194,7 +194,7 @@ def test_all_of_a_long_output_arrives(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("warns of transports that nobody closes")
+@pytest.mark.differs("asyncio", "warns of transports that nobody closes")
 def test_children_whose_objects_nobody_keeps(aio):
     ended = []
 
@@ -209,7 +209,7 @@ def test_children_whose_objects_nobody_keeps(aio):
     assert sorted(ended) == [b"%d\n" % n for n in range(5)]
 
 
-@pytest.mark.uvloop_differs("keeps it in its handles for a while")
+@pytest.mark.differs("uvloop", "keeps it in its handles for a while")
 def test_nothing_keeps_a_protocol_after_its_end(aio):
     async def main():
         transport, protocol = await start(aio, "echo x")
@@ -226,7 +226,7 @@ def test_nothing_keeps_a_protocol_after_its_end(aio):
 # Contexts
 
 
-@pytest.mark.uvloop_differs("runs some in the context of the loop")
+@pytest.mark.differs("uvloop", "runs some in the context of the loop")
 def test_callbacks_run_in_a_copy_of_the_context_of_the_create_call(aio):
     seen = []
 
@@ -251,7 +251,7 @@ def test_callbacks_run_in_a_copy_of_the_context_of_the_create_call(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("runs it in the context of the loop")
+@pytest.mark.differs("uvloop", "runs it in the context of the loop")
 def test_resume_writing_runs_in_that_context_too(aio):
     seen = []
 
@@ -272,7 +272,7 @@ def test_resume_writing_runs_in_that_context_too(aio):
 
 
 @pytest.mark.parametrize("where", CALLBACKS)
-@pytest.mark.uvloop_differs("create fails, or the loop ends")
+@pytest.mark.differs("uvloop", "create fails, or the loop ends")
 def test_a_callback_that_raises_is_the_exception_handlers_business(aio, where):
     errors = []
 
@@ -297,7 +297,7 @@ def test_a_callback_that_raises_is_the_exception_handlers_business(aio, where):
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError, GeneratorExit])
 @pytest.mark.parametrize("where", ["pause_writing", "resume_writing"])
-@pytest.mark.uvloop_differs("tells nothing more of it")
+@pytest.mark.differs("uvloop", "tells nothing more of it")
 def test_flow_control_that_raises_is_the_exception_handlers_business(aio, where, error):
     errors = []
 
@@ -322,7 +322,7 @@ def test_flow_control_that_raises_is_the_exception_handlers_business(aio, where,
 
 @pytest.mark.may_warn("ZeroDivisionError|AttributeError")
 @pytest.mark.parametrize("protocol", [None, object(), "connection_made"])
-@pytest.mark.asyncio_differs("create fails, or reading does, and a child is left")
+@pytest.mark.differs("asyncio", "create fails, or reading does, and a child is left")
 def test_a_protocol_that_has_no_callbacks(aio, protocol):
     async def main():
         heard = []
@@ -338,7 +338,7 @@ def test_a_protocol_that_has_no_callbacks(aio, protocol):
 
 
 @pytest.mark.parametrize("where", CALLBACKS)
-@pytest.mark.uvloop_differs("tells nothing more")
+@pytest.mark.differs("uvloop", "tells nothing more")
 def test_the_transport_may_be_closed_in_any_callback(aio, where):
     async def main():
         protocol = Recorder(**{where: lambda self, *args: self.transport.close()})
@@ -356,7 +356,7 @@ def test_the_transport_may_be_closed_in_any_callback(aio, where):
 
 @pytest.mark.parametrize("fd", [0, 1, 2])
 @pytest.mark.parametrize("where", ["connection_made", "pipe_data_received"])
-@pytest.mark.uvloop_differs("tells nothing more")
+@pytest.mark.differs("uvloop", "tells nothing more")
 def test_a_pipe_may_be_closed_in_a_callback(aio, where, fd):
     def close(self, *args):
         self.transport.get_pipe_transport(fd).close()
@@ -398,7 +398,7 @@ def test_the_transport_may_be_closed_when_a_callback_is_only_looked_up(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("loses what follows")
+@pytest.mark.differs("uvloop", "loses what follows")
 def test_a_protocol_may_replace_itself(aio):
     async def main():
         second = Recorder()
@@ -420,7 +420,7 @@ def test_a_protocol_may_replace_itself(aio):
 
 @pytest.mark.parametrize("what", ["transport", "pipe"])
 @pytest.mark.parametrize("size", [100, 300000])
-@pytest.mark.asyncio_differs("may have read it all before it calls")
+@pytest.mark.differs("asyncio", "may have read it all before it calls")
 def test_who_takes_over_is_told_the_rest(aio, what, size):
     """Though the child has written it all and is gone by then."""
 
@@ -450,7 +450,7 @@ def test_who_takes_over_is_told_the_rest(aio, what, size):
 
 
 @pytest.mark.parametrize("what", ["pause", "close the pipe", "close the transport"])
-@pytest.mark.asyncio_differs("delivers what it has read")
+@pytest.mark.differs("asyncio", "delivers what it has read")
 def test_no_more_data_after(aio, what):
     """Though the child has written it all and is gone by then."""
 
@@ -525,7 +525,7 @@ def test_pausing_stops_a_child_that_writes_forever(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("raises")
+@pytest.mark.differs("uvloop", "raises")
 def test_a_closed_read_pipe_neither_reads_nor_resumes(aio):
     async def main():
         transport, protocol = await start(aio, "exec cat")
@@ -565,7 +565,7 @@ def test_flow_control_is_told_once_each_way(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("fails when the pipe is closed there")
+@pytest.mark.differs("asyncio", "fails when the pipe is closed there")
 def test_more_may_be_written_in_resume_writing(aio):
     def more(self):
         pipe = self.transport.get_pipe_transport(0)
@@ -586,7 +586,7 @@ def test_more_may_be_written_in_resume_writing(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("has a registration of its own for each pipe")
+@pytest.mark.differs("asyncio", "has a registration of its own for each pipe")
 def test_stale_event_of_a_pipe_closed_meanwhile_reaches_no_other(aio):
     """One that was closed in a callback, while its end was waiting behind in the same turn."""
 
@@ -623,7 +623,7 @@ def test_stale_event_of_a_pipe_closed_meanwhile_reaches_no_other(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("has a registration of its own for each pipe")
+@pytest.mark.differs("asyncio", "has a registration of its own for each pipe")
 def test_stale_event_of_a_closed_stdin_reaches_no_child_that_has_just_started(aio):
     """Whose stdin has its place in the hub by then, in the same turn."""
 
@@ -653,7 +653,7 @@ def test_stale_event_of_a_closed_stdin_reaches_no_child_that_has_just_started(ai
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("has others")
+@pytest.mark.differs("uvloop", "has others")
 def test_write_marks(aio):
     async def main():
         transport, protocol = await start(aio, "read x; cat")
@@ -676,7 +676,7 @@ def test_write_marks(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("does not look")
+@pytest.mark.differs("uvloop", "does not look")
 def test_a_child_that_closes_its_input_is_noticed(aio):
     async def main():
         transport, protocol = await start(aio, "exec <&-; read x <&1; exec sleep 60", stdout=None)
@@ -721,7 +721,7 @@ def test_abort_drops_what_is_queued(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("closes later")
+@pytest.mark.differs("uvloop", "closes later")
 def test_the_rest_of_the_write_surface(aio):
     async def main():
         transport, protocol = await start(aio, "cat")
@@ -761,7 +761,7 @@ class PipeRecorder(asyncio.Protocol):
             self.behind.connection_lost(exc)
 
 
-@pytest.mark.uvloop_differs("pipes have no set_protocol()")
+@pytest.mark.differs("uvloop", "pipes have no set_protocol()")
 def test_a_pipe_may_be_given_a_protocol_of_its_own(aio):
     async def main():
         transport, protocol = await start(aio, "read x; echo $x; echo err >&2")
@@ -786,7 +786,7 @@ def test_a_pipe_may_be_given_a_protocol_of_its_own(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("pipes have no set_protocol()")
+@pytest.mark.differs("uvloop", "pipes have no set_protocol()")
 def test_a_pipes_protocol_may_be_wrapped(aio):
     async def main():
         transport, protocol = await start(aio, "echo x")
@@ -803,7 +803,7 @@ def test_a_pipes_protocol_may_be_wrapped(aio):
 @pytest.mark.may_warn("no attribute '_pipe_")
 @pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize("fd", [0, 1])
-@pytest.mark.uvloop_differs("pipes have no set_protocol()")
+@pytest.mark.differs("uvloop", "pipes have no set_protocol()")
 def test_a_pipes_protocol_that_is_told_of_the_end_too_early(aio, fd, own):
     """By a wrapper that has gone wrong; asyncio may tell no more of the pipe, and logs an error."""
 
@@ -824,7 +824,7 @@ def test_a_pipes_protocol_that_is_told_of_the_end_too_early(aio, fd, own):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("pipes have no set_protocol()")
+@pytest.mark.differs("uvloop", "pipes have no set_protocol()")
 def test_a_process_is_told_through_protocols_put_into_its_transports(aio):
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE}
@@ -843,7 +843,7 @@ def test_a_process_is_told_through_protocols_put_into_its_transports(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("tells it of less")
+@pytest.mark.differs("uvloop", "tells it of less")
 def test_a_process_whose_transport_is_given_a_protocol(aio):
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE}
@@ -861,7 +861,7 @@ def test_a_process_whose_transport_is_given_a_protocol(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("are of its own")
+@pytest.mark.differs("uvloop", "are of its own")
 def test_pipe_transports_are_of_asyncios_classes(aio):
     async def main():
         transport, protocol = await start(aio, "cat")
@@ -882,7 +882,7 @@ def test_pipe_transports_are_of_asyncios_classes(aio):
 # The transport
 
 
-@pytest.mark.uvloop_differs("has no Popen")
+@pytest.mark.differs("uvloop", "has no Popen")
 def test_the_transport_knows_the_child(aio):
     async def main():
         transport, protocol = await start(aio, "read x; exit 5")
@@ -901,7 +901,7 @@ def test_the_transport_knows_the_child(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("are not of asyncio's classes")
+@pytest.mark.differs("uvloop", "are not of asyncio's classes")
 def test_transports_take_weak_references_and_attributes(aio):
     async def main():
         transport, protocol = await start(aio, "cat")
@@ -927,8 +927,8 @@ def test_transports_take_weak_references_and_attributes(aio):
 # The Popen of get_extra_info("subprocess")
 
 
-@pytest.mark.uvloop_differs("has no Popen")
-@pytest.mark.asyncio_differs("loses the status")
+@pytest.mark.differs("uvloop", "has no Popen")
+@pytest.mark.differs("asyncio", "loses the status")
 def test_the_popen_sees_the_end_before_the_loop_does(aio):
     async def main():
         transport, protocol = await start(aio, "read x; exit 5", stdout=None)
@@ -950,7 +950,7 @@ def test_the_popen_sees_the_end_before_the_loop_does(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("has a Popen that reaps")
+@pytest.mark.differs("asyncio", "has a Popen that reaps")
 def test_the_popen_signals_and_is_told_from_other_signals(aio):
     async def main():
         transport, protocol = await start(aio, "exec sleep 60")
@@ -966,7 +966,7 @@ def test_the_popen_signals_and_is_told_from_other_signals(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("has no Popen")
+@pytest.mark.differs("uvloop", "has no Popen")
 def test_close_kills_by_the_popen_that_somebody_has_patched(aio):
     called = []
 
@@ -994,7 +994,7 @@ def test_close_kills_by_the_popen_that_somebody_has_patched(aio):
         ("send_signal", (signal.SIGUSR1,), signal.SIGUSR1),
     ],
 )
-@pytest.mark.asyncio_differs("no error at the end, or another")
+@pytest.mark.differs("asyncio", "no error at the end, or another")
 def test_signals(aio, name, args, signum):
     async def main():
         transport, protocol = await start(aio, "exec sleep 60")
@@ -1007,7 +1007,7 @@ def test_signals(aio, name, args, signum):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("tells nothing more")
+@pytest.mark.differs("uvloop", "tells nothing more")
 def test_close_kills_and_tells_to_the_end(aio):
     async def main():
         transport, protocol = await start(aio, "exec sleep 60")
@@ -1045,7 +1045,7 @@ def test_asyncios_streams_and_process_work_over_it(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("wait() may wait for a pipe that is paused")
+@pytest.mark.differs("asyncio", "wait() may wait for a pipe that is paused")
 def test_asyncios_process_over_a_child_that_is_killed(aio):
     async def main():
         loop = asyncio.get_running_loop()
@@ -1094,13 +1094,13 @@ def raised_by(create, aio, *args, **kwds):
         ({"shell": True}, "shell must be False"),
     ],
 )
-@pytest.mark.uvloop_differs("other words")
+@pytest.mark.differs("uvloop", "other words")
 def test_what_is_refused(aio, kwds, message):
     error = raised_by("subprocess_exec", aio, Recorder, "true", **kwds)
     assert isinstance(error, ValueError) and str(error) == message
 
 
-@pytest.mark.uvloop_differs("other words")
+@pytest.mark.differs("uvloop", "other words")
 def test_a_command_is_a_string_in_a_shell(aio):
     for cmd, kwds, message in [
         (["true"], {}, "cmd must be a string"),
@@ -1111,7 +1111,7 @@ def test_a_command_is_a_string_in_a_shell(aio):
 
 
 @pytest.mark.parametrize("keyword", ["limit", "nonsense"])
-@pytest.mark.uvloop_differs("other words")
+@pytest.mark.differs("uvloop", "other words")
 def test_an_unknown_keyword_is_named(aio, keyword):
     error = raised_by("subprocess_exec", aio, Recorder, "true", **{keyword: 1})
     assert isinstance(error, TypeError) and f"'{keyword}'" in str(error)
@@ -1169,14 +1169,14 @@ def test_a_factory_that_raises_stop_iteration(aio):
     assert isinstance(error.__cause__, StopIteration)
 
 
-@pytest.mark.asyncio_differs("calls it first")
+@pytest.mark.differs("asyncio", "calls it first")
 def test_input_that_cannot_be_converted_never_reaches_the_factory(aio):
     called = []
     error = raised_by("subprocess_exec", aio, lambda: called.append(1), "true", "a\0b")
     assert isinstance(error, ValueError) and not called
 
 
-@pytest.mark.asyncio_differs("tells the protocol of a child that its caller never got")
+@pytest.mark.differs("asyncio", "tells the protocol of a child that its caller never got")
 def test_cancelling_the_create_call_ends_the_child(aio):
     made = []
 
@@ -1206,7 +1206,7 @@ def test_cancelling_the_create_call_ends_the_child(aio):
 
 
 @pytest.mark.may_warn("subprocess \\d+ is still running|unclosed transport|Unknown child")
-@pytest.mark.asyncio_differs("leaves the child")
+@pytest.mark.differs("asyncio", "leaves the child")
 def test_a_loop_closed_with_a_live_child_tells_nothing(aio):
     protocols = []
 
@@ -1231,7 +1231,7 @@ def test_a_loop_closed_with_a_live_child_tells_nothing(aio):
 @pytest.mark.may_warn("still running|was destroyed but it is pending|unclosed event|never awaited")
 @pytest.mark.parametrize("turns", range(4))
 @pytest.mark.parametrize("how", ["close", "drop"])
-@pytest.mark.asyncio_differs("leaves the child")
+@pytest.mark.differs("asyncio", "leaves the child")
 def test_a_loop_that_ends_while_children_are_created_tells_nothing(aio, how, turns):
     told = []
 
@@ -1283,7 +1283,7 @@ def test_redirections(aio, tmp_path):
     assert (tmp_path / "out").read_bytes() == b"out\n"
 
 
-@pytest.mark.asyncio_differs("is one")
+@pytest.mark.differs("asyncio", "is one")
 def test_on_a_loop_that_is_named(aio):
     """As a method of the loop, which is how install() uses it."""
 

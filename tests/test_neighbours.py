@@ -36,7 +36,7 @@ PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 @pytest.mark.telling_paths("fork", "thread")
 @pytest.mark.may_warn("use of fork")
 @pytest.mark.parametrize("status", [0, -signal.SIGKILL])
-@pytest.mark.uvloop_differs("does not survive a fork")
+@pytest.mark.differs("uvloop", "does not survive a fork")
 def test_a_forked_process_that_lives_on_hides_no_exit(aio, status):
     """It has copies of all descriptors, also of those that report a child's exit."""
 
@@ -61,7 +61,7 @@ def test_a_forked_process_that_lives_on_hides_no_exit(aio, status):
 
 
 @pytest.mark.may_warn("use of fork")
-@pytest.mark.uvloop_differs("does not survive a fork")
+@pytest.mark.differs("uvloop", "does not survive a fork")
 def test_copies_in_a_forked_process_keep_no_loop_busy(aio):
     """Of a pipe that is closed here, whose events are nobody's any more."""
 
@@ -109,8 +109,8 @@ def work_with_asyncio(n):
 
 @pytest.mark.may_warn("use of fork")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-@pytest.mark.uvloop_differs("does not survive a fork", when=lambda method: method == "fork")
-@pytest.mark.asyncio_differs("slow; the point is ours", when=lambda method: method == "spawn")
+@pytest.mark.differs("uvloop", "does not survive a fork", when=lambda method: method == "fork")
+@pytest.mark.differs("asyncio", "slow; the point is ours", when=lambda method: method == "spawn")
 @pytest.mark.not_on("uvloop", "slow; one is enough", when=lambda method: method == "spawn")
 def test_processes_of_multiprocessing_beside_live_children(aio, method):
     """In both directions: its workers run children, and ours live through all of it."""
@@ -137,7 +137,7 @@ def test_processes_of_multiprocessing_beside_live_children(aio, method):
 
 
 @pytest.mark.may_warn("use of fork")
-@pytest.mark.uvloop_differs("does not survive a fork")
+@pytest.mark.differs("uvloop", "does not survive a fork")
 def test_a_worker_that_inherits_live_children_and_is_killed_or_ends_leaves_them_alone(aio):
     """multiprocessing ends a worker by os._exit() after its finalizers: nothing of ours is among them."""
 
@@ -166,7 +166,7 @@ def quietly(ending):
 
 
 @pytest.mark.may_warn("use of fork")
-@pytest.mark.uvloop_differs("takes the children of others", when=sys.version_info < (3, 12))
+@pytest.mark.differs("uvloop", "takes the children of others", when=sys.version_info < (3, 12))
 def test_all_kinds_of_children_at_once_each_get_their_own_status(aio):
     async def ours(create, n):
         proc = await create("/bin/sh", "-c", f"cat >&2; exit {n}", **PIPES)
@@ -216,7 +216,7 @@ def dropped_popens(count):
     return pids
 
 
-@pytest.mark.uvloop_differs("its children go by other ways")
+@pytest.mark.differs("uvloop", "its children go by other ways")
 def test_dropped_popens_are_reaped_by_the_next_child(aio):
     """As by the next Popen; by create_subprocess_*() and the low level."""
 
@@ -232,7 +232,7 @@ def test_dropped_popens_are_reaped_by_the_next_child(aio):
     assert subprocess._active == []
 
 
-@pytest.mark.asyncio_differs("needs it")
+@pytest.mark.differs("asyncio", "needs it")
 def test_subprocess_that_has_no_list_of_dropped_popens(aio, monkeypatch):
     """Or another than CPython's."""
     calls = []
@@ -251,7 +251,7 @@ def test_subprocess_that_has_no_list_of_dropped_popens(aio, monkeypatch):
     assert len(calls) == 2
 
 
-@pytest.mark.uvloop_differs("does not do it")
+@pytest.mark.differs("uvloop", "does not do it")
 def test_what_reaping_dropped_popens_raises(aio, monkeypatch):
     """Nothing is started then."""
 

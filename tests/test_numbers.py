@@ -112,7 +112,7 @@ def test_limit_is_exact(aio, limit):
     ],
     ids=repr,
 )
-@pytest.mark.uvloop_differs("other numbers")
+@pytest.mark.differs("uvloop", "other numbers")
 def test_write_buffer_limits_of_any_number(aio, given):
     high, low = given.get("high"), given.get("low")
     if high is None:
@@ -142,7 +142,7 @@ def test_write_buffer_limits_of_any_number(aio, given):
     ],
     ids=repr,
 )
-@pytest.mark.uvloop_differs("other numbers")
+@pytest.mark.differs("uvloop", "other numbers")
 def test_write_buffer_limits_that_are_refused(aio, given, error):
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE) as proc:
@@ -156,7 +156,7 @@ def test_write_buffer_limits_that_are_refused(aio, given, error):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("other numbers")
+@pytest.mark.differs("uvloop", "other numbers")
 def test_high_water_of_a_fraction(aio):
     async def main():
         async with running(aio, "sleep", "60", stdin=aio.PIPE) as proc:
@@ -248,7 +248,7 @@ def test_read_far_out(aio, n):
 
 
 @pytest.mark.parametrize("n", [INF, NAN, 12.0, 11.0, decimal.Decimal(30)])
-@pytest.mark.asyncio_differs("slices by it before 3.15", when=sys.version_info < (3, 15))
+@pytest.mark.differs("asyncio", "slices by it before 3.15", when=sys.version_info < (3, 15))
 def test_read_more_than_there_is(aio, n):
     async def main():
         assert await fed(aio).read(n) == DATA
@@ -277,7 +277,7 @@ def test_nothing_is_looked_at_before_it_is_awaited(aio, method):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("wants an int")
+@pytest.mark.differs("uvloop", "wants an int")
 def test_get_pipe_transport_of_what_equals(aio):
     async def main():
         async with running(aio, "cat", stdout=aio.PIPE) as proc:
@@ -292,7 +292,7 @@ def test_get_pipe_transport_of_what_equals(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("other errors")
+@pytest.mark.differs("uvloop", "other errors")
 def test_signal_numbers(aio):
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE) as proc:
@@ -311,8 +311,8 @@ def test_signal_numbers(aio):
 
 
 @pytest.mark.parametrize("signal", [0, HUGE, 1.0, "SIGTERM", None])
-@pytest.mark.uvloop_differs("other errors")
-@pytest.mark.asyncio_differs("says nothing from 3.14 on", when=sys.version_info >= (3, 14))
+@pytest.mark.differs("uvloop", "other errors")
+@pytest.mark.differs("asyncio", "says nothing from 3.14 on", when=sys.version_info >= (3, 14))
 def test_signal_to_a_child_that_has_ended(aio, signal):
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE) as proc:
@@ -324,7 +324,7 @@ def test_signal_to_a_child_that_has_ended(aio, signal):
 
 
 @pytest.mark.parametrize("size", [HUGE, -HUGE, 1, -1, 0])
-@pytest.mark.uvloop_differs("does not know it")
+@pytest.mark.differs("uvloop", "does not know it")
 def test_pipe_size_far_out(aio, size):
     async def main():
         proc = await aio.create_subprocess_exec("echo", "x", stdout=aio.PIPE, pipesize=size)
@@ -334,7 +334,7 @@ def test_pipe_size_far_out(aio, size):
 
 
 @pytest.mark.parametrize("size", [0.0, decimal.Decimal(0)])
-@pytest.mark.uvloop_differs("other errors")
+@pytest.mark.differs("uvloop", "other errors")
 def test_bufsize_that_is_no_int(aio, size):
     async def main():
         with pytest.raises(TypeError, match="^bufsize must be an integer$"):

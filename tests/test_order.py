@@ -37,7 +37,7 @@ endings = pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS)
 
 @closings
 @endings
-@pytest.mark.uvloop_differs("closes at once")
+@pytest.mark.differs("uvloop", "closes at once")
 def test_closed_and_killed(aio, close, end):
     """It dies of the signal, and never sees the end of its input."""
 
@@ -52,7 +52,7 @@ def test_closed_and_killed(aio, close, end):
 
 
 @closings
-@pytest.mark.uvloop_differs("closes at once")
+@pytest.mark.differs("uvloop", "closes at once")
 def test_descriptor_is_closed_one_turn_later(aio, close):
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE) as proc:
@@ -87,7 +87,7 @@ def test_drain_after_close(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("may write more")
+@pytest.mark.differs("uvloop", "may write more")
 def test_abort_drops_what_is_queued_at_once(aio):
     async def main():
         async with running(aio, "sleep", "60", stdin=aio.PIPE) as proc:
@@ -104,7 +104,7 @@ def test_abort_drops_what_is_queued_at_once(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("may write more")
+@pytest.mark.differs("uvloop", "may write more")
 def test_close_with_data_queued_and_abort(aio):
     async def main():
         async with running(aio, "sleep", "60", stdin=aio.PIPE) as proc:
@@ -118,7 +118,7 @@ def test_close_with_data_queued_and_abort(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("closes at once")
+@pytest.mark.differs("uvloop", "closes at once")
 def test_reading_end_is_closed_one_turn_later(aio):
     """A child that writes is killed before it can see that nobody reads."""
 

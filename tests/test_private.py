@@ -96,7 +96,7 @@ def test_buffer_can_be_replaced(aio):
     on_reader(aio, use)
 
 
-@pytest.mark.asyncio_differs("takes anything, and fails later")
+@pytest.mark.differs("asyncio", "takes anything, and fails later")
 def test_buffer_must_be_a_bytearray(aio):
     async def use(reader):
         reader.feed_data(b"kept")
@@ -183,7 +183,7 @@ def test_communicate_after_the_buffer_was_looked_at(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("searches on from where it was")
+@pytest.mark.differs("asyncio", "searches on from where it was")
 def test_buffer_that_is_cleared_while_somebody_waits(aio):
     async def use(reader):
         reader.feed_data(b"no separator here")
@@ -272,7 +272,7 @@ def test_buffer_that_somebody_has_a_view_of(aio, read):
     on_reader(aio, use)
 
 
-@pytest.mark.asyncio_differs("loses it")
+@pytest.mark.differs("asyncio", "loses it")
 def test_data_that_comes_while_somebody_has_a_view(aio):
     async def use(reader):
         reader.feed_data(b"early ")
@@ -426,7 +426,7 @@ def test_waiter_that_is_ended_by_hand(aio, error):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("takes it, and it is never woken")
+@pytest.mark.differs("asyncio", "takes it, and it is never woken")
 def test_waiter_of_another_is_not_taken_away(aio):
     """asyncio's _wait_for_data() clears the attribute when it goes on, whoever waits by then."""
 

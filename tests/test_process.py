@@ -138,9 +138,9 @@ def test_every_child_has_its_own_status(aio):
 
 
 def needs_wait_on_exit(test):
-    test = pytest.mark.uvloop_differs("wait() may wait for the pipes")(test)
+    test = pytest.mark.differs("uvloop", "wait() may wait for the pipes")(test)
     before = sys.version_info < (3, 14)
-    return pytest.mark.asyncio_differs("wait() waits for the pipes", when=before)(test)
+    return pytest.mark.differs("asyncio", "wait() waits for the pipes", when=before)(test)
 
 
 @needs_wait_on_exit
@@ -322,7 +322,7 @@ def test_signal_that_does_not_exist(aio, bad):
 
 
 @pytest.mark.parametrize("bad", ["TERM", None, 1.5])
-@pytest.mark.uvloop_differs("rounds", when=lambda bad: bad == 1.5)
+@pytest.mark.differs("uvloop", "rounds", when=lambda bad: bad == 1.5)
 def test_signal_that_is_no_number(aio, bad):
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE) as proc:
@@ -345,8 +345,8 @@ def test_signals_after_the_end_are_process_lookup_errors(aio):
 
 
 @linux
-@pytest.mark.asyncio_differs("before 3.13 it is reaped", when=sys.version_info < (3, 13))
-@pytest.mark.uvloop_differs("finds no process")
+@pytest.mark.differs("asyncio", "before 3.13 it is reaped", when=sys.version_info < (3, 13))
+@pytest.mark.differs("uvloop", "finds no process")
 def test_signals_to_a_child_that_nobody_has_reaped_yet_do_nothing(aio):
     async def main():
         proc = await aio.create_subprocess_exec("true")
@@ -359,7 +359,7 @@ def test_signals_to_a_child_that_nobody_has_reaped_yet_do_nothing(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("the transport lives as long as its pipes")
+@pytest.mark.differs("asyncio", "the transport lives as long as its pipes")
 def test_once_reaped_it_is_gone_whether_or_not_pipes_are_open(aio):
     async def main():
         with pipe() as (hold, release):
@@ -447,7 +447,7 @@ def test_process_in_a_cycle_is_collected(aio):
 # The transport that existing programs reach for
 
 
-@pytest.mark.uvloop_differs("has no Popen")
+@pytest.mark.differs("uvloop", "has no Popen")
 def test_transport_facade(aio):
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
@@ -467,7 +467,7 @@ def test_transport_facade(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("closes later")
+@pytest.mark.differs("uvloop", "closes later")
 def test_closing_the_transport_kills_the_child_and_ends_its_streams(aio):
     async def main():
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}

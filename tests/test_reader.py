@@ -35,8 +35,8 @@ def child(aio, script, **kwds):
     return aio.create_subprocess_exec("/bin/sh", "-c", script, stdout=aio.PIPE, **kwds)
 
 
-tuple_separators = pytest.mark.asyncio_differs(
-    "no tuples before 3.13", when=sys.version_info < (3, 13)
+tuple_separators = pytest.mark.differs(
+    "asyncio", "no tuples before 3.13", when=sys.version_info < (3, 13)
 )
 
 
@@ -366,7 +366,7 @@ def test_readuntil_wants_a_separator(aio):
 
 
 @pytest.mark.parametrize("bad", ["\n", 5, None, [b"x"]], ids=repr)
-@pytest.mark.asyncio_differs("fails somewhere", when=lambda bad: bad == [b"x"])
+@pytest.mark.differs("asyncio", "fails somewhere", when=lambda bad: bad == [b"x"])
 def test_readuntil_wants_bytes(aio, bad):
     async def use(reader):
         reader.feed_data(b"data")
@@ -749,7 +749,7 @@ def test_data_stays_readable_after_the_exit(aio):
 
 
 @pytest.mark.skipif(not LINUX, reason="pipes have a fixed size")
-@pytest.mark.uvloop_differs("no pipesize=")
+@pytest.mark.differs("uvloop", "no pipesize=")
 def test_all_that_an_ended_child_has_left_in_a_large_pipe(aio):
     async def main():
         proc = await child(aio, "head -c 600000 /dev/zero", pipesize=MIB)
@@ -760,7 +760,7 @@ def test_all_that_an_ended_child_has_left_in_a_large_pipe(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("sees the end of a pipe with the end of the child")
+@pytest.mark.differs("uvloop", "sees the end of a pipe with the end of the child")
 def test_end_of_a_pipe_that_the_child_closes(aio):
     async def main():
         proc = await child(aio, "echo bye; exec >&-; read x", stdin=aio.PIPE)
@@ -821,7 +821,7 @@ def test_endless_output_does_not_starve_the_loop(aio):
 @pytest.mark.telling_paths("plain")
 @pytest.mark.skipif(not LINUX, reason="pipes have no packets")
 @pytest.mark.parametrize("method", ["read", "communicate", "readexactly"])
-@pytest.mark.uvloop_differs("its pipes are sockets")
+@pytest.mark.differs("uvloop", "its pipes are sockets")
 def test_all_that_an_ended_child_has_left_in_packets(aio, method):
     """A pipe whose writer has O_DIRECT gives one packet to a read, however many there are."""
 
@@ -847,7 +847,7 @@ def test_all_that_an_ended_child_has_left_in_packets(aio, method):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("waits before it resumes")
+@pytest.mark.differs("asyncio", "waits before it resumes")
 def test_reader_that_begins_while_another_resumes_the_transport(aio):
     """One is too many, whichever it is; the other is woken."""
 

@@ -89,7 +89,7 @@ aio.run(main)
 @pytest.mark.telling_paths("thread")
 @pytest.mark.parametrize("error", ERRNOS)
 @pytest.mark.parametrize("calls", CALLS)
-@pytest.mark.asyncio_differs("it does not make them, or fails")
+@pytest.mark.differs("asyncio", "it does not make them, or fails")
 @pytest.mark.not_on("uvloop", "it makes some of them itself")
 @pytest.mark.meaningless(
     "the C library needs ENOSYS to start a thread without it",
@@ -113,7 +113,7 @@ def test_asyncio_lives_too(aio, calls):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
-@pytest.mark.uvloop_differs("no user=")
+@pytest.mark.differs("uvloop", "no user=")
 @pytest.mark.not_on("uvloop", "the loop makes no difference")
 def test_child_that_is_not_ours_to_signal_is_still_an_error(aio):
     """Which a sandbox that refuses pidfd_send_signal() does not hide."""
@@ -139,7 +139,7 @@ aio.run(main)
     )
 
 
-@pytest.mark.asyncio_differs("has no such function")
+@pytest.mark.differs("asyncio", "has no such function")
 def test_machine_has_pidfds_of_clone(aio):
     aio.script(
         REFUSE

@@ -28,7 +28,7 @@ LIMIT = 0.3  # seconds: what the trees below are allowed
 
 
 pytestmark = [
-    pytest.mark.asyncio_differs("it has none of these"),
+    pytest.mark.differs("asyncio", "it has none of these"),
     pytest.mark.telling_paths("thread"),
 ]
 

@@ -35,7 +35,7 @@ def many_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.uvloop_differs("is slow with many")
+@pytest.mark.differs("uvloop", "is slow with many")
 def test_thousand_children_at_once(aio, many_descriptors):
     async def main():
         before = threads()
@@ -61,7 +61,7 @@ def test_thousand_children_at_once(aio, many_descriptors):
 
 @pytest.mark.every_path
 @pytest.mark.telling_paths("thread")
-@pytest.mark.uvloop_differs("keeps some descriptors for later")
+@pytest.mark.differs("uvloop", "keeps some descriptors for later")
 def test_nothing_is_open_between_children(aio):
     """Looked at from inside the running loop."""
 
@@ -96,7 +96,7 @@ def test_nothing_is_open_between_children(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("keeps more")
+@pytest.mark.differs("uvloop", "keeps more")
 def test_a_kept_process_is_small(aio):
     """Whatever it needed of its loop goes with that."""
 
@@ -115,7 +115,7 @@ def test_a_kept_process_is_small(aio):
 
 @pytest.mark.every_path
 @pytest.mark.telling_paths("thread")
-@pytest.mark.asyncio_differs("wait() may wait for the pipes")
+@pytest.mark.differs("asyncio", "wait() may wait for the pipes")
 def test_a_paused_pipe_is_read_on_after_everything_else_has_ended(aio):
     async def main():
         before = Holdings()
@@ -130,7 +130,7 @@ def test_a_paused_pipe_is_read_on_after_everything_else_has_ended(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("slow; the point is ours")
+@pytest.mark.differs("asyncio", "slow; the point is ours")
 @pytest.mark.not_on("uvloop", "one loop is enough")
 def test_thousands_in_a_row_take_no_more_than_the_first(aio, slow):
     async def some(count):
@@ -150,7 +150,7 @@ def test_thousands_in_a_row_take_no_more_than_the_first(aio, slow):
     aio.run(main, timeout=200)
 
 
-@pytest.mark.asyncio_differs("slow; the point is ours")
+@pytest.mark.differs("asyncio", "slow; the point is ours")
 def test_a_thousand_with_pipes_in_a_row_leave_nothing(aio):
     async def some(count):
         pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
@@ -170,7 +170,7 @@ def test_a_thousand_with_pipes_in_a_row_leave_nothing(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("the same pipes as asyncio's, once is enough")
+@pytest.mark.differs("uvloop", "the same pipes as asyncio's, once is enough")
 def test_a_quarter_gibibyte_both_ways_with_noise_beside_it(aio):
     """Each block is the pattern with its number in front: any byte lost or moved is seen."""
     block, blocks = MIB, 256
@@ -209,7 +209,7 @@ def test_a_quarter_gibibyte_both_ways_with_noise_beside_it(aio):
     aio.run(main, timeout=120)
 
 
-@pytest.mark.asyncio_differs("slow; the point is ours")
+@pytest.mark.differs("asyncio", "slow; the point is ours")
 def test_communicate_with_a_quarter_gibibyte(aio):
     data = pattern(256 * MIB)
 
@@ -221,7 +221,7 @@ def test_communicate_with_a_quarter_gibibyte(aio):
     aio.run(main, timeout=120)
 
 
-@pytest.mark.asyncio_differs("starts them all in one iteration")
+@pytest.mark.differs("asyncio", "starts them all in one iteration")
 def test_burst_keeps_the_loop_live(aio, many_descriptors):
     """The children of a burst are spread over many iterations of the loop, not started in one."""
     beats = 0
@@ -246,7 +246,7 @@ def test_burst_keeps_the_loop_live(aio, many_descriptors):
 
 @pytest.mark.every_path
 @pytest.mark.telling_paths("thread")
-@pytest.mark.asyncio_differs("may handle all in one iteration")
+@pytest.mark.differs("asyncio", "may handle all in one iteration")
 def test_exits_at_once_leave_the_loop_to_others(aio, many_descriptors):
     """However many children have exited, an iteration of the loop handles a bounded number."""
     count, bound = 300, 64

@@ -29,7 +29,7 @@ NOBODY = 65534
 
 
 @pytest.mark.parametrize("close_fds", [True, False], ids=["close_fds", "inherit"])
-@pytest.mark.uvloop_differs("ignores close_fds")
+@pytest.mark.differs("uvloop", "ignores close_fds")
 def test_no_child_sees_a_descriptor_that_it_was_not_given(aio, tmp_path, close_fds):
     """While threads open and close all kinds, and other children with pipes are on their way."""
     aio.script(
@@ -124,7 +124,7 @@ def dumpable():
 @as_root
 @pytest.mark.parametrize("ids", IDS)
 @pytest.mark.parametrize("hook", [{}, {"preexec_fn": int}], ids=["plain", "preexec"])
-@pytest.mark.uvloop_differs("no user=")
+@pytest.mark.differs("uvloop", "no user=")
 def test_ids_are_those_that_subprocess_gives_and_cannot_be_had_back(aio, ids, hook):
     kwds = IDS[ids] | hook
     command = ["cat", "/proc/self/status"]
@@ -150,7 +150,7 @@ def test_ids_are_those_that_subprocess_gives_and_cannot_be_had_back(aio, ids, ho
 
 
 @as_root
-@pytest.mark.uvloop_differs("no user=")
+@pytest.mark.differs("uvloop", "no user=")
 def test_ids_that_cannot_all_be_taken_leave_no_child_with_some(aio, tmp_path):
     """Without the right to, at the first, the second or the third of the three calls."""
     aio.script(
@@ -203,7 +203,7 @@ MASKS = {
 
 @pytest.mark.parametrize("hook", [{}, {"preexec_fn": int}], ids=["plain", "preexec"])
 @pytest.mark.parametrize("dispositions", DISPOSITIONS)
-@pytest.mark.uvloop_differs("resets every signal")
+@pytest.mark.differs("uvloop", "resets every signal")
 def test_signals_are_those_that_subprocess_gives(aio, dispositions, hook):
     command = ["cat", "/proc/self/status"]
     changed = DISPOSITIONS[dispositions]
@@ -235,7 +235,7 @@ SECRET = re.compile("s3cret")
 
 
 @pytest.mark.may_warn(".")
-@pytest.mark.asyncio_differs("its transport shows the Popen with its arguments")
+@pytest.mark.differs("asyncio", "its transport shows the Popen with its arguments")
 def test_arguments_and_environment_are_never_told(aio, caplog):
     """Not by logs in debug mode, representations, warnings, or exceptions and their tracebacks."""
     told = []

@@ -14,7 +14,7 @@ from support import LINUX
 GULP = 64 * 1024
 ROOMY = 256 * 1024
 
-only_fastproc = pytest.mark.asyncio_differs("has nothing to look into")
+only_fastproc = pytest.mark.differs("asyncio", "has nothing to look into")
 
 
 def capacity(proc, fd=1):
@@ -33,7 +33,7 @@ async def end(proc):
 @pytest.mark.every_path
 @pytest.mark.only_paths("plain")
 @pytest.mark.parametrize("method", ["read", "readexactly", "readuntil", "readline"])
-@pytest.mark.uvloop_differs("reads 2 MiB in a turn, and its reader takes more at times")
+@pytest.mark.differs("uvloop", "reads 2 MiB in a turn, and its reader takes more at times")
 def test_endless_output_leaves_the_loop_to_others(aio, method):
     """However fast the child is: a reader that always finds something still lets the loop turn."""
 

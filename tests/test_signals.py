@@ -104,7 +104,7 @@ class Handler:
         return self.left <= 0
 
 
-@pytest.mark.asyncio_differs("may leave a child or the loop unfit")
+@pytest.mark.differs("asyncio", "may leave a child or the loop unfit")
 @pytest.mark.not_on("uvloop", "the same calls, in C")
 def test_handler_that_raises_within_create(aio):
     """At every step of what it calls: its exception comes out, and the loop is as it was."""
@@ -143,7 +143,7 @@ def test_handler_that_raises_within_create(aio):
 
 
 @pytest.mark.parametrize("error", [Raised, KeyboardInterrupt, SystemExit])
-@pytest.mark.asyncio_differs("may leave the loop unfit")
+@pytest.mark.differs("asyncio", "may leave the loop unfit")
 @pytest.mark.not_on("uvloop", "the same calls, in C")
 def test_handler_that_raises_when_the_last_child_has_ended(aio, error):
     """In the midst of leaving the loop: its exception is not lost, and the loop is as it was."""
@@ -185,7 +185,7 @@ def test_handler_that_raises_when_the_last_child_has_ended(aio, error):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-@pytest.mark.asyncio_differs("has no hub")
+@pytest.mark.differs("asyncio", "has no hub")
 @pytest.mark.not_on("uvloop", "its loop is C")
 def test_interrupt_while_a_hub_asks_to_leave_comes_out(aio, error):
     class Loop(asyncio.SelectorEventLoop):
@@ -219,7 +219,7 @@ def test_interrupt_while_a_hub_asks_to_leave_comes_out(aio, error):
 @every_path
 @plainest
 @pytest.mark.parametrize("how", ["handler", "ignored", "thread"])
-@pytest.mark.asyncio_differs("create fails when the child is gone by then, or hangs")
+@pytest.mark.differs("asyncio", "create fails when the child is gone by then, or hangs")
 def test_somebody_else_takes_every_status(aio, how):
     """Of children that run, fail to, are cancelled or killed: never a hang, a wrong status, a rest."""
     aio.script(
@@ -341,7 +341,7 @@ def recycle(pid):
 @plainest
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root's rights")
 @pytest.mark.parametrize("kind", ["plain", "preexec"])
-@pytest.mark.asyncio_differs("may kill it")
+@pytest.mark.differs("asyncio", "may kill it")
 def test_signals_never_hit_another_process_that_has_the_pid_now(aio, kind):
     """The child has exited, somebody else has reaped it, and its pid is given to another process."""
     aio.script(
@@ -390,7 +390,7 @@ for send in "kill", "close", "loop-close":
 @plainest
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root's rights")
 @pytest.mark.parametrize("kind", ["plain", "preexec"])
-@pytest.mark.asyncio_differs("may kill it")
+@pytest.mark.differs("asyncio", "may kill it")
 def test_child_whose_pid_is_anothers_before_the_loop_first_looks(aio, kind):
     """Reaped by somebody else right after its exec, or instead of it."""
     aio.script(
@@ -450,7 +450,7 @@ aio.run(main)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-@pytest.mark.asyncio_differs("raises it there, and leaves the pipe open")
+@pytest.mark.differs("asyncio", "raises it there, and leaves the pipe open")
 @pytest.mark.not_on("uvloop", "its loop is C")
 def test_interrupt_outside_a_turn_of_the_hub_comes_out(aio, error):
     """Of a handler that runs while a pipe is being closed; the loop is asked for a call then."""

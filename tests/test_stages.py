@@ -87,7 +87,7 @@ ENDS = [
 @PLAINEST
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
-@pytest.mark.asyncio_differs("it leaves the child")
+@pytest.mark.differs("asyncio", "it leaves the child")
 def test_loop_that_ends(aio, end, stage):
     end(aio, stage)
     gc.collect()
@@ -96,7 +96,7 @@ def test_loop_that_ends(aio, end, stage):
 
 @PLAINEST
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGQUIT", "SIGSEGV"])
-@pytest.mark.asyncio_differs("has no such stage")
+@pytest.mark.differs("asyncio", "has no such stage")
 def test_child_that_is_killed_between_clone_and_exec(aio, name):
     """Also by what dumps core, while it shares our memory: it ends by that signal, and alone."""
     number = getattr(signal, name)
@@ -125,7 +125,7 @@ def test_child_that_is_killed_between_clone_and_exec(aio, name):
 @pytest.mark.only_paths("thread")
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("threaded", [False, True], ids=["here", "thread"])
-@pytest.mark.asyncio_differs("it leaves the child")
+@pytest.mark.differs("asyncio", "it leaves the child")
 @pytest.mark.not_on("uvloop", "uvloop keeps a loop that has run")
 def test_loop_that_is_dropped(aio, stage, threaded):
     """With its thread, or not: collected with all its children."""
@@ -147,7 +147,7 @@ def test_loop_that_is_dropped(aio, stage, threaded):
 @pytest.mark.only_paths("thread")
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("where", ["here", "thread", "thread-in-the-loop"])
-@pytest.mark.asyncio_differs("it prints from destructors")
+@pytest.mark.differs("asyncio", "it prints from destructors")
 @pytest.mark.meaningless(
     "enough of them",
     when=lambda aio, where: where != "here" and repr(aio) != "fastproc-stdlib",

@@ -105,8 +105,8 @@ def test_child_that_leaves_its_session_or_group(aio, leave):
 
 
 @every_path
-@pytest.mark.uvloop_differs("waits for the pipes")
-@pytest.mark.asyncio_differs("may wait for the pipes")
+@pytest.mark.differs("uvloop", "waits for the pipes")
+@pytest.mark.differs("asyncio", "may wait for the pipes")
 def test_daemon_that_holds_all_three_pipes(aio):
     """The child's exit is heard at once, the daemon is talked to, and ends with its input."""
 
@@ -173,7 +173,7 @@ def test_full_disk_behind_a_redirection_is_the_childs_error(aio):
 @pytest.mark.parametrize("free", [5, 12, 40])
 @every_path
 @pytest.mark.only_paths("fork", "thread")
-@pytest.mark.asyncio_differs("it may leave a child or a pipe")
+@pytest.mark.differs("asyncio", "it may leave a child or a pipe")
 def test_storm_for_which_there_are_too_few_descriptors(aio, free):
     """Each create works or says why not, the loop lives, and everything comes back."""
 
@@ -208,7 +208,7 @@ def test_storm_for_which_there_are_too_few_descriptors(aio, free):
 @every_path
 @pytest.mark.only_paths("fork", "thread")
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a user of its own")
-@pytest.mark.asyncio_differs("its watcher has threads, or leaves pipes")
+@pytest.mark.differs("asyncio", "its watcher has threads, or leaves pipes")
 def test_storm_for_which_there_are_too_few_processes(aio):
     aio.script(
         """
@@ -248,7 +248,7 @@ def test_storm_for_which_there_are_too_few_processes(aio):
 
 @every_path
 @pytest.mark.only_paths("thread")
-@pytest.mark.uvloop_differs("is slow with many")
+@pytest.mark.differs("uvloop", "is slow with many")
 def test_burst_of_five_hundred_cancelled_half_way(aio):
     """When half of them have come: those are whole, of the others nothing is left."""
 
@@ -277,7 +277,7 @@ def test_burst_of_five_hundred_cancelled_half_way(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("it may take away the status")
+@pytest.mark.differs("asyncio", "it may take away the status")
 def test_races_of_kill_communicate_and_the_exit(aio):
     """FASTPROC_RACES of them: 10,000 in the long run."""
 
@@ -321,7 +321,7 @@ def test_races_of_kill_communicate_and_the_exit(aio):
 
 
 @pytest.mark.may_warn("ResourceWarning: (unclosed|subprocess)")
-@pytest.mark.uvloop_differs("keeps them")
+@pytest.mark.differs("uvloop", "keeps them")
 def test_cycles_through_process_streams_and_callbacks_are_collected(aio):
     async def life():
         proc = await aio.create_subprocess_exec("cat", **PIPES)
@@ -348,7 +348,7 @@ def test_cycles_through_process_streams_and_callbacks_are_collected(aio):
 @pytest.mark.may_warn("ResourceWarning: (unclosed|subprocess)")
 @pytest.mark.may_warn("Task was destroyed but it is pending")
 @pytest.mark.parametrize("alive", [False, True], ids=["ended", "alive"])
-@pytest.mark.asyncio_differs("it leaves the child")
+@pytest.mark.differs("asyncio", "it leaves the child")
 @pytest.mark.not_on("uvloop", "uvloop keeps a loop that has run")
 def test_cycles_through_protocol_transport_and_loop_are_collected(aio, alive):
     """With the loop, which nobody closes; a live child goes with it."""

@@ -37,7 +37,7 @@ PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 @linux
 @pytest.mark.parametrize("loop_is", ["fresh", "in-use"])
 @pytest.mark.parametrize("kwds", [{}, {"preexec_fn": lambda: None}], ids=["plain", "preexec"])
-@pytest.mark.asyncio_differs("it may leave a child or a pipe")
+@pytest.mark.differs("asyncio", "it may leave a child or a pipe")
 def test_no_descriptor_left_at_any_step(aio, loop_is, kwds):
     """With 0, 1, 2... descriptors to be had, until create succeeds: each step fails once."""
 
@@ -106,7 +106,7 @@ NO_PROCESSES = """
 
 
 @linux
-@pytest.mark.asyncio_differs("its watcher has threads", when=sys.version_info < (3, 12))
+@pytest.mark.differs("asyncio", "its watcher has threads", when=sys.version_info < (3, 12))
 def test_no_process_left_at_any_step(aio):
     aio.script(NO_PROCESSES)
 
@@ -209,7 +209,7 @@ ENDINGS = {
 
 @pytest.mark.only_paths("thread")
 @pytest.mark.parametrize("ending", list(ENDINGS))
-@pytest.mark.asyncio_differs("it prints from destructors")
+@pytest.mark.differs("asyncio", "it prints from destructors")
 def test_interpreter_that_ends_with_live_children_ends_quietly(aio, ending):
     done = end_interpreter(aio, ending)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
@@ -217,7 +217,7 @@ def test_interpreter_that_ends_with_live_children_ends_quietly(aio, ending):
 
 @pytest.mark.only_paths("thread")
 @pytest.mark.parametrize("ending", list(ENDINGS))
-@pytest.mark.asyncio_differs("it prints from destructors")
+@pytest.mark.differs("asyncio", "it prints from destructors")
 def test_interpreter_that_ends_with_live_children_and_warnings_as_errors(aio, ending):
     done = end_interpreter(aio, ending, "error")
     assert (done.returncode, done.stdout) == (0, b"")
@@ -240,7 +240,7 @@ def end_interpreter(aio, ending, action=None):
 # Threads and forks
 
 
-@pytest.mark.uvloop_differs("refuses to race with another loop")
+@pytest.mark.differs("uvloop", "refuses to race with another loop")
 def test_loops_in_several_threads_at_once(aio):
     results = {}
 
@@ -271,7 +271,7 @@ def test_loop_in_a_thread_without_any_set_up_in_the_main_thread(aio):
     """)
 
 
-@pytest.mark.uvloop_differs("does not survive a fork")
+@pytest.mark.differs("uvloop", "does not survive a fork")
 def test_fork_in_a_running_loop_disturbs_neither_side(aio):
     aio.script("""
         import gc
@@ -303,7 +303,7 @@ def test_fork_in_a_running_loop_disturbs_neither_side(aio):
     """)
 
 
-@pytest.mark.uvloop_differs("does not survive a fork")
+@pytest.mark.differs("uvloop", "does not survive a fork")
 def test_forked_process_can_run_children_of_its_own(aio):
     aio.script("""
         warnings.simplefilter("ignore")
@@ -342,8 +342,8 @@ def logged(caplog):
 
 
 @UNKNOWN
-@pytest.mark.asyncio_differs("its thread is faster", when=sys.version_info < (3, 12))
-@pytest.mark.uvloop_differs("hangs")
+@pytest.mark.differs("asyncio", "its thread is faster", when=sys.version_info < (3, 12))
+@pytest.mark.differs("uvloop", "hangs")
 def test_stolen_status(aio, caplog):
     async def main():
         proc = await aio.create_subprocess_exec("/bin/sh", "-c", "exit 7")
@@ -362,7 +362,7 @@ def test_stolen_status(aio, caplog):
 
 
 @UNKNOWN
-@pytest.mark.asyncio_differs("hangs, or signals the process that has the pid now")
+@pytest.mark.differs("asyncio", "hangs, or signals the process that has the pid now")
 def test_stolen_status_of_a_killed_child(aio):
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE)
@@ -381,7 +381,7 @@ def test_stolen_status_of_a_killed_child(aio):
 
 
 @UNKNOWN
-@pytest.mark.uvloop_differs("hangs")
+@pytest.mark.differs("uvloop", "hangs")
 def test_status_wanted_by_two_threads_never_hangs(aio):
     def steal(pid):
         with contextlib.suppress(ChildProcessError):
@@ -397,7 +397,7 @@ def test_status_wanted_by_two_threads_never_hangs(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("create fails when the child is gone by then")
+@pytest.mark.differs("asyncio", "create fails when the child is gone by then")
 def test_thread_that_reaps_everything(aio):
     aio.script(f"""
         import logging, threading
@@ -440,7 +440,7 @@ def test_ignored_sigchld_changes_nothing_in_what_the_machine_offers(sigchld):
 
 
 @UNKNOWN
-@pytest.mark.asyncio_differs("create fails when the child is gone by then")
+@pytest.mark.differs("asyncio", "create fails when the child is gone by then")
 def test_ignored_sigchld(aio, sigchld, caplog):
     sigchld(signal.SIG_IGN)
 
@@ -457,7 +457,7 @@ def test_ignored_sigchld(aio, sigchld, caplog):
         assert (status, logged(caplog)) == (255, [unknown_child(aio, pid)])
 
 
-@pytest.mark.uvloop_differs("sets its own handler")
+@pytest.mark.differs("uvloop", "sets its own handler")
 def test_handled_sigchld(aio, sigchld):
     heard = []
     sigchld(lambda number, frame: heard.append(number))
@@ -472,7 +472,7 @@ def test_handled_sigchld(aio, sigchld):
 
 
 @linux
-@pytest.mark.uvloop_differs("needs the signal")
+@pytest.mark.differs("uvloop", "needs the signal")
 def test_blocked_sigchld(aio):
     old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     try:
@@ -484,7 +484,7 @@ def test_blocked_sigchld(aio):
 # Hostile children
 
 
-@pytest.mark.uvloop_differs("refuses to write to a closed pipe")
+@pytest.mark.differs("uvloop", "refuses to write to a closed pipe")
 def test_children_that_die_at_once_while_being_written_to(aio):
     async def one(n):
         proc = await aio.create_subprocess_exec("false", **PIPES)
@@ -497,7 +497,7 @@ def test_children_that_die_at_once_while_being_written_to(aio):
     aio.run(main)
 
 
-@pytest.mark.asyncio_differs("it may take away the status", when=sys.version_info < (3, 13))
+@pytest.mark.differs("asyncio", "it may take away the status", when=sys.version_info < (3, 13))
 def test_kill_races_with_the_exit(aio):
     async def main():
         for n in range(60):
@@ -539,7 +539,7 @@ def test_loop_in_debug_mode(aio):
 
 @linux
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
-@pytest.mark.asyncio_differs("leaves them all")
+@pytest.mark.differs("asyncio", "leaves them all")
 def test_child_that_cannot_be_killed_when_its_loop_closes(aio):
     """It runs on, and its end is reported to nobody."""
     aio.script(

@@ -115,7 +115,8 @@ def bytes_likes():
 
 
 @pytest.mark.parametrize("kind", list(bytes_likes()))
-@pytest.mark.asyncio_differs(
+@pytest.mark.differs(
+    "asyncio",
     "counts items, not bytes, or wants bytes",
     when=lambda kind: kind not in {"bytearray", "memoryview"},
 )
@@ -131,7 +132,7 @@ def test_write_takes_any_bytes_like_object(aio, kind):
 
 @pytest.mark.parametrize("size", [100, 2 * MIB], ids=["small", "large"])
 @pytest.mark.parametrize("how", ["bytearray", "memoryview", "writelines"])
-@pytest.mark.uvloop_differs("keeps the buffer, not its content")
+@pytest.mark.differs("uvloop", "keeps the buffer, not its content")
 def test_what_was_written_may_be_changed_at_once(aio, size, how):
     data = pattern(size)
 
@@ -147,7 +148,7 @@ def test_what_was_written_may_be_changed_at_once(aio, size, how):
 
 
 @pytest.mark.parametrize("bad", ["text", 5, None, [b"x"]], ids=repr)
-@pytest.mark.asyncio_differs("asserts")
+@pytest.mark.differs("asyncio", "asserts")
 def test_write_of_what_is_not_bytes_like(aio, bad):
     async def use(writer):
         with pytest.raises(TypeError):
@@ -190,7 +191,7 @@ def test_drain_waits_above_the_high_water_mark(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("other numbers")
+@pytest.mark.differs("uvloop", "other numbers")
 def test_write_buffer_limits(aio):
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE) as proc:
@@ -356,7 +357,7 @@ def test_write_eof_closes(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("raises")
+@pytest.mark.differs("uvloop", "raises")
 def test_write_after_close_is_silent(aio):
     async def main():
         proc = await cat(aio)
@@ -372,7 +373,7 @@ def test_write_after_close_is_silent(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("does not")
+@pytest.mark.differs("uvloop", "does not")
 def test_drain_after_close_raises(aio):
     async def main():
         proc = await cat(aio)
@@ -386,7 +387,7 @@ def test_drain_after_close_raises(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("sends it")
+@pytest.mark.differs("uvloop", "sends it")
 def test_abort_drops_what_is_pending(aio):
     async def main():
         proc = await cat(aio)
@@ -403,7 +404,7 @@ def test_abort_drops_what_is_pending(aio):
 # A child that does not listen
 
 
-@pytest.mark.uvloop_differs("notices when it writes")
+@pytest.mark.differs("uvloop", "notices when it writes")
 def test_child_that_closes_stdin_is_noticed_though_nothing_is_written(aio):
     async def main():
         with pipe() as (hold, release):
@@ -420,7 +421,7 @@ def test_child_that_closes_stdin_is_noticed_though_nothing_is_written(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("ConnectionResetError")
+@pytest.mark.differs("uvloop", "ConnectionResetError")
 def test_drain_raises_broken_pipe_if_data_was_pending(aio):
     async def main():
         async with running(aio, "sleep", "100", stdin=aio.PIPE) as proc:
@@ -437,7 +438,7 @@ def test_drain_raises_broken_pipe_if_data_was_pending(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("it resolves")
+@pytest.mark.differs("uvloop", "it resolves")
 def test_wait_closed_raises_the_error_of_the_pipe(aio):
     async def main():
         async with running(aio, "sleep", "100", stdin=aio.PIPE) as proc:
@@ -462,7 +463,7 @@ def test_error_of_the_pipe_that_nobody_awaits_is_not_logged(aio):
     aio.run(main)
 
 
-@pytest.mark.uvloop_differs("raises")
+@pytest.mark.differs("uvloop", "raises")
 def test_writing_to_a_dead_child_is_silent(aio):
     async def main():
         proc = await aio.create_subprocess_exec("true", stdin=aio.PIPE)
@@ -478,7 +479,7 @@ def test_writing_to_a_dead_child_is_silent(aio):
 
 
 @pytest.mark.parametrize("size", [1, 100_000, MIB])
-@pytest.mark.uvloop_differs("RuntimeError")
+@pytest.mark.differs("uvloop", "RuntimeError")
 def test_writing_in_a_loop_to_a_child_that_dies_ends(aio, size):
     async def main():
         proc = await shell(aio, "read x", stdout=aio.DEVNULL)
@@ -495,7 +496,7 @@ def test_writing_in_a_loop_to_a_child_that_dies_ends(aio, size):
 # State
 
 
-@pytest.mark.uvloop_differs("has no pipe")
+@pytest.mark.differs("uvloop", "has no pipe")
 def test_transport_and_extra_info(aio):
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE) as proc:

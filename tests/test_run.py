@@ -475,6 +475,7 @@ def test_what_is_in_a_paused_pipe_is_read_at_the_end(aio, mark):
         await until(lambda: proc.stdout._paused)
         assert await proc.wait() == 0
         proc._set_linger(0)
+        await until(lambda: proc.stdout._eof)
         assert len(await proc.stdout.read()) == size and proc._lingered
         for pid in mark.living():
             os.kill(pid, signal.SIGKILL)

@@ -236,7 +236,11 @@ static void reader_dealloc(PyObject *op)
     PyObject_ClearWeakRefs(op);
     reader_clear(op);
     fp_buffer_free(&self->buffer, &reader_memory);
-    fp_arrivals_drop(self->arrivals);
+    if (self->arrivals != NULL) { /* which the other reader of the child may drop as well */
+        GUARD_BEGIN(self->hub);
+        fp_arrivals_drop(self->arrivals);
+        GUARD_END();
+    }
     Py_CLEAR(self->hub);
     type->tp_free(op);
     Py_DECREF(type);

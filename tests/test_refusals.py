@@ -86,7 +86,7 @@ aio.run(main)
 
 @pytest.mark.every_path
 @pytest.mark.only_paths("shared", "thread", "vfork")
-@pytest.mark.telling_paths("thread")
+@pytest.mark.telling_paths()
 @pytest.mark.parametrize("error", ERRNOS)
 @pytest.mark.parametrize("calls", CALLS)
 @pytest.mark.differs("asyncio", "it does not make them, or fails")

@@ -584,7 +584,7 @@ mutant(
     "loop_closed_queue_skipped",
     "loop/start_queue.c",
     "        ops->loop_closed(owner, forked_off);",
-    "        (void)forked_off;",
+    "        (void)ops, (void)forked_off;",
     "what waited to be started is kept when the loop ends",
     "test_loop_end.py wait_to_be_started",
 )

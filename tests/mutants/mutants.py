@@ -582,9 +582,9 @@ mutant(
 )
 mutant(
     "loop_closed_queue_skipped",
-    "loop/start_queue.c",
-    "        ops->loop_closed(owner, forked_off);",
-    "        (void)ops, (void)forked_off;",
+    "loop/hub_end.c",
+    "    start_queue_close(hub, forked_off);\n",
+    "",
     "what waited to be started is kept when the loop ends",
     "test_loop_end.py wait_to_be_started",
 )

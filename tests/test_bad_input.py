@@ -261,7 +261,7 @@ def test_limit_must_be_positive(aio, refused, limit):
     refused(ValueError, "Limit cannot be <= 0", limit=limit)
 
 
-@pytest.mark.parametrize("limit", ["x", None, 1j])
+@pytest.mark.parametrize("limit", ["x", 1j])
 @pytest.mark.differs("asyncio", "the child has started by then")
 def test_limit_must_be_a_number(aio, refused, limit):
     refused(TypeError, None, limit=limit, stdout=aio.PIPE)

@@ -99,6 +99,7 @@ SYNTAX = {
     "__aexit__": "async with",
     "__call__": "callback()|__call__",
     "__next__": "next(",
+    "__await__": "await |__await__",
     "__anext__": "async for",
     "__iter__": "iter(",
     "__new__": "StreamReader(",

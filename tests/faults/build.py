@@ -41,6 +41,12 @@ CANNOT_FAIL = """
     _PyErr_BadInternalCall _PyObject_ClearManagedDict _PyObject_GetDictPtr
     _PyObject_VisitManagedDict _Py_DECREF_DecRefTotal _Py_INCREF_IncRefTotal _Py_NegativeRefcount
     _Py_Dealloc _Py_FatalErrorFunc PyLong_AsSize_t
+    PyByteArray_Size PyEval_GetFrame PyFrame_GetCode PyImport_GetModuleDict PyIndex_Check
+    PyLong_AsLongAndOverflow PyLong_AsUnsignedLongLong PyLong_AsUnsignedLongMask PyModule_GetDict
+    PyObject_SelfIter PyType_ClearWatcher PyType_GetDict PyType_Modified PyType_Watch
+    PyUnstable_Type_AssignVersionTag _PyByteArray_empty_string
+    # Refused, it is only done later.
+    Py_AddPendingCall
     # Of a CPython without a GIL
     PyCriticalSection_Begin PyCriticalSection_End PyThread_get_thread_ident _Py_DecRefShared
     _Py_MergeZeroLocalRefcount

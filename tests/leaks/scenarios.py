@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import types
 import warnings
 
 from support import Aio, children, iterate, output_of, running, threads, until, until_blocking
@@ -809,6 +810,10 @@ def token():
     return next(h._callback for h in handles if type(h._callback).__name__ == "HubToken")
 
 
+def hub_of(callback):
+    return next(o for o in gc.get_referents(callback) if type(o).__name__ == "Hub")
+
+
 @covers("HubToken.__call__ HubToken.__repr__ HubToken.__del__")
 async def token_of_the_hub():
     async with sleeping():
@@ -820,35 +825,81 @@ async def token_of_the_hub():
     callback.__del__()
 
 
-# Awaitables
+@covers("Hub.__call__")
+async def hub_that_is_called():
+    async with sleeping():
+        hub = hub_of(token())
+        hub.__call__()
+    hub.__call__()
+    await gone()
+
+
+@covers("watch_base_classes base_classes_changed")
+def patched_base_classes():
+    _fastproc._core.watch_base_classes(True)
+    _fastproc._core.base_classes_changed()
+    _fastproc._core.watch_base_classes(False)
 
 
 @covers(
-    "Awaitable.send Awaitable.throw Awaitable.close Awaitable.__await__ Awaitable.__iter__"
-    " Awaitable.__next__ Awaitable.__repr__ Awaitable.__del__ Awaitable.__name__"
-    " Awaitable.__qualname__ Awaitable.cr_await Awaitable.cr_frame Awaitable.cr_running"
-    " Awaitable.cr_suspended"
+    "StreamReader._wakeup_waiter FlowControlView._drain_helper FlowControlView._get_close_waiter"
 )
+async def what_functions_of_asyncio_call():
+    async with sleeping() as proc:
+        proc.stdout._wakeup_waiter()
+        await proc.stdin._protocol._drain_helper()
+        closed = proc.stdin._protocol._get_close_waiter(proc.stdin)
+        proc.stdin.close()
+        await closed
+
+
+# Awaitables
+
+
+LOOKS = "__class__ __name__ __qualname__ __repr__ cr_await cr_code cr_frame cr_origin cr_running"
+LOOKS += " cr_suspended __await__ send throw close __del__"
+
+
+@covers(" ".join(f"Awaitable.{name}" for name in LOOKS.split()))
 async def use_an_awaitable_as_a_coroutine():
     async with sleeping() as proc:
         coro = proc.wait()
+        coro.__name__, coro.__qualname__ = "wait", "Process.wait"
         assert (coro.__name__, coro.__qualname__) == ("wait", "Process.wait") and repr(coro)
-        assert (coro.cr_await, coro.cr_frame, coro.cr_running) == (None, None, False)
+        assert (coro.cr_await, coro.cr_running, coro.cr_origin) == (None, False, None)
+        assert coro.__class__ is types.CoroutineType and coro.cr_code and coro.cr_frame
         assert coro.send(None) is not None and coro.cr_suspended and coro.cr_await is not None
         with refused(ValueError):
             coro.throw(ValueError("thrown"))
         coro.close()
         coro.__del__()
-        stepping = iter(proc.wait().__await__())
-        assert next(stepping) is not None
-        stepping.__next__()
-        stepping.close()
+        coro.__repr__()
+        proc.wait().__await__().close()
+
+
+@covers(" ".join(f"Awaited.{name}" for name in [*LOOKS.split(), "__iter__", "__next__"]))
+async def use_an_awaitable_that_is_awaited():
+    async with sleeping() as proc:
+        coro = iter(proc.wait().__await__())
+        coro.__name__, coro.__qualname__ = "wait", "Process.wait"
+        assert (coro.__name__, coro.__qualname__) == ("wait", "Process.wait") and repr(coro)
+        assert (coro.cr_await, coro.cr_running, coro.cr_origin) == (None, False, None)
+        assert coro.__class__ is types.CoroutineType and coro.cr_code and coro.cr_frame
+        assert next(coro) is not None and coro.cr_suspended and coro.cr_await is not None
+        with refused(RuntimeError):
+            coro.__await__()
+        coro.send(None)
+        with refused(ValueError):
+            coro.throw(ValueError("thrown"))
+        coro.close()
+        coro.__del__()
 
 
 @covers(
     "Wakeup.__await__ Wakeup.__repr__ Wakeup._asyncio_future_blocking Wakeup.add_done_callback"
     " Wakeup.cancel Wakeup.cancelled Wakeup.done Wakeup.get_loop Wakeup.remove_done_callback"
     " Wakeup.result Wakeup.__getattribute__ Wakeup.__setattr__ Wakeup.__delattr__"
+    " Wakeup.set_result Wakeup.set_exception"
 )
 async def use_a_wakeup_as_a_future():
     async with sleeping() as proc:
@@ -873,7 +924,15 @@ async def use_a_wakeup_as_a_future():
         assert future.cancelled() and future.done() and len(heard) == 1
         with refused(asyncio.CancelledError):
             future.result()
+        with refused(asyncio.InvalidStateError):
+            future.set_result(None)
         waiting.close()
+        coro.close()
+        coro = proc.wait()
+        future = coro.send(None)
+        future.set_exception(ValueError("of somebody"))
+        with refused(ValueError):
+            future.result()
         coro.close()
 
 
@@ -881,7 +940,9 @@ async def use_a_wakeup_as_a_future():
     "CoroutineFunction.__call__ CoroutineFunction.__get__ CoroutineFunction.__repr__"
     " CoroutineFunction.__name__ CoroutineFunction.__qualname__ CoroutineFunction.__code__"
     " CoroutineFunction.__defaults__ CoroutineFunction.__kwdefaults__"
-    " CoroutineFunction.__annotations__ CoroutineFunction.__signature__"
+    " CoroutineFunction.__annotations__ CoroutineFunction.__class__"
+    " CoroutineFunction.__closure__ CoroutineFunction.__globals__ CoroutineFunction.__reduce__"
+    " CoroutineFunction.__type_params__"
 )
 async def look_at_a_coroutine_function():
     async with sleeping() as proc:
@@ -894,8 +955,10 @@ async def look_at_a_coroutine_function():
             function.__kwdefaults__,
             function.__annotations__,
         ]
-        with refused(AttributeError):
-            function.__signature__  # noqa: B018 (which only communicate() has)
+        assert function.__class__ is types.FunctionType and function.__globals__
+        assert function.__closure__ is None and function.__reduce__()
+        with contextlib.suppress(AttributeError):  # before 3.12
+            assert function.__type_params__ == ()
         assert inspect.signature(_fastproc.Process.communicate).parameters["linger"]
         function.__get__(proc, type(proc))().close()
         function.__call__(proc).close()

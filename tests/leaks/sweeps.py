@@ -14,6 +14,7 @@ from leaks.scenarios import (
     SLEEP,
     Protocol,
     gone,
+    hub_of,
     quiet,
     scenario,
     token,
@@ -115,8 +116,10 @@ async def live_process():
 
 LIVE = {
     "Awaitable": lambda proc: proc.wait(),
+    "Awaited": lambda proc: proc.wait().__await__(),
     "CoroutineFunction": lambda proc: vars(_fastproc.Process)["wait"],
     "FlowControlView": lambda proc: proc.stdin._protocol,
+    "Hub": lambda proc: hub_of(token()),
     "HubToken": lambda proc: token(),
     "PipeProtocol": lambda proc: proc._transport.get_pipe_transport(1).get_protocol(),
     "PopenView": lambda proc: proc._transport.get_extra_info("subprocess"),
@@ -131,8 +134,10 @@ LIVE = {
 
 
 # They look into the standard library's loop.
-STDLIB_ONLY = {"token_of_the_hub"} | {
-    f"bad input to HubToken.{attribute}" for attribute in apis.attributes(apis.types()["HubToken"])
+STDLIB_ONLY = {"token_of_the_hub", "hub_that_is_called"} | {
+    f"bad input to {name}.{attribute}"
+    for name in ("Hub", "HubToken")
+    for attribute in apis.attributes(apis.types()[name])
 }
 BEFORE = {"PopenView.wait": lambda proc: proc.kill()}  # or it blocks for ever
 

@@ -11,7 +11,16 @@ import threading
 import warnings
 
 import pytest
-from support import FORCED_PARAMETERS, PARAMETERS, SLOW_PARAMETERS, Aio, Holdings, children, uvloop
+from support import (
+    FORCED_PARAMETERS,
+    OTHER_LOOPS,
+    PARAMETERS,
+    SLOW_PARAMETERS,
+    Aio,
+    Holdings,
+    children,
+    uvloop,
+)
 
 # What a loop in debug mode logs on a busy machine.
 SLOW = r"^Executing [\s\S]* took [0-9.]+ seconds$"
@@ -23,6 +32,12 @@ def pytest_addoption(parser):
         "--impl",
         default="asyncio,fastproc",
         help="implementations to test, with commas (asyncio alone checks the tests themselves)",
+    )
+    parser.addoption(
+        "--loops",
+        default="stdlib,uvloop",
+        help="loops to test on, with commas; also keeping (a loop that keeps its callbacks), and, "
+        "alone, nested (nest_asyncio applied to this process)",
     )
     parser.addoption(
         "--slow",
@@ -50,6 +65,12 @@ def pytest_configure(config):
         "may_warn(regex): a warning, or a record of asyncio's logger, that is no failure",
     ):
         config.addinivalue_line("markers", marker)
+    if "nested" in (loops := config.getoption("loops").split(",")):
+        if loops != ["nested"]:
+            raise pytest.UsageError("--loops nested changes all loops, so it goes alone")
+        import nest_asyncio
+
+        nest_asyncio.apply()
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         stderr = os.dup(2)
@@ -74,6 +95,10 @@ def pytest_generate_tests(metafunc):
     slow = metafunc.config.getoption("slow")
     parameters = [p for p in PARAMETERS if slow or p not in SLOW_PARAMETERS]
     parameters += forced_parameters(metafunc.definition, slow)
+    loops = metafunc.config.getoption("loops").split(",")
+    others = [loop for loop in OTHER_LOOPS if loop in loops]
+    parameters = [parameter for parameter in parameters if parameter[1] in loops]
+    parameters += [(name, loop) for loop in others for name in ("asyncio", "fastproc")]
     wanted = metafunc.config.getoption("impl").split(",")
     parameters = [(name, loop) for name, loop in parameters if name.split("-")[0] in wanted]
     ids = ["-".join(p) if "-" not in p[0] else p[0] for p in parameters]

@@ -54,6 +54,27 @@ if uvloop is None:
 # Only with --slow: uvloop's own subprocesses tell nothing of ours that asyncio's do not.
 SLOW_PARAMETERS = [("asyncio", "uvloop")]
 FORCED_PARAMETERS = [(name, "stdlib") for name in FORCED if name != "fastproc"]
+# Only when asked for by --loops.
+OTHER_LOOPS = ("keeping", "nested")
+
+
+class KeepingLoop(asyncio.SelectorEventLoop):
+    """Keeps what it was given, as loops of others may."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = []
+
+    def add_reader(self, fd, callback, *args):
+        self.kept.append((fd, callback, args))
+        return super().add_reader(fd, callback, *args)
+
+
+def new_loop(kind):
+    """A loop of the kind; "nested" is the standard library's after nest_asyncio.apply()."""
+    if kind == "uvloop":
+        return uvloop.new_event_loop()
+    return KeepingLoop() if kind == "keeping" else asyncio.SelectorEventLoop()
 
 
 class Aio:
@@ -115,7 +136,7 @@ class Aio:
         return bool(self.core.machine()["exit_info"])
 
     def new_loop(self):
-        return uvloop.new_event_loop() if self.on_uvloop else asyncio.SelectorEventLoop()
+        return new_loop(self.loop_name)
 
     def run(self, main, *args, timeout=TIMEOUT):
         """Run a coroutine, or a coroutine function, on a fresh loop that is closed afterwards."""

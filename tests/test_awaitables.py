@@ -133,7 +133,8 @@ def test_the_functions_are_functions_to_whoever_copies_or_inspects(aio):
         assert vars(function)["mark"] == "mine"
         del function.mark
         assert inspect.isfunction(mock.create_autospec(function))
-        assert inspect.iscoroutinefunction(mock.create_autospec(function))
+        if sys.version_info >= (3, 12):  # before, of no function
+            assert inspect.iscoroutinefunction(mock.create_autospec(function))
 
 
 def test_mocks_with_their_signatures_refuse_wrong_calls(aio):

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import gc
 import os
+import sys
 import time
 import warnings
 
 import pytest
 from support import (
     LINUX,
+    KeepingLoop,
     children,
     descriptors,
     exited,
@@ -84,6 +86,9 @@ SURVIVORS = """
 @pytest.mark.parametrize("how", ["close", "drop", "SystemExit", "KeyboardInterrupt", "ValueError"])
 @pytest.mark.differs("uvloop", "its signals do not reach the child then")
 @pytest.mark.not_on("uvloop", "keeps a loop that has run", when=lambda how: how == "drop")
+@pytest.mark.differs(
+    "asyncio", "a thread takes the status, before 3.12", when=sys.version_info < (3, 12)
+)
 def test_child_outlives_its_loop_as_long_as_the_program_refers_to_it(aio, how):
     """Whatever ends the loop, and although a traceback holds the handle that has raised it."""
     aio.script(
@@ -238,18 +243,6 @@ def test_child_that_has_closed_its_pipes_holds_the_end_up_for_a_moment_only(aio)
     assert time.monotonic() - begun < 5
     assert len(caught) == 3
     assert not children()
-
-
-class KeepingLoop(asyncio.SelectorEventLoop):
-    """Keeps what it was given, as loops of others may."""
-
-    def __init__(self):
-        super().__init__()
-        self.kept = []
-
-    def add_reader(self, fd, callback, *args):
-        self.kept.append((fd, callback, args))
-        return super().add_reader(fd, callback, *args)
 
 
 @pytest.mark.differs("asyncio", "it leaves the child")

@@ -987,6 +987,8 @@ async def run_to_the_end():
     task.cancel()
     with refused(asyncio.CancelledError):
         await task
+    await gone()
+    await iterate(3)
 
 
 @covers(

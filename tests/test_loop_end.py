@@ -82,13 +82,16 @@ SURVIVORS = """
 """
 
 
+TAKEN_BY_A_THREAD = pytest.mark.differs(
+    "asyncio", "a thread takes the status, before 3.12", when=sys.version_info < (3, 12)
+)
+
+
 @pytest.mark.only_paths("thread", "fork")
 @pytest.mark.parametrize("how", ["close", "drop", "SystemExit", "KeyboardInterrupt", "ValueError"])
 @pytest.mark.differs("uvloop", "its signals do not reach the child then")
 @pytest.mark.not_on("uvloop", "keeps a loop that has run", when=lambda how: how == "drop")
-@pytest.mark.differs(
-    "asyncio", "a thread takes the status, before 3.12", when=sys.version_info < (3, 12)
-)
+@TAKEN_BY_A_THREAD
 def test_child_outlives_its_loop_as_long_as_the_program_refers_to_it(aio, how):
     """Whatever ends the loop, and although a traceback holds the handle that has raised it."""
     aio.script(
@@ -132,6 +135,7 @@ def test_child_outlives_its_loop_as_long_as_the_program_refers_to_it(aio, how):
     )
 
 
+@TAKEN_BY_A_THREAD
 @pytest.mark.differs("uvloop", "its pipes end with the loop")
 def test_pipes_outlive_their_loop(aio):
     """A server's log is not to break because the loop has gone that started it."""

@@ -988,6 +988,8 @@ async def run_to_the_end():
     with refused(asyncio.CancelledError):
         await task
     await gone()
+    for _ in range(200):  # as many as make asyncio forget the timers that run() has cancelled
+        asyncio.get_running_loop().call_later(60, int).cancel()
     await iterate(3)
 
 

@@ -133,7 +133,7 @@ def test_the_functions_are_functions_to_whoever_copies_or_inspects(aio):
         assert vars(function)["mark"] == "mine"
         del function.mark
         assert inspect.isfunction(mock.create_autospec(function))
-        if sys.version_info >= (3, 12):  # before, of no function
+        if sys.version_info >= (3, 13):  # before, of no function
             assert inspect.iscoroutinefunction(mock.create_autospec(function))
 
 

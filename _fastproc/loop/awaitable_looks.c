@@ -81,6 +81,20 @@ static PyObject *get_suspended(PyObject *op, void *Py_UNUSED(closure))
     return PyBool_FromLong(((AwaitableObject *)op)->phase == AWAITABLE_SUSPENDED);
 }
 
+#if PY_VERSION_HEX >= 0x030f0000
+/* What inspect.getcoroutinestate() returns. */
+static PyObject *get_state(PyObject *op, void *Py_UNUSED(closure))
+{
+    static const char *const names[] = {
+        [AWAITABLE_FRESH] = "CORO_CREATED",
+        [AWAITABLE_SUSPENDED] = "CORO_SUSPENDED",
+        [AWAITABLE_RUNNING] = "CORO_RUNNING",
+        [AWAITABLE_FINISHED] = "CORO_CLOSED",
+    };
+    return PyUnicode_FromString(names[((AwaitableObject *)op)->phase]);
+}
+#endif
+
 static PyObject *get_awaited(PyObject *op, void *Py_UNUSED(closure))
 {
     AwaitableObject *self = (AwaitableObject *)op; /* while it runs, only who runs it looks */
@@ -164,6 +178,9 @@ GUARD_SETTER(set_name);
 GUARD_GETTER(get_running);
 GUARD_GETTER(get_suspended);
 GUARD_GETTER(get_awaited);
+#if PY_VERSION_HEX >= 0x030f0000
+GUARD_GETTER(get_state);
+#endif
 GUARD_GETTER(get_frame);
 
 PyGetSetDef awaitable_looks[] = {
@@ -173,6 +190,9 @@ PyGetSetDef awaitable_looks[] = {
     {"cr_running", GUARDED(get_running), NULL, NULL, NULL},
     {"cr_suspended", GUARDED(get_suspended), NULL, NULL, NULL},
     {"cr_await", GUARDED(get_awaited), NULL, NULL, NULL},
+#if PY_VERSION_HEX >= 0x030f0000
+    {"cr_state", GUARDED(get_state), NULL, NULL, NULL},
+#endif
     {"cr_code", get_code, NULL, NULL, NULL},
     {"cr_frame", GUARDED(get_frame), NULL, NULL, NULL},
     {"cr_origin", get_none, NULL, NULL, NULL},

@@ -858,6 +858,7 @@ async def what_functions_of_asyncio_call():
 
 LOOKS = "__class__ __name__ __qualname__ __repr__ cr_await cr_code cr_frame cr_origin cr_running"
 LOOKS += " cr_suspended __await__ send throw close __del__"
+LOOKS += " cr_state" if hasattr(types.CoroutineType, "cr_state") else ""  # from 3.15 on
 
 
 @covers(" ".join(f"Awaitable.{name}" for name in LOOKS.split()))
@@ -868,6 +869,7 @@ async def use_an_awaitable_as_a_coroutine():
         assert (coro.__name__, coro.__qualname__) == ("wait", "Process.wait") and repr(coro)
         assert (coro.cr_await, coro.cr_running, coro.cr_origin) == (None, False, None)
         assert coro.__class__ is types.CoroutineType and coro.cr_code and coro.cr_frame
+        assert inspect.getcoroutinestate(coro) == "CORO_CREATED"  # cr_state
         assert coro.send(None) is not None and coro.cr_suspended and coro.cr_await is not None
         with refused(ValueError):
             coro.throw(ValueError("thrown"))
@@ -885,6 +887,7 @@ async def use_an_awaitable_that_is_awaited():
         assert (coro.__name__, coro.__qualname__) == ("wait", "Process.wait") and repr(coro)
         assert (coro.cr_await, coro.cr_running, coro.cr_origin) == (None, False, None)
         assert coro.__class__ is types.CoroutineType and coro.cr_code and coro.cr_frame
+        assert inspect.getcoroutinestate(coro) == "CORO_CREATED"  # cr_state
         assert next(coro) is not None and coro.cr_suspended and coro.cr_await is not None
         with refused(RuntimeError):
             coro.__await__()

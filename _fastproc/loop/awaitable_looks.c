@@ -81,7 +81,7 @@ static PyObject *get_suspended(PyObject *op, void *Py_UNUSED(closure))
     return PyBool_FromLong(((AwaitableObject *)op)->phase == AWAITABLE_SUSPENDED);
 }
 
-#if PY_VERSION_HEX >= 0x030f0000
+#if COMPAT_COROUTINES_HAVE_STATE
 /* What inspect.getcoroutinestate() returns. */
 static PyObject *get_state(PyObject *op, void *Py_UNUSED(closure))
 {
@@ -178,7 +178,7 @@ GUARD_SETTER(set_name);
 GUARD_GETTER(get_running);
 GUARD_GETTER(get_suspended);
 GUARD_GETTER(get_awaited);
-#if PY_VERSION_HEX >= 0x030f0000
+#if COMPAT_COROUTINES_HAVE_STATE
 GUARD_GETTER(get_state);
 #endif
 GUARD_GETTER(get_frame);
@@ -190,7 +190,7 @@ PyGetSetDef awaitable_looks[] = {
     {"cr_running", GUARDED(get_running), NULL, NULL, NULL},
     {"cr_suspended", GUARDED(get_suspended), NULL, NULL, NULL},
     {"cr_await", GUARDED(get_awaited), NULL, NULL, NULL},
-#if PY_VERSION_HEX >= 0x030f0000
+#if COMPAT_COROUTINES_HAVE_STATE
     {"cr_state", GUARDED(get_state), NULL, NULL, NULL},
 #endif
     {"cr_code", get_code, NULL, NULL, NULL},

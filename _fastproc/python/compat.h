@@ -43,6 +43,9 @@ static inline void compat_clear_dict(PyObject *self)
 #endif
 #endif
 
+/* Whether inspect asks a coroutine for its cr_state. */
+#define COMPAT_COROUTINES_HAVE_STATE (PY_VERSION_HEX >= 0x030f0000)
+
 /* Whether PyErr_SetObject() leaves an exception to be made when somebody looks at it. */
 #define COMPAT_EXCEPTIONS_ARE_LAZY (PY_VERSION_HEX < 0x030c0000)
 

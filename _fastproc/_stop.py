@@ -141,7 +141,7 @@ class Ladder:
 
 
 async def climb(process, signum, grace):
-    """Ends the child and its group, together with whoever is at it already."""
+    """Ends the child and its group, in one ladder with other calls that are ending it."""
     ladder = getattr(process, "_ladder", None)
     if ladder is not None and ladder.climbers > 0:
         ladder.hasten(grace)

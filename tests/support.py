@@ -148,17 +148,6 @@ class Aio:
         with asyncio.Runner(loop_factory=self.new_loop) as runner:
             return runner.run(bounded())
 
-    def oracle_differs(self, reason, when=True):
-        """Skip the asyncio parameter where asyncio itself does not keep the contract."""
-        if when and not self.is_fastproc:
-            import pytest
-
-            pytest.skip(f"{self!r} differs: {reason}")
-
-    def uvloop_differs(self, reason, when=True):
-        """The same for uvloop's own subprocess implementation."""
-        self.oracle_differs(reason, when=when and self.on_uvloop)
-
     def script(self, source, *args, check=True, **kwds):
         """Run source in a Python process of its own, where `aio` is this same parameter."""
         prelude = textwrap.dedent(f"""

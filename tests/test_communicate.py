@@ -338,7 +338,7 @@ def test_somebody_who_reads_already_is_in_the_way(aio):
 
 
 def test_nothing_is_done_before_it_is_known_who_reads(aio):
-    """A loop that is busy meanwhile gives the child time to end, and with it whoever is in the way."""
+    """A loop that is busy meanwhile gives the child time to end, and with it the reader that is in the way."""
 
     async def main():
         async with running(aio, "cat", stdin=aio.PIPE, stdout=aio.PIPE) as proc:
@@ -354,7 +354,7 @@ def test_nothing_is_done_before_it_is_known_who_reads(aio):
             await reading
 
     async def be_busy(before_it):
-        """In each turn of the loop after whoever waits for the future, and before the events."""
+        """In each turn of the loop after the task that waits for the future, before the events."""
         before_it.set_result(None)
         while True:
             await asyncio.sleep(0)

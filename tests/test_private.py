@@ -428,7 +428,7 @@ def test_waiter_that_is_ended_by_hand(aio, error):
 
 @pytest.mark.differs("asyncio", "takes it, and it is never woken")
 def test_waiter_of_another_is_not_taken_away(aio):
-    """asyncio's _wait_for_data() clears the attribute when it goes on, whoever waits by then."""
+    """asyncio's _wait_for_data() clears the attribute when it goes on, even if another waits by then."""
 
     async def use(reader):
         looking = await started(reader._wait_for_data("look"))

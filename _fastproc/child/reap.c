@@ -38,7 +38,7 @@ bool transport_exit_ready(TransportObject *self)
 {
     struct fp_exit_status status;
     if (self->phase == TRANSPORT_RUNNING && self->settled_in == self->hub->turn)
-        return true; /* whoever waits for the start has not run yet; it comes again */
+        return true; /* the task that waits for the start has not run yet; it comes again */
     bool needs_leader = group_needs_leader(self);
     if (needs_leader && !self->given)
         return false; /* it comes again, and by then we know whether the group is to be held */

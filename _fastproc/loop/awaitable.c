@@ -299,7 +299,7 @@ static PyObject *awaitable_close(PyObject *op, PyObject *Py_UNUSED(ignored))
 }
 
 /* From here on it is an iterator, its own: of another type, with the same fields.  An iterator beside
- * it would make every buffered readline() some 5 % slower. */
+ * it would be one more object for every buffered readline(). */
 static PyObject *awaitable_await(PyObject *op)
 {
     AwaitableObject *self = (AwaitableObject *)op;

@@ -43,10 +43,10 @@ void loop_call_protocol(HubObject *hub, PyObject *context, PyObject *transport, 
  * the loop's call of the hub.  Raises nothing. */
 void loop_report(HubObject *hub, const char *message, PyObject *transport, PyObject *protocol);
 
-/* The context that the loop is to call the hub in: an empty one, or it keeps that of whoever happened
- * to start the first child.  But what is in that may be how to find a loop that is not plain, so such a
- * loop gets None, for a copy of the context of now, as it would by asyncio's transports.  A new
- * reference, or NULL. */
+/* The context that the loop is to call the hub in.  A plain loop gets an empty one, because it would
+ * keep the context of the task that happened to start the first child.  Another loop may be found by
+ * its context, so it gets None, which stands for a copy of the present one, as with asyncio's
+ * transports.  A new reference, or NULL. */
 PyObject *loop_context_to_keep(const HubObject *hub);
 
 /* Has the loop call in its next turn, to rest or for what is left to be called or raised. */

@@ -6,8 +6,9 @@
 
 #include "loop/calls.h"
 
-/* For children that have closed their output and have not exited: of 2,000 such all but 7 were gone
- * after a millisecond, on a busy machine. */
+/* For children that have closed their output and have not exited.  500 times `true` needed 0.02 to
+ * 0.09 ms from the end of their output to their exit (Popen, read to the end, poll the pidfd; two
+ * idle processors); the rest is for busy machines. */
 enum { PATIENCE_MS = 100 };
 
 /* The hub registered under this id: a new reference, or NULL.  The references in state->hubs are

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Those that wait on a wakeup (wakeup.h) go on: when, and called by whom.
+ * When the tasks that wait on a wakeup (wakeup.h) go on, and what calls them.
  */
 #ifndef FP_LOOP_WOKEN_H
 #define FP_LOOP_WOKEN_H

@@ -18,7 +18,7 @@ typedef struct {
     int slot;                    /* in the hub, while it is being read */
     bool paused;
     bool closing;
-    bool at_eof;  /* the child, and whoever else had it, has closed it */
+    bool at_eof;  /* no process has the other end open any more */
     bool sized;   /* its capacity was chosen: by the caller, or once it had shown volume */
     bool counted; /* in hub->roomy_pipes */
 } ReadPipeObject;

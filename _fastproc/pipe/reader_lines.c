@@ -2,7 +2,7 @@
  *
  * StreamReader._next_line(), on which lines() is built: lines of any length, or
  * in pieces of so many bytes; each is taken out of the buffer when it is asked for,
- * so that whoever stops between two lines has lost none.
+ * so that stopping between two lines loses none.
  */
 #include "pipe/reader.h"
 

@@ -175,7 +175,7 @@ static inline PyObject *compat_leave_context(void)
 static inline void compat_enter_context_again(PyObject *context)
 {
     if (context != NULL && PyContext_Enter(context) < 0)
-        PyErr_Clear(); /* it is in use elsewhere: whoever entered it first will find out */
+        PyErr_Clear(); /* it is in use elsewhere: the caller that entered it first will find out */
     Py_XDECREF(context);
 }
 

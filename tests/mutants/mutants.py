@@ -2083,8 +2083,8 @@ mutant(
 mutant(
     "group_outlives_the_loop_of_run",
     "child/end.c",
-    "        if (self->holds_group) /* whoever",
-    "        if (false) /* whoever",
+    "        if (self->holds_group) /* the call",
+    "        if (false) /* the call",
     "a loop that is closed while run() waits leaves what the command has started",
     "test_run.py end_of_the_loop_alone",
 )
@@ -2110,7 +2110,7 @@ mutant(
     "child/communicate.c",
     "        linger_set(((ProcessObject *)self->owner)->transport, -1);",
     "        linger_set(((ProcessObject *)self->owner)->transport, 0.05);",
-    "the pipes are closed under whoever reads next",
+    "the pipes are closed under the next reader",
     "test_run.py linger_cancelled",
 )
 mutant(

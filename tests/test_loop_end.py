@@ -453,6 +453,9 @@ def test_loop_closed_with_children_that_wait_to_be_started(aio):
     loop.run_until_complete(start(*creating))
     loop.close()
     assert len(children()) < count
+    if not aio.on_uvloop and aio.name != "fastproc-thread":  # whose threads have pipes
+        new = {fd: name for fd, name in descriptors().items() if fd not in before}
+        assert not [name for name in new.values() if "pidfd" not in name]
     for coro in creating:
         coro.close()
     del creating, coro

@@ -116,6 +116,8 @@ def test_descriptors_that_are_replaced_right_after_the_call(aio, shared):
 
 
 @pytest.mark.differs("asyncio", "copies the table")
+@pytest.mark.not_on("keeping", "each step is a turn later, as in debug mode")
+@pytest.mark.not_on("nested", "each step is a turn later, as in debug mode")
 def test_child_that_has_already_exited_when_the_loop_hears_of_its_start(aio, shared):
     """It is not reaped before who has started it could do something with it."""
 

@@ -393,7 +393,8 @@ def test_transport_that_collects_its_reader_when_paused():
         readers[0].feed_data(b"x" * 100)
 
     readers = []
-    asyncio.run(main())
+    with asyncio.Runner() as runner:
+        runner.run(main())
     assert readers == []
 
 
@@ -519,6 +520,7 @@ def test_task_that_runs_the_loop_itself_while_others_have_been_woken(aio):
 
 @pytest.mark.may_warn("took")
 @pytest.mark.not_on("uvloop", "it does not look")
+@pytest.mark.not_on("nested", "nest_asyncio does not look")
 def test_debug_mode_names_the_task_that_is_slow(aio, caplog):
     async def slow():
         proc = await aio.create_subprocess_exec("true")

@@ -603,6 +603,7 @@ JOBS = {
 @no_pidfd
 @pytest.mark.parametrize("distance", [0, 1, 2, 3], ids=["once", "at-once", "soon", "later"])
 @pytest.mark.parametrize("kind", JOBS)
+@pytest.mark.telling_paths()
 def test_run_cancelled_wherever_it_waits_leaves_nothing(aio, mark, kind, distance):
     script = "trap '' TERM; sleep 0.3 & sleep 0.15; echo x; sleep 0.15"
 
@@ -878,6 +879,7 @@ def test_stops_that_overlap_share_one_way_down(aio, mark):
 @every_path
 @no_pidfd
 @pytest.mark.parametrize("distance", [0, 1, 2], ids=["once", "at-once", "soon"])
+@pytest.mark.telling_paths()
 def test_stop_cancelled_wherever_it_waits_kills(aio, mark, distance):
     async def main():
         for first in range(1, 12):

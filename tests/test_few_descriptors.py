@@ -16,6 +16,7 @@ import pytest
 from support import (
     LINUX,
     Holdings,
+    children,
     descriptors,
     driven,
     free_descriptors,
@@ -250,6 +251,8 @@ def test_a_descriptor_is_left_to_the_rest_of_the_program(aio, tmp_path):
             ]
             for _ in range(10):
                 await asyncio.sleep(0)
+                for pid in children():  # while they run they keep what is theirs
+                    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
                 files = [os.open(os.devnull, os.O_RDONLY) for _ in range(30)]
                 for fd in files:
                     os.close(fd)

@@ -792,3 +792,17 @@ def test_exit_between_the_call_and_the_await(aio):
         assert await waiting == 0
 
     aio.run(main)
+
+
+@pytest.mark.differs("asyncio", "its future has the returncode")
+def test_awaiting_what_a_hand_driven_coroutine_yields(aio):
+    async def main():
+        proc = await aio.create_subprocess_exec("true")
+        wait = proc.wait()
+        future = wait.send(None)
+        assert await asyncio.wait_for(future, 10) is not NotImplemented
+        with pytest.raises(StopIteration) as stop:
+            wait.send(None)
+        assert stop.value.value == 0
+
+    aio.run(main)

@@ -512,3 +512,24 @@ def test_stderr_to_a_stdout_that_is_closed(aio):
         aio.run(main)
         """
     )
+
+
+@pytest.mark.differs("uvloop", "ignores it")
+def test_passing_a_closed_descriptor_is_an_error_at_once(aio):
+    """Also one whose number is then used for a pipe of the spawn itself."""
+
+    async def main():
+        for offset in range(10):
+            probe = os.dup(0)
+            os.close(probe)
+            try:
+                proc = await asyncio.wait_for(
+                    aio.create_subprocess_exec("sleep", "20", pass_fds=(probe + offset,)), 10
+                )
+            except OSError as exc:
+                assert exc.errno == 9
+            else:
+                proc.kill()
+                await proc.wait()
+
+    aio.run(main)

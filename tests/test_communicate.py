@@ -462,3 +462,38 @@ def test_pipe_whose_end_was_fed_by_hand_is_closed(aio):
             assert proc.returncode == 3
 
     aio.run(main)
+
+
+@pytest.mark.differs("asyncio", "looks at them again")
+def test_streams_set_to_none_while_communicate_runs(aio):
+    async def main():
+        pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
+        proc = await aio.create_subprocess_exec("cat", **pipes)
+        stdout = proc.stdout
+        task = asyncio.ensure_future(proc.communicate(b"x" * 1_000_000))
+        await iterate(2)
+        proc.stdin = proc.stdout = proc.stderr = None
+        assert await task == (b"x" * 1_000_000, b"")
+        proc.stdout = stdout
+        assert await proc.stdout.read() == b""
+
+    aio.run(main)
+
+
+def test_streams_can_be_none_and_back_and_nothing_else(aio):
+    async def main():
+        proc = await aio.create_subprocess_exec("true", stdout=aio.PIPE)
+        saved, proc.stdout = proc.stdout, None
+        assert proc.stdout is None
+        proc.stdout = saved
+        assert await proc.stdout.read() == b""
+        if aio.is_fastproc:
+            with pytest.raises(TypeError):
+                proc.stdout = object()
+            with pytest.raises(TypeError):
+                proc.stdin = saved
+            with pytest.raises((TypeError, AttributeError)):
+                del proc.stderr
+        await proc.wait()
+
+    aio.run(main)

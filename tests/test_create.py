@@ -1044,3 +1044,21 @@ def test_changes_of_the_environment_reach_the_next_child_and_no_earlier_one(aio,
         assert outputs == ["one", "two", "two", "three", "none", "four"]
 
     aio.run(main)
+
+
+@pytest.mark.differs("uvloop", "has no audit events")
+def test_audit_hook_that_replaces_the_program(aio):
+    aio.script(
+        """
+        def hook(event, args):
+            if event == "subprocess.Popen":
+                args[1][0] = "/bin/echo"
+        sys.addaudithook(hook)
+        async def main():
+            for _ in range(20):
+                proc = await aio.create_subprocess_shell("exit 3", stdout=aio.PIPE)
+                await proc.communicate()
+                assert proc.returncode == 3
+        aio.run(main)
+        """
+    )

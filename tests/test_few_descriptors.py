@@ -31,7 +31,7 @@ KINDS = ["relative null", "alive", "alive pipe", "alive pipes", "alive null", "a
 
 
 def carried_out(name, loop, limit, count, kind):
-    command = [sys.executable, Path(__file__).with_name("burst.py")]
+    command = [sys.executable, Path(__file__).with_name("burst_under_limit.py")]
     command += [name, loop, str(limit), str(count), *kind.split()]
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, timeout=120)
@@ -262,3 +262,49 @@ def test_a_descriptor_is_left_to_the_rest_of_the_program(aio, tmp_path):
             assert await output_of(aio, "echo", "works") == b"works\n"
 
     aio.run(main)
+
+
+def test_queued_child_has_the_directory_and_descriptors_of_its_call(aio, tmp_path):
+    before = os.getcwd()
+    files = [os.open(tmp_path / name, os.O_RDWR | os.O_CREAT) for name in ("out", "other")]
+    saved = os.dup(1)
+
+    async def main():
+        os.dup2(files[0], 1)
+        creates = [
+            asyncio.ensure_future(aio.create_subprocess_exec("sh", "-c", "pwd; pwd >&2", stderr=fd))
+            for fd in files[:1] * 12
+        ]
+        await iterate(1)
+        os.chdir("/")
+        os.dup2(files[1], 1)
+        for proc in await asyncio.gather(*creates):
+            assert await proc.wait() == 0
+
+    os.chdir(tmp_path)
+    try:
+        aio.run(main)
+    finally:
+        os.chdir(before)
+        os.dup2(saved, 1)
+        for fd in (*files, saved):
+            os.close(fd)
+    assert (tmp_path / "out").read_text() == f"{tmp_path}\n" * 24
+    assert (tmp_path / "other").read_text() == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+def test_burst_in_a_directory_that_one_may_not_enter(aio, tmp_path):
+    aio.script(
+        """
+        os.chmod(sys.argv[1], 0o700)
+        os.chdir(sys.argv[1])
+        os.setresuid(65534, 65534, 65534)
+        async def main():
+            create = lambda: aio.create_subprocess_exec("/bin/true")
+            procs = await asyncio.gather(*(create() for _ in range(10)))
+            assert await asyncio.gather(*(proc.wait() for proc in procs)) == [0] * 10
+        aio.run(main)
+        """,
+        tmp_path,
+    )

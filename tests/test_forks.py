@@ -1,14 +1,18 @@
-"""os.fork() and multiprocessing in a process whose threads start children all the time."""
+"""os.fork() and multiprocessing: in a running loop, and beside threads that start children."""
 
+import asyncio
+import gc
+import os
+import signal
 import sysconfig
 import textwrap
 
 import pytest
-from support import Aio
+from support import TIMEOUT, Aio, driven, iterate
 
 PRELUDE = """
 import gc, threading, time
-from busy import *
+from workload import *
 warnings.simplefilter("ignore")  # of forking beside threads
 
 THREADS, FORKS, AT_A_TIME = 3, 60, 4
@@ -156,3 +160,112 @@ def test_multiprocessing_beside_live_children(method, tmp_path):
         tmp_path,
         method,
     )
+
+
+@pytest.mark.every_path
+@pytest.mark.telling_paths("fork", "thread")
+@pytest.mark.differs("uvloop", "does not survive a fork")
+def test_fork_in_a_running_loop_disturbs_neither_side(aio):
+    aio.script("""
+        import gc
+        warnings.simplefilter("ignore")
+        async def main():
+            pipes = dict(stdin=aio.PIPE, stdout=aio.PIPE)
+            proc = await aio.create_subprocess_exec("cat", **pipes)
+            doomed = await aio.create_subprocess_exec("cat", **pipes)
+            reading = asyncio.create_task(proc.stdout.readline())
+            await iterate(2)
+            pid = os.fork()
+            if pid == 0:
+                status = 1
+                try:
+                    del proc, doomed, reading
+                    gc.collect()
+                    status = 0
+                finally:
+                    os._exit(status)
+            assert os.waitpid(pid, 0) == (pid, 0)
+            assert proc.returncode is None and not reading.done()
+            proc.stdin.write(b"line\\n")
+            assert await reading == b"line\\n"
+            doomed.kill()
+            assert await finish(doomed) == -9
+            assert await finish(proc) == 0
+            assert await shell_output(aio, "echo new") == b"new\\n"
+        aio.run(main)
+    """)
+
+
+@pytest.mark.every_path
+@pytest.mark.telling_paths("fork", "thread")
+@pytest.mark.differs("uvloop", "does not survive a fork")
+def test_forked_process_can_run_children_of_its_own(aio):
+    aio.script("""
+        warnings.simplefilter("ignore")
+        async def main():
+            proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+            pid = os.fork()
+            if pid == 0:
+                status = 1
+                try:
+                    asyncio._set_running_loop(None)
+                    assert aio.run(shell_output(aio, "echo inner")) == b"inner\\n"
+                    status = 0
+                finally:
+                    os._exit(status)
+            assert os.waitpid(pid, 0) == (pid, 0)
+            assert (await proc.communicate(b"outer"))[0] == b"outer"
+        aio.run(main)
+    """)
+
+
+@pytest.mark.may_warn("use of fork")
+@pytest.mark.parametrize("turns", range(3))
+@pytest.mark.differs("asyncio", "kills it, or hangs")
+def test_forked_process_that_drops_a_create_leaves_the_child_alone(aio, turns):
+    async def main():
+        create = aio.create_subprocess_exec("sleep", "30")
+        waiting = create.send(None)
+        await iterate(turns)
+        forked = os.fork()
+        if forked == 0:
+            del create, waiting
+            gc.collect()
+            os._exit(0)
+        assert os.waitpid(forked, 0)[1] == 0
+        proc = await driven(create, waiting)
+        assert proc.returncode is None
+        proc.terminate()
+        assert await proc.wait() == -signal.SIGTERM
+
+    aio.run(main)
+
+
+@pytest.mark.may_warn("use of fork")
+@pytest.mark.differs("asyncio", "hangs")
+@pytest.mark.not_on("uvloop", "the poller that libuv empties is the parent's as well")
+def test_forked_process_that_closes_the_loop_leaves_the_child_alone(aio):
+    """One that was being started when it was forked off."""
+
+    async def end():
+        proc = await driven(create, waiting)
+        assert proc.returncode is None
+        proc.terminate()
+        assert await proc.wait() == -signal.SIGTERM
+
+    loop = aio.new_loop()
+    create = aio.create_subprocess_exec("sleep", "30")
+    asyncio._set_running_loop(loop)
+    waiting = create.send(None)
+    asyncio._set_running_loop(None)
+    forked = os.fork()
+    if forked == 0:
+        status = 1
+        try:
+            loop.close()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(forked, 0)[1] == 0
+    loop.run_until_complete(asyncio.wait_for(end(), TIMEOUT))
+    loop.close()

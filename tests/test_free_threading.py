@@ -12,8 +12,8 @@ from support import Aio
 HAS_GIL = not sysconfig.get_config_var("Py_GIL_DISABLED")
 PRELUDE = """
 import gc
-from busy import *
-from sharing import *
+from workload import *
+from cross_thread_use import *
 sys.setswitchinterval(1e-5)
 """
 

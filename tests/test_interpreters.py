@@ -96,8 +96,8 @@ BOTH = pytest.mark.parametrize("name", ["asyncio", "fastproc"])
 
 def script(source, *args, name="fastproc"):
     """Aio.script() with sub-interpreters at hand; no uvloop, which they cannot import."""
-    prelude = "from subinterpreters import *\nfrom busy import *\n"
-    prelude += "busy = 'from busy import *; be_busy({})'.format\n"
+    prelude = "from subinterpreters import *\nfrom workload import *\n"
+    prelude += "busy = 'from workload import *; be_busy({})'.format\n"
     end = "\nos._exit(0)" if sys.version_info < (3, 13) else ""  # it crashes at its end, in 3.12.1
     done = Aio(name, "stdlib").script(prelude + textwrap.dedent(source) + end, *args, timeout=120)
     assert done.stderr == b"", done.stderr.decode()
@@ -155,7 +155,7 @@ def test_several_loops_in_several_threads_of_one():
     script("""
         before = Holdings()
         with Interpreter() as one:
-            one.run("from busy import *; in_threads([lambda n=n: be_busy(n) for n in range(4)])")
+            one.run("from workload import *; in_threads([lambda n=n: be_busy(n) for n in range(4)])")
         assert not before.settled(), before.settled()
     """)
 

@@ -508,3 +508,53 @@ def test_loop_that_stands_still_for_a_while(aio):
         assert loop.run_until_complete(proc.wait()) == 5
     finally:
         loop.close()
+
+
+@linux
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+@pytest.mark.differs("asyncio", "leaves them all")
+def test_child_that_cannot_be_killed_when_its_loop_closes(aio):
+    """It runs on, and its end is reported to nobody."""
+    aio.script(
+        """
+        loop = aio.new_loop()
+        proc = loop.run_until_complete(aio.create_subprocess_exec("sleep", "60"))
+        os.setresuid(65534, 65534, 0)  # may signal no process of root's
+        warnings.simplefilter("ignore")
+        loop.close()
+        assert proc.returncode is None and not exited(proc.pid)
+        os.setresuid(0, 0, 0)
+        os.kill(proc.pid, signal.SIGKILL)
+        assert os.waitpid(proc.pid, 0)[0] == proc.pid
+        """
+    )
+
+
+@pytest.mark.differs("asyncio", "leaves the child")
+@pytest.mark.not_on("uvloop", "uvloop keeps a loop that has run")
+def test_loop_that_is_dropped_while_somebody_waits_is_collected(aio):
+    aio.script(  # in a process of its own, where nobody keeps the warnings and what they name
+        """
+        import gc, weakref
+        warnings.simplefilter("ignore")
+        def leave_behind():
+            async def main():
+                proc = await aio.create_subprocess_exec("sleep", "30")
+                waiting.append(asyncio.ensure_future(proc.wait()))
+                await iterate(2)
+            loop = aio.new_loop()
+            waiting = []
+            loop.run_until_complete(main())
+            return weakref.ref(loop)
+        loop = leave_behind()
+        for _ in range(3):
+            gc.collect()
+        assert loop() is None
+        try:
+            os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            pass
+        else:
+            sys.exit("the child is left")
+        """
+    )

@@ -12,11 +12,13 @@ import importlib.util
 import os
 import sys
 import textwrap
+import time
 import weakref
 
 import pytest
 from support import (
     LINUX,
+    Holdings,
     busy_pollers,
     children,
     finish,
@@ -646,3 +648,103 @@ def test_pipe_that_is_ready_and_cannot_be_read_does_not_occupy_the_loop(aio):
     only(main())
     """
     assert script(aio, REFUSE_READ_OF + textwrap.dedent(source)) == "done\n"
+
+
+@pytest.mark.not_on("uvloop", "its loop cannot be run so")
+def test_task_that_runs_the_loop_itself_while_others_have_been_woken(aio):
+    """As nest_asyncio has it: the result of one of those can be had inside."""
+    aio.script(
+        """
+        import asyncio.tasks as tasks
+        import time
+
+        # Tasks that may be left and entered, and one iteration of the loop, as nest_asyncio has them
+        asyncio.Task = tasks.Task = tasks._PyTask
+        for name in "current_task", "_enter_task", "_leave_task", "_register_task":
+            setattr(tasks, name, getattr(tasks, "_py_" + name.lstrip("_"), getattr(tasks, name)))
+        loop = aio.new_loop()
+
+        def turn():
+            loop._process_events(loop._selector.select(0 if loop._ready else 20))
+            for _ in range(len(loop._ready)):
+                if loop._ready:
+                    handle = loop._ready.popleft()
+                    if not handle._cancelled:
+                        handle._run()
+
+        def run(task):
+            task = asyncio.ensure_future(task, loop=loop)
+            outer = tasks._current_tasks.pop(loop, None)
+            while not task.done():
+                turn()
+            if outer:
+                tasks._current_tasks[loop] = outer
+            return task.result()
+
+        async def outer(proc, others):
+            await proc.wait()
+            return [run(other) for other in others]
+
+        async def inner(proc):
+            return await proc.wait()
+
+        async def main():
+            hold, release = os.pipe()
+            procs = [await aio.create_subprocess_exec("cat", stdin=hold) for _ in range(3)]
+            others = []
+            task = asyncio.ensure_future(outer(procs[0], others))
+            await iterate(1)
+            others += [asyncio.ensure_future(inner(proc)) for proc in procs]
+            await iterate(1)
+            os.close(release)
+            until_blocking(lambda: all(exited(proc.pid) for proc in procs))
+            return await task
+
+        asyncio._set_running_loop(loop)
+        signal.alarm(20)
+        assert run(main()) == [0, 0, 0]
+        asyncio._set_running_loop(None)
+        loop.run_until_complete(iterate(3))
+        loop.close()
+        """
+    )
+
+
+@pytest.mark.may_warn("took")
+@pytest.mark.not_on("uvloop", "it does not look")
+@pytest.mark.not_on("nested", "nest_asyncio does not look")
+def test_debug_mode_names_the_task_that_is_slow(aio, caplog):
+    async def slow():
+        proc = await aio.create_subprocess_exec("true")
+        await proc.wait()
+        time.sleep(0.15)
+
+    async def main():
+        asyncio.get_running_loop().set_debug(True)
+        await asyncio.create_task(slow(), name="the culprit")
+
+    aio.run(main)
+    assert any("the culprit" in r.getMessage() and "took" in r.getMessage() for r in caplog.records)
+
+
+@pytest.mark.differs("asyncio", "has no hub")
+@pytest.mark.not_on("uvloop", "its loop is C")
+def test_loop_that_starts_a_child_when_it_is_asked_to_watch_the_first(aio):
+    class Loop(asyncio.SelectorEventLoop):
+        inner = None
+
+        def add_reader(self, fd, callback, *args):
+            if self.inner is None and type(callback).__name__ == "HubToken":
+                self.inner = aio.create_subprocess_exec("true")
+                self.inner.send(None)
+            return super().add_reader(fd, callback, *args)
+
+    async def main():
+        before = Holdings()
+        proc = await aio.create_subprocess_exec("true")
+        assert await proc.wait() == 0
+        asyncio.get_running_loop().inner.close()
+        await until(lambda: not before.news())
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(main())

@@ -1299,3 +1299,46 @@ def test_on_a_loop_that_is_named(aio):
             await aio.core.loop_subprocess_exec(os, Recorder, "echo")
 
     aio.run(main)
+
+
+@pytest.mark.may_warn("ResourceWarning: (unclosed|subprocess)")
+@pytest.mark.may_warn("Task was destroyed but it is pending")
+@pytest.mark.parametrize("alive", [False, True], ids=["ended", "alive"])
+@pytest.mark.differs("asyncio", "it leaves the child")
+@pytest.mark.not_on("uvloop", "uvloop keeps a loop that has run")
+def test_cycles_through_protocol_transport_and_loop_are_collected(aio, alive):
+    """With the loop, which nobody closes; a live child goes with it."""
+    collected = []
+
+    class Protocol(asyncio.SubprocessProtocol):
+        def connection_made(self, transport):
+            self.all = [self, transport, asyncio.get_running_loop()]
+            self.pipes = [transport.get_pipe_transport(fd) for fd in range(3)]
+            self.popen = transport.get_extra_info("subprocess")
+            transport.protocol = self
+            self.pipes[0].me = self
+
+        def process_exited(self):
+            self.ended.set_result(None)
+
+    async def life():
+        loop = asyncio.get_running_loop()
+        transport, protocol = await aio.subprocess_exec(Protocol, "cat")
+        protocol.ended = loop.create_future()
+        weakref.finalize(protocol, collected.append, "protocol")
+        weakref.finalize(transport, collected.append, "transport")
+        weakref.finalize(loop, collected.append, "loop")
+        loop.me = [loop, protocol]
+        if not alive:
+            protocol.pipes[0].close()
+            await protocol.ended
+
+    def leave_behind():
+        loop = aio.new_loop()
+        loop.run_until_complete(life())
+
+    leave_behind()
+    for _ in range(3):
+        gc.collect()
+    assert sorted(collected) == ["loop", "protocol", "transport"]
+    assert all(map(exited, children()))

@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 import weakref
 
 import pytest
@@ -27,6 +28,7 @@ from support import (
 
 pytestmark = [pytest.mark.every_path, pytest.mark.telling_paths("pidfd", "thread")]
 linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
+PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 
 
 def exit_with(aio, status, **kwds):
@@ -584,5 +586,73 @@ def test_pids_are_of_our_own_children(aio):
         proc = await aio.create_subprocess_exec("/bin/sh", "-c", "echo $$ $PPID", stdout=aio.PIPE)
         out, _ = await proc.communicate()
         assert list(map(int, out.split())) == [proc.pid, os.getpid()]
+
+    aio.run(main)
+
+
+@pytest.mark.differs("uvloop", "refuses to race with another loop")
+def test_loops_in_several_threads_at_once(aio):
+    results = {}
+
+    async def main(n):
+        outputs = await asyncio.gather(*(shell_output(aio, f"echo {n}.{i}") for i in range(10)))
+        procs = [await aio.create_subprocess_exec("/bin/sh", "-c", f"exit {n}") for _ in range(5)]
+        results[n] = outputs, [await proc.wait() for proc in procs]
+
+    threads = [threading.Thread(target=aio.run, args=[main, n]) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {n: ([b"%d.%d\n" % (n, i) for i in range(10)], [n] * 5) for n in range(4)}
+
+
+def test_loop_in_a_thread_without_any_set_up_in_the_main_thread(aio):
+    aio.script("""
+        import threading
+        def run():
+            assert aio.run(shell_output(aio, "echo $((6*7))")) == b"42\\n"
+            results.append(True)
+        results = []
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        assert results == [True]
+    """)
+
+
+def test_loop_in_debug_mode(aio):
+    async def main():
+        asyncio.get_running_loop().set_debug(True)
+        asyncio.get_running_loop().slow_callback_duration = 10
+        proc = await aio.create_subprocess_exec("cat", **PIPES)
+        assert await proc.communicate(b"debugged") == (b"debugged", b"")
+        with pytest.raises(FileNotFoundError):
+            await aio.create_subprocess_exec("/nowhere")
+
+    aio.run(main)
+
+
+@pytest.mark.may_warn("ResourceWarning: (unclosed|subprocess)")
+@pytest.mark.differs("uvloop", "keeps them")
+def test_cycles_through_process_streams_and_callbacks_are_collected(aio):
+    async def life():
+        proc = await aio.create_subprocess_exec("cat", **PIPES)
+        loop = asyncio.get_running_loop()
+        proc.stdout.cycle = proc.stdin.cycle = [proc, proc.stdin, proc.stdout, proc.stderr, loop]
+        waiting = asyncio.ensure_future(proc.wait())
+        waiting.add_done_callback(lambda task, proc=proc: None)
+        reading = asyncio.ensure_future(proc.stdout.read())
+        proc.stdout.tasks = [waiting, reading]
+        proc.stdin.close()
+        await asyncio.wait([waiting, reading])
+        await finish(proc)
+        return [weakref.ref(x) for x in (proc.stdout, proc.stdin, waiting)]
+
+    async def main():
+        refs = await life()
+        await iterate(5)
+        gc.collect()
+        assert [ref() for ref in refs] == [None] * len(refs)
 
     aio.run(main)

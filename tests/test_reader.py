@@ -1,6 +1,8 @@
 """StreamReader: all of its methods, by hand and on a child's pipe."""
 
+import array
 import asyncio
+import gc
 import sys
 
 import pytest
@@ -16,6 +18,8 @@ from support import (
     until,
     until_blocking,
 )
+
+import _fastproc
 
 MIB = 1 << 20
 BUSY = r"^{}\(\) called while another coroutine is already waiting for incoming data$"
@@ -891,3 +895,145 @@ def test_feed_data_takes_any_bytes(aio):
         assert await reader.read() == b"abcdefg"
 
     aio.run(main)
+
+
+@pytest.mark.differs("asyncio", "AttributeError")
+def test_reader_without_init_says_so(aio):
+    class Careless(aio.StreamReader):
+        def __init__(self):
+            pass
+
+    async def main():
+        for reader in Careless(), aio.StreamReader.__new__(aio.StreamReader):
+            with pytest.raises(RuntimeError, match="__init__"):
+                await reader.read()
+
+    aio.run(main)
+
+
+@pytest.mark.differs("asyncio", "takes anything")
+def test_exception_of_a_reader_must_be_one(aio):
+    async def main():
+        reader = aio.StreamReader()
+        with pytest.raises(TypeError, match="an exception is required, not str"):
+            reader.set_exception("no")
+        reader.set_exception(ZeroDivisionError)
+        with pytest.raises(ZeroDivisionError):
+            await reader.read()
+
+    aio.run(main)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ is new in 3.12")
+@pytest.mark.differs("asyncio", "asks its length")
+def test_separator_that_consumes_the_buffer(aio):
+    async def main():
+        reader = aio.StreamReader()
+        reader.feed_data(b"x" * 9000 + b"\n")
+
+        class Separator:
+            def __buffer__(self, flags):
+                with pytest.raises(StopIteration):
+                    reader.read(9000).send(None)
+                return memoryview(b"\n")
+
+        assert await reader.readuntil(Separator()) == b"\n"
+
+    aio.run(main)
+
+
+@pytest.mark.differs("asyncio", "takes one, or a tuple from 3.13")
+def test_separators_of_any_bytes_like_type(aio):
+    async def main():
+        reader = aio.StreamReader()
+        reader.feed_data(b"a;b|c\n")
+        separators = (memoryview(b";"), bytearray(b"|"), array.array("b", b"\n"))
+        assert await reader.readuntil(separators) == b"a;"
+        assert await reader.readuntil(separators) == b"b|"
+        assert await reader.readuntil(separators) == b"c\n"
+        with pytest.raises(TypeError, match="bytes-like separator"):
+            await reader.readuntil("\n")
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize(
+    "wait", [("readline",), ("readuntil", b"\n"), ("readuntil", (b"\n", b"|"))]
+)
+@pytest.mark.differs("asyncio", "loses the wake-up")
+def test_waiting_line_survives_another_readers_bite(aio, wait):
+    async def main():
+        reader = aio.StreamReader()
+        reader.feed_data(b"before\nabc")
+        assert await reader.readline() == b"before\n"
+        line = asyncio.ensure_future(getattr(reader, wait[0])(*wait[1:]))
+        await iterate(2)
+        assert await reader.read(2) == b"ab"
+        reader.feed_data(b"\n")
+        assert await asyncio.wait_for(line, 10) == b"c\n"
+
+    aio.run(main)
+
+
+def test_transport_that_collects_its_reader_when_paused():
+    class Transport(asyncio.ReadTransport):
+        def pause_reading(self):
+            readers.clear()
+            gc.collect()
+
+        def resume_reading(self):
+            pass
+
+    async def main():
+        readers.append(_fastproc.StreamReader(limit=10))
+        readers[0].set_transport(Transport())
+        readers[0].feed_data(b"x" * 100)
+
+    readers = []
+    with asyncio.Runner() as runner:
+        runner.run(main())
+    assert readers == []
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "reader(aio).set_transport(last)",
+        "reader(aio).set_exception(ended(aio, last))",
+        "setattr(reader(aio), 'last', last)",
+        "setattr(reader(Own), 'last', last)",
+        "ended(aio, last)",
+    ],
+)
+@pytest.mark.not_on("uvloop", "no matter of loops")
+def test_long_chain_of_objects_is_freed_without_a_deep_stack(aio, link):
+    aio.script(
+        f"""
+        full_of_results = "ended(aio, last)" == {link!r}
+        class Own:
+            class StreamReader(aio.StreamReader):
+                pass
+        def reader(api):
+            made.append(api.StreamReader())
+            return made[-1]
+        def ended(api, context):
+            try:
+                full.read(1).__await__().__next__()
+            except StopIteration as stop:
+                stop.__context__, stop.__traceback__ = context, None
+                made.append(stop)
+                return stop
+        async def main():
+            global made, full
+            full, last = aio.StreamReader(), None
+            length = 500_000 if full_of_results else 200_000
+            full.feed_data(b"x" * length)
+            for _ in range(length):
+                made = []
+                {link}
+                last = made[-1]
+            made = []
+            del last
+        aio.run(main)
+        """,
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 
 import pytest
@@ -487,4 +488,83 @@ def test_interrupt_outside_a_turn_of_the_hub_comes_out(aio, error):
     loop.call_soon(loop.stop)
     loop.run_forever()
     loop.run_until_complete(until_reaped())
+    loop.close()
+
+
+@pytest.mark.every_path
+def test_interrupted_by_signals_all_the_time(aio):
+    """System calls that fail with EINTR are none of the program's business."""
+    count = 0
+
+    def handler(*args):
+        nonlocal count
+        count += 1
+
+    async def main():
+        n = 0
+        while n < 60 or count < 20:
+            n += 1
+            assert await output_of(aio, "echo", str(n)) == b"%d\n" % n
+            proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+            out, _ = await proc.communicate(bytes(100_000))
+            assert (len(out), proc.returncode) == (100_000, 0)
+
+    old = signal.signal(signal.SIGPROF, handler)
+    signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
+    try:
+        aio.run(main)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, old)
+
+
+@pytest.mark.differs("asyncio", "may leave the loop unfit")
+def test_interrupt_while_reading_ends_the_loop(aio):
+    """Wherever the signal arrives, in the C or in the loop, its exception is not lost."""
+    aio.script(
+        """
+        async def main():
+            proc = await aio.create_subprocess_exec("yes", stdout=aio.PIPE)
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            while await proc.stdout.read(65536):
+                pass
+        for _ in range(10):
+            loop = aio.new_loop()
+            signal.signal(signal.SIGALRM, signal.default_int_handler)
+            try:
+                loop.run_until_complete(main())
+            except KeyboardInterrupt:
+                pass
+            else:
+                sys.exit("no interrupt")
+            warnings.simplefilter("ignore")
+            if loop.is_running():  # interrupted in its own first or last steps, it stays so
+                continue
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            loop.run_until_complete(asyncio.sleep(0.01))
+            loop.close()
+        """
+    )
+
+
+@pytest.mark.differs("asyncio", "kept private")
+def test_interrupt_raised_by_a_woken_task_leaves_the_others_to_the_next_run(aio):
+    async def waits(proc):
+        return await proc.wait()
+
+    async def raises(proc):
+        await proc.wait()
+        raise KeyboardInterrupt
+
+    loop = aio.new_loop()
+    proc = loop.run_until_complete(aio.create_subprocess_exec("true"))
+    tasks = [loop.create_task(f(proc)) for f in (waits, raises, waits, waits)]
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    assert [task.result() for task in tasks[:1]] == [0]
+    results = loop.run_until_complete(asyncio.gather(*tasks[2:]))
+    assert results == [0, 0]
+    with pytest.raises(KeyboardInterrupt):
+        tasks[1].result()
     loop.close()

@@ -555,3 +555,17 @@ def test_line_by_line_conversation(aio):
         assert await finish(proc) == 0
 
     aio.run(main)
+
+
+def test_writelines_of_any_iterable(aio):
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)
+        proc.stdin.writelines((b"a", b"b"))
+        proc.stdin.writelines((b"c",))
+        proc.stdin.writelines([])
+        proc.stdin.writelines(bytes([n]) for n in b"de")
+        proc.stdin.transport.writelines((b"f", b"g"))
+        proc.stdin.close()
+        assert await proc.communicate() == (b"abcdefg", None)
+
+    aio.run(main)

@@ -352,7 +352,7 @@ mutant(
     "    fp_fd_write(waiter.wake, &told, ended > 0 ? sizeof told : 1);",
     "    {}",
     "a process forked since hides the exit",
-    "test_neighbours.py hides_no_exit",
+    "test_other_children.py hides_no_exit",
 )
 mutant(
     "signal_after_the_reap",
@@ -521,7 +521,7 @@ mutant(
     "        fp_poller_remove(&hub->poller, fd);",
     "        (void)fd;",
     "a copy in a forked process keeps the poller busy for ever",
-    "test_neighbours.py loop_busy",
+    "test_other_children.py loop_busy",
 )
 mutant(
     "fork_not_noticed",
@@ -529,7 +529,7 @@ mutant(
     "    return hub->fork_generation != hub->state->fork_generation;",
     "    return hub == NULL;",
     "a forked process works on the parent's children and poller",
-    "test_hostile.py drops_a_create",
+    "test_forks.py drops_a_create",
 )
 mutant(
     "refused_registration_keeps_its_slot",
@@ -553,7 +553,7 @@ mutant(
     "    PyObject *interrupt = hub->interrupt;\n    hub->interrupt = NULL;",
     "    PyObject *interrupt = Py_XNewRef(hub->interrupt);",
     "a KeyboardInterrupt comes again in every turn",
-    "test_hostile.py interrupt",
+    "test_signals.py interrupt_raised",
 )
 mutant(
     "token_of_a_loop_that_failed",
@@ -638,7 +638,7 @@ mutant(
     "directory != NULL ? &plan->directory : NULL;",
     "NULL;",
     "a child that waited starts in another directory",
-    "test_hostile.py queued_child",
+    "test_few_descriptors.py queued_child",
 )
 mutant(
     "directory_looked_at_when_it_has_gone",
@@ -750,7 +750,7 @@ mutant(
     "        done = PyObject_CallMethodNoArgs(state->subprocess, state->names._cleanup);",
     "        done = Py_NewRef(Py_None);",
     "the children of dropped Popen objects stay zombies",
-    "test_neighbours.py dropped_popens",
+    "test_other_children.py dropped_popens",
 )
 mutant(
     "tracer_not_seen",
@@ -758,7 +758,7 @@ mutant(
     "    state->is_traced = is_traced();",
     "    state->is_traced = is_traced() && false;",
     "a debugger loses its breakpoints",
-    "test_neighbours.py debugger",
+    "test_other_children.py debugger",
 )
 mutant(
     "limit_not_seen",
@@ -854,7 +854,7 @@ mutant(
     "    long result = leave_table(request);\n    for (;;)",
     "    long result = sys_close_range(~0U, ~0U, CLOSE_RANGE_LEAVING);\n    (void)request;\n    for (;;)",
     "the first child fails that shares the table where it cannot receive",
-    "test_refusals.py recvmsg and shared",
+    "test_sandbox.py recvmsg and shared",
 )
 mutant(
     "not_started_again",
@@ -862,7 +862,7 @@ mutant(
     "            if (start_again(self))\n                return;",
     "            if (0 && start_again(self))\n                return;",
     "a child fails that shares the table where a sandbox has begun to forbid it",
-    "test_handover.py started_again",
+    "test_many_descriptors.py started_again",
 )
 mutant(
     "started_again_with_what_is_another_by_now",
@@ -870,7 +870,7 @@ mutant(
     "        if (plan->stdio[fd] == STDIO_FD)\n            return false;",
     "        if (0)\n            return false;",
     "a child that is started again has another file",
-    "test_handover.py started_again",
+    "test_many_descriptors.py started_again",
 )
 mutant(
     "dup3_or_nothing",
@@ -1035,7 +1035,7 @@ mutant(
     "    self->phase = TRANSPORT_EXITED;",
     "    self->returncode = status.returncode;\n    self->phase = TRANSPORT_EXITED;",
     "a status that somebody else took seems a success",
-    "test_trouble.py stolen",
+    "test_reaping_by_others.py stolen",
 )
 mutant(
     "lost_status_not_told",
@@ -1043,7 +1043,7 @@ mutant(
     "    if (reap == FP_REAP_LOST)\n        warn_of_lost_status(self);",
     "    (void)warn_of_lost_status;",
     "a status that somebody else took is made up without a word",
-    "test_trouble.py stolen",
+    "test_reaping_by_others.py stolen",
 )
 mutant(
     "forked_process_kills_the_children",
@@ -1059,7 +1059,7 @@ mutant(
     "if (self->abandoned || hub_is_forked_off(self->hub)) /* not",
     "if (self->abandoned) /* not",
     "a forked process that drops a create kills the parent's child",
-    "test_hostile.py drops_a_create",
+    "test_forks.py drops_a_create",
 )
 mutant(
     "end_told_twice",
@@ -1113,7 +1113,7 @@ mutant(
     "    fp_fd_close(&self->flow.fd);\n"
     "    hub_remove(self->base.hub, &self->slot, self->flow.fd);\n    if",
     "a copy in a forked process keeps the poller busy for ever",
-    "test_neighbours.py loop_busy",
+    "test_other_children.py loop_busy",
 )
 mutant(
     "roomy_pipes_not_counted_down",
@@ -1121,7 +1121,7 @@ mutant(
     "        self->base.hub->roomy_pipes--;",
     "        {}",
     "after a few children no pipe is enlarged",
-    "test_shortcuts.py pipe",
+    "test_fast_paths.py pipe",
 )
 mutant(
     "hangup_is_the_end_of_the_data",
@@ -1185,7 +1185,7 @@ mutant(
     "        self->wake_at = self->wake_at > count ? self->wake_at - count : 1;",
     "        {}",
     "a reader that waits for a line does not get the rest",
-    "test_hostile.py bite",
+    "test_reader.py bite",
 )
 mutant(
     "searched_too_far",
@@ -1377,7 +1377,7 @@ mutant(
     "        Py_DECREF(before);\n",
     "        (void)before;\n",
     "each await keeps a reference to the type",
-    "test_shortcuts.py keeps_no_type",
+    "test_fast_paths.py keeps_no_type",
 )
 mutant(
     "step_of_an_iteration_awaited_once",
@@ -1468,7 +1468,7 @@ mutant(
     "    stop_clear(op);\n    ((",
     "    ((",
     "the last results are kept",
-    "test_shortcuts.py kept",
+    "test_fast_paths.py kept",
     "leaks lines",
 )
 mutant(
@@ -1477,7 +1477,7 @@ mutant(
     "list->count == room)",
     "list->count == room + 1)",
     "one spare is written behind the array",
-    "test_shortcuts.py results or used_again",
+    "test_fast_paths.py results or used_again",
     "test_communicate.py many",
 )
 mutant(
@@ -1486,7 +1486,7 @@ mutant(
     "    Py_DECREF(Py_TYPE(dead));\n",
     "",
     "the type and its module are never freed",
-    "test_shortcuts.py keeps_no_type",
+    "test_fast_paths.py keeps_no_type",
 )
 
 mutant(
@@ -1495,7 +1495,7 @@ mutant(
     "    Py_TRASHCAN_BEGIN(op, reader_dealloc);\n",
     "    Py_TRASHCAN_BEGIN(op, NULL);\n",
     "the end of a long chain of readers overflows the stack",
-    "test_hostile.py deep_stack",
+    "test_reader.py deep_stack",
 )
 mutant(
     "chain_of_results_freed_in_depth",
@@ -1503,7 +1503,7 @@ mutant(
     "    Py_TRASHCAN_BEGIN(op, stop_dealloc);\n",
     "    Py_TRASHCAN_BEGIN(op, NULL);\n",
     "the end of a long chain of StopIterations overflows the stack",
-    "test_hostile.py deep_stack",
+    "test_reader.py deep_stack",
 )
 
 # ---- descriptors that are handed over ----
@@ -1538,7 +1538,7 @@ mutant(
     "        request->early_error = record;",
     "        {}",
     "a child that could not start is taken for one that has",
-    "test_handover.py cannot_receive",
+    "test_many_descriptors.py cannot_receive",
 )
 mutant(
     "handover_never_returned",
@@ -1546,7 +1546,7 @@ mutant(
     "        place->lent = false;",
     "        {}",
     "after eight children each has the whole table copied",
-    "test_handover.py one_socket",
+    "test_many_descriptors.py one_socket",
 )
 mutant(
     "handovers_left_open",
@@ -1554,7 +1554,7 @@ mutant(
     "        handover_pool_close(hub);\n        unregister_token(hub, loop, poller.fd);",
     "        unregister_token(hub, loop, poller.fd);",
     "two descriptors are left by a loop that had many children",
-    "test_handover.py one_socket",
+    "test_many_descriptors.py one_socket",
 )
 mutant(
     "early_end_not_heard",
@@ -1562,7 +1562,7 @@ mutant(
     "    return watch_exit(self) < 0 || (is_known",
     "    return (is_known && watch_exit(self) < 0) || (is_known",
     "create waits for ever for a child that was killed before it had its descriptors",
-    "test_handover.py killed",
+    "test_many_descriptors.py killed",
 )
 mutant(
     "exit_in_the_turn_of_the_start",
@@ -1570,7 +1570,7 @@ mutant(
     "    if (self->phase == TRANSPORT_RUNNING && self->settled_in == self->hub->turn)\n        return true;",
     "    if (false)\n        return true;",
     "a child may be reaped before who has started it knows of it",
-    "test_handover.py already_exited",
+    "test_many_descriptors.py already_exited",
 )
 
 # ---- what reviewers have found ----
@@ -1605,7 +1605,7 @@ mutant(
     "            hub_ask_for_turn(hub);",
     "            {}",
     "a task that runs the loop itself waits for others for ever",
-    "test_hostile.py runs_the_loop",
+    "test_loops.py runs_the_loop",
 )
 mutant(
     "debug_mode_blames_the_hub",
@@ -1613,7 +1613,7 @@ mutant(
     "is_still(attributes, state->names._debug, Py_False)",
     "attributes != NULL",
     "debug mode does not name a slow task",
-    "test_hostile.py debug_mode",
+    "test_loops.py debug_mode",
 )
 mutant(
     "interrupt_that_no_turn_raises",
@@ -1637,7 +1637,7 @@ mutant(
     "PyTuple_GET_SIZE(args) != 1",
     "false",
     "a result has the arguments of another",
-    "test_shortcuts.py iterator_protocol",
+    "test_fast_paths.py iterator_protocol",
 )
 mutant(
     "cancel_message_unpacked",
@@ -1661,7 +1661,7 @@ mutant(
     "        plan->error = plan->request.early_error;",
     "        {}",
     "a child that could not have its descriptors is taken for one that runs",
-    "test_handover.py cannot_receive",
+    "test_many_descriptors.py cannot_receive",
 )
 mutant(
     "close_on_exec_stdin_handed_over",
@@ -1762,7 +1762,7 @@ mutant(
     "    return Py_NewRef(self->living);",
     "    return PyByteArray_FromObject(self->living);",
     "who clears reader._buffer clears a copy",
-    "test_private.py living_one or polled",
+    "test_private_attributes.py living_one or polled",
 )
 mutant(
     "living_buffer_begins_empty",
@@ -1772,7 +1772,7 @@ mutant(
     return""",
     "    return",
     "what was buffered is not seen in reader._buffer",
-    "test_private.py asked_for_late",
+    "test_private_attributes.py asked_for_late",
 )
 mutant(
     "living_buffer_not_shortened",
@@ -1780,7 +1780,7 @@ mutant(
     "result = delete_front(living, PyBytes_GET_SIZE(taken));",
     "result = 0;",
     "the same is read again and again",
-    "test_private.py living_one",
+    "test_private_attributes.py living_one",
 )
 mutant(
     "what_a_view_keeps_out_is_lost",
@@ -1788,7 +1788,7 @@ mutant(
     "    if (grown == NULL)\n        put_back(self, piece);",
     "    if (grown == NULL && living == NULL)\n        put_back(self, piece);",
     "what comes while somebody has a view of reader._buffer is lost",
-    "test_private.py comes_while",
+    "test_private_attributes.py comes_while",
 )
 mutant(
     "waits_for_the_length_that_was",
@@ -1796,7 +1796,7 @@ mutant(
     "           (self->living != NULL && self->wake_at != SIZE_MAX);",
     "           false;",
     "readuntil() is not woken after reader._buffer was cleared",
-    "test_private.py cleared_while",
+    "test_private_attributes.py cleared_while",
 )
 mutant(
     "foreign_waiter_hears_of_no_exception",
@@ -1804,7 +1804,7 @@ mutant(
     "    if (self->waiter != NULL && self->foreign_waiter)",
     "    if (false)",
     "asyncio's own functions do not see what set_exception() was given",
-    "test_private.py wait_for_data",
+    "test_private_attributes.py wait_for_data",
 )
 mutant(
     "waiter_of_another_taken_away",
@@ -1812,7 +1812,7 @@ mutant(
     "    if (value == Py_None && self->waiter != NULL && !self->foreign_waiter)",
     "    if (false)",
     "a reader is never woken after asyncio's own function has gone on",
-    "test_private.py not_taken_away",
+    "test_private_attributes.py not_taken_away",
 )
 mutant(
     "limit_of_a_fraction_cut",
@@ -1871,7 +1871,7 @@ mutant(
     "    if (self->fd >= 0 && pipe_call_soon(&self->base, &end_method))\n        return;",
     "    if (self->fd < 0 && pipe_call_soon(&self->base, &end_method))\n        return;",
     "a child that is killed after stdin.close() may end by itself",
-    "test_order.py one_turn_later",
+    "test_order_within_a_turn.py one_turn_later",
 )
 mutant(
     "reading_end_closed_at_once",
@@ -1879,7 +1879,7 @@ mutant(
     "    if (self->flow.fd < 0 || !pipe_call_soon(&self->base, &end_method)) {",
     "    if (self->flow.fd >= 0 || !pipe_call_soon(&self->base, &end_method)) {",
     "a child that is killed may see before that nobody reads",
-    "test_order.py reading_end_is_closed",
+    "test_order_within_a_turn.py reading_end_is_closed",
 )
 mutant(
     "abort_keeps_the_queue",
@@ -1887,7 +1887,7 @@ mutant(
     "    self->closing = true;\n    fp_outflow_clear(&self->out);",
     "    self->closing = true;",
     "abort() does not drop what is queued until the next turn",
-    "test_order.py abort_drops",
+    "test_order_within_a_turn.py abort_drops",
 )
 mutant(
     "drain_raises_while_closing",
@@ -1895,7 +1895,7 @@ mutant(
     "self->stage = pipe->lost ? DRAIN_YIELDED : DRAIN_CLOSING;",
     "self->stage = DRAIN_YIELDED;",
     "drain() after close() raises a turn too early",
-    "test_order.py drain_after_close",
+    "test_order_within_a_turn.py drain_after_close",
 )
 mutant(
     "more_input_dropped",

@@ -1,6 +1,6 @@
 """A burst of children under a limit on open descriptors, for test_few_descriptors.py.
 
-    burst.py IMPLEMENTATION LOOP LIMIT COUNT WORDS
+    burst_under_limit.py IMPLEMENTATION LOOP LIMIT COUNT WORDS
 
 Prints how many were carried out. WORDS say what the children are: see kind_of().
 """

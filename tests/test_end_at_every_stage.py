@@ -11,7 +11,7 @@ import warnings
 import weakref
 
 import pytest
-from stages import STAGES, begin, freeze
+from child_stages import STAGES, begin, freeze
 from support import LINUX, children, exited, until_blocking
 
 pytestmark = [
@@ -157,7 +157,7 @@ def test_interpreter_that_ends(aio, stage, where, tmp_path):
     source = """
         import asyncio, logging, os, sys, threading, time
         from support import Aio, children
-        from stages import begin
+        from child_stages import begin
 
         def run():
             global kept

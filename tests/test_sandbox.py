@@ -149,3 +149,63 @@ refuse(1, 434)
 assert aio.core.machine()["pidfd"] == had
 """
     )
+
+
+# Calls for which there is nothing else, which asyncio needs too.
+
+NEEDED_CALLS = {  # on x86-64
+    "pipe2": [293],
+    "clone": [435, 56],
+    "clone, fork": [435, 56, 57, 58],
+    "epoll_ctl": [233],
+}
+
+
+@pytest.mark.every_path
+@pytest.mark.telling_paths("fork")
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are x86-64's")
+@pytest.mark.parametrize(
+    "calls, error",
+    [
+        ("pipe2", "EMFILE"),
+        ("pipe2", "ENOMEM"),
+        ("clone", "EAGAIN"),
+        ("clone, fork", "EAGAIN"),
+        ("clone, fork", "ENOMEM"),
+        ("epoll_ctl", "ENOMEM"),
+    ],
+)
+@pytest.mark.differs("asyncio", "has other calls")
+@pytest.mark.not_on(
+    "uvloop", "uvloop itself cannot do without", when=lambda calls: calls == "epoll_ctl"
+)
+def test_refusal_by_the_kernel_is_an_oserror_and_leaves_nothing(aio, calls, error):
+    aio.script(
+        REFUSE
+        + """
+async def main():
+    async def go(n):
+        try:
+            return await aio.create_subprocess_exec(
+                "cat", stdin=aio.PIPE, stdout=aio.PIPE, stderr=aio.PIPE)
+        except OSError as exc:
+            return exc.errno
+    proc = await go(0)
+    await proc.communicate()
+    await iterate(3)
+    fds = os.listdir("/proc/self/fd")
+    refuse(int(sys.argv[1]), *map(int, sys.argv[2].split()))
+    results = await asyncio.gather(*map(go, range(5)))
+    assert results == [int(sys.argv[1])] * 5, results
+    assert os.listdir("/proc/self/fd") == fds
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        pass
+    else:
+        sys.exit("a child is left")
+aio.run(main)
+""",
+        getattr(errno, error),
+        " ".join(map(str, NEEDED_CALLS[calls])),
+    )

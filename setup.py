@@ -25,7 +25,7 @@ WARNINGS = """
     -Werror
 """.split()
 
-# posix/child.c runs in the parent's memory, on a borrowed stack and with the parent's thread-local
+# posix/child*.c run in the parent's memory, on a borrowed stack and with the parent's thread-local
 # storage: what the compiler adds on its own account could touch those.
 CHILD_FLAGS = ["-fno-stack-protector", "-fno-sanitize=all", "-U_FORTIFY_SOURCE"]
 
@@ -59,7 +59,7 @@ class BuildExt(build_ext):
         compile_one = self.compiler._compile
 
         def compile_by_rule(obj, src, suffix, cc_args, extra_args, pp_opts):
-            if src.endswith("posix/child.c"):
+            if Path(src).match("posix/child*.c"):
                 extra_args = [*extra_args, *CHILD_FLAGS]
             compile_one(obj, src, suffix, cc_args, extra_args, pp_opts)
 

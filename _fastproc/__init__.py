@@ -8,6 +8,7 @@ in all of its modules, and warns where the package is imported before pytest sta
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 
 from . import _lines, _stop  # noqa: F401 (methods of the types that are written in Python)
+from ._cgroup import Cgroup
 from ._core import (
     Process,
     StreamReader,
@@ -27,6 +28,7 @@ __all__ = (
     "DEVNULL",
     "PIPE",
     "STDOUT",
+    "Cgroup",
     "CompletedProcess",
     "Process",
     "StreamReader",

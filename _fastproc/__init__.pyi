@@ -25,6 +25,7 @@ __all__ = (
     "DEVNULL",
     "PIPE",
     "STDOUT",
+    "Cgroup",
     "CompletedProcess",
     "Process",
     "StreamReader",
@@ -159,6 +160,15 @@ async def create_subprocess_exec(
     extra_groups: Iterable[str | int] | None = None,
     umask: int = -1,
     pipesize: int = -1,
+    rlimits: Mapping[int, int | tuple[int, int]] | None = None,
+    parent_death_signal: int | None = None,
+    cgroup: _Name | FileDescriptorLike | None = None,
+    nice: int | None = None,
+    cpu_affinity: Iterable[int] | None = None,
+    no_new_privileges: bool = False,
+    oom_score_adj: int | None = None,
+    ignore_signals: Iterable[int] | None = None,
+    default_signals: Iterable[int] | None = None,
 ) -> Process: ...
 async def create_subprocess_shell(
     cmd: str | bytes,
@@ -181,6 +191,15 @@ async def create_subprocess_shell(
     extra_groups: Iterable[str | int] | None = None,
     umask: int = -1,
     pipesize: int = -1,
+    rlimits: Mapping[int, int | tuple[int, int]] | None = None,
+    parent_death_signal: int | None = None,
+    cgroup: _Name | FileDescriptorLike | None = None,
+    nice: int | None = None,
+    cpu_affinity: Iterable[int] | None = None,
+    no_new_privileges: bool = False,
+    oom_score_adj: int | None = None,
+    ignore_signals: Iterable[int] | None = None,
+    default_signals: Iterable[int] | None = None,
 ) -> Process: ...
 def subprocess_exec(
     protocol_factory: Callable[[], _Protocol],
@@ -203,6 +222,15 @@ def subprocess_exec(
     extra_groups: Iterable[str | int] | None = None,
     umask: int = -1,
     pipesize: int = -1,
+    rlimits: Mapping[int, int | tuple[int, int]] | None = None,
+    parent_death_signal: int | None = None,
+    cgroup: _Name | FileDescriptorLike | None = None,
+    nice: int | None = None,
+    cpu_affinity: Iterable[int] | None = None,
+    no_new_privileges: bool = False,
+    oom_score_adj: int | None = None,
+    ignore_signals: Iterable[int] | None = None,
+    default_signals: Iterable[int] | None = None,
 ) -> Coroutine[Any, Any, tuple[SubprocessTransport, _Protocol]]: ...
 def subprocess_shell(
     protocol_factory: Callable[[], _Protocol],
@@ -225,10 +253,43 @@ def subprocess_shell(
     extra_groups: Iterable[str | int] | None = None,
     umask: int = -1,
     pipesize: int = -1,
+    rlimits: Mapping[int, int | tuple[int, int]] | None = None,
+    parent_death_signal: int | None = None,
+    cgroup: _Name | FileDescriptorLike | None = None,
+    nice: int | None = None,
+    cpu_affinity: Iterable[int] | None = None,
+    no_new_privileges: bool = False,
+    oom_score_adj: int | None = None,
+    ignore_signals: Iterable[int] | None = None,
+    default_signals: Iterable[int] | None = None,
 ) -> Coroutine[Any, Any, tuple[SubprocessTransport, _Protocol]]: ...
 def install() -> None: ...
 def uninstall() -> None: ...
 def installed() -> AbstractContextManager[None]: ...
+
+@final
+class Cgroup:
+    path: str
+    def __init__(
+        self,
+        parent: Cgroup | _Name | None = None,
+        *,
+        memory_max: int | str | None = None,
+        pids_max: int | str | None = None,
+        cpu_max: float | tuple[int | str, int] | str | None = None,
+    ) -> None: ...
+    def fileno(self) -> int: ...
+    def pids(self) -> list[int]: ...
+    def kill(self) -> None: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+    def __del__(self) -> None: ...
 
 # What is None for certain, str or bytes for certain, or not known: as a checker can tell from the call.
 _Out = TypeVar("_Out")
@@ -261,6 +322,15 @@ class _Options(TypedDict, total=False):
     extra_groups: Iterable[str | int] | None
     umask: int
     pipesize: int
+    rlimits: Mapping[int, int | tuple[int, int]] | None
+    parent_death_signal: int | None
+    cgroup: _Name | FileDescriptorLike | None
+    nice: int | None
+    cpu_affinity: Iterable[int] | None
+    no_new_privileges: bool
+    oom_score_adj: int | None
+    ignore_signals: Iterable[int] | None
+    default_signals: Iterable[int] | None
 
 @overload
 async def run(

@@ -93,7 +93,7 @@ async def run(
     its whole process group were ended before: by SIGTERM, and by
     SIGKILL after the time of grace. A second cancellation kills at
     once. Processes that have left the group (setsid(), daemons) are not
-    reached.
+    reached, unless cgroup= is given: then all of the cgroup is ended.
 
     program: str, bytes or path-like; searched in PATH if it has no
         slash.
@@ -109,8 +109,8 @@ async def run(
     linger: float, in seconds; how long the outputs are read on after
         the exit if another process still holds their pipes. None is as
         long as it takes.
-    kill_orphans: bool; whether to end the process group when the child
-        has exited. Then nothing lingers.
+    kill_orphans: bool; whether to end the process group, and the cgroup,
+        when the child has exited. Then nothing lingers.
     max_output: int; how many bytes of each output are kept. The rest is
         read and dropped. None keeps everything.
     keep: 'tail' or 'head'; which bytes are kept.
@@ -123,7 +123,8 @@ async def run(
     encoding: str, of text mode, which it turns on.
     errors: str; how text mode treats what it cannot decode. It turns
         text mode on.
-    popen_keywords: the other keywords of create_subprocess_exec().
+    popen_keywords: the other keywords of create_subprocess_exec(),
+        cgroup among them.
     Returns an awaitable of CompletedProcess.
     Raises TimeoutExpired, which is a TimeoutError as well,
         subprocess.CalledProcessError, and OSError if the program cannot

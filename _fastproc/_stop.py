@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The end of a child and of its process group: Process.stop(), `async with process`.
+"""The end of a child, of its process group and of its cgroup: Process.stop(), `async with process`.
 
 A signal, a time of grace, SIGKILL for what is left.  No kernel reports that a group has become
 empty, so that is looked for again and again, at first after fractions of a millisecond.
@@ -12,7 +12,7 @@ import os
 from signal import SIGCONT, SIGKILL, SIGTERM
 from time import monotonic
 
-from . import _core
+from . import _cgroup, _core
 
 FIRST_PAUSE = 0.0005  # seconds between two looks at the group; each is twice the one before
 LONGEST_PAUSE = 0.1
@@ -24,12 +24,24 @@ MOMENT = 0.1  # seconds for a child that has closed its outputs to exit by itsel
 
 
 def send(process, signum):
-    """To the group that the child leads, else to the child; nothing if nobody is left."""
+    """To the group that the child leads, else to the child, and to who else is in its cgroup."""
+    if process._cgroup is not None:
+        send_to_cgroup(process, signum)
     with contextlib.suppress(ProcessLookupError):
         try:
             process.signal_group(signum)
         except ValueError:  # it leads none
             process.send_signal(signum)
+
+
+def send_to_cgroup(process, signum):
+    def gets_it_anyway(pid):
+        return pid == process.pid or os.getpgid(pid) == process.pid
+
+    if signum == SIGKILL:
+        _cgroup.kill(process._cgroup)
+    elif _cgroup.may_be_ended(process._cgroup):
+        _cgroup.send(process._cgroup, signum, but_not=gets_it_anyway)
 
 
 def kill_now(process):
@@ -41,6 +53,8 @@ def kill_now(process):
 def is_running(process, search):
     """Whether anything of the child's group runs, or the child; zombies count unless searched for."""
     if process.returncode is None:
+        return True
+    if process._cgroup is not None and _cgroup.has_to_be_ended(process._cgroup):
         return True
     try:
         process.signal_group(0)
@@ -159,7 +173,8 @@ async def stop(self, signal=SIGTERM, *, grace=5.0):
     shortest grace counts. A call that is cancelled kills at once and
     ends when that has had its effect, unless other calls wait as well.
     A process that has left the group, by setsid() for example, is not
-    reached.
+    reached, unless the child was started with cgroup=: then all of the
+    cgroup is ended.
 
     signal: int; what is sent first.
     grace: float, in seconds; 0 kills at once.

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "child/attributes.h"
 #include "loop/handover_pool.h"
 #include "loop/start_queue.h"
 
@@ -54,20 +55,23 @@ static int set_exit(struct fp_state *state, const char *name)
 
 PyObject *configure(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"spawn", "reap", "gate", "share_from", "shortcuts", NULL};
+    static char *names[] = {"spawn", "reap", "gate", "share_from", "shortcuts", "lacking", NULL};
     struct fp_state *state = PyModule_GetState(module);
-    const char *spawn = NULL, *reap = NULL;
+    const char *spawn = NULL, *reap = NULL, *lacking = NULL;
+    unsigned lacks = state->lacking;
     int gate = state->start_width, share_from = state->share_from, shortcuts = state->shortcuts;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ssiip:configure", names, &spawn, &reap, &gate,
-                                     &share_from, &shortcuts))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ssiips:configure", names, &spawn, &reap,
+                                     &gate, &share_from, &shortcuts, &lacking))
         return NULL;
     if (gate < 1) {
         PyErr_SetString(PyExc_ValueError, "gate must be positive");
         return NULL;
     }
     if ((spawn != NULL && set_spawn(state, spawn) < 0) ||
-        (reap != NULL && set_exit(state, reap) < 0))
+        (reap != NULL && set_exit(state, reap) < 0) ||
+        (lacking != NULL && attributes_find(lacking, &lacks) < 0))
         return NULL;
+    state->lacking = lacks;
     state->start_width = gate;
     state->share_from = share_from;
     state->shortcuts = shortcuts;

@@ -33,7 +33,7 @@ NAMES = "create_subprocess_exec create_subprocess_shell PIPE DEVNULL STDOUT".spl
 TYPES = "Process StreamReader StreamWriter".split()
 
 # How a fastproc parameter is configured; see _fastproc._core.configure().
-DEFAULTS = {"spawn": "auto", "reap": "auto", "share_from": 1024, "shortcuts": True}
+DEFAULTS = {"spawn": "auto", "reap": "auto", "share_from": 1024, "shortcuts": True, "lacking": ""}
 FORCED = {
     "fastproc": {},
     "fastproc-vfork": {"spawn": "vfork"},

@@ -92,6 +92,7 @@ def test_every_awaitable_is_used_in_every_state():
 # What is used by a syntax of its own.
 SYNTAX = {
     "__setattr__": "= None",
+    "__del__": "del |__del__",
     "__delattr__": "del ",
     "__getattribute__": ".",
     "__aiter__": "async for",
@@ -102,6 +103,9 @@ SYNTAX = {
     "__await__": "await |__await__",
     "__anext__": "async for",
     "__iter__": "iter(",
+    "__enter__": "with group",
+    "__exit__": "with group",
+    "__init__": "Cgroup(|StreamReader(",
     "__new__": "StreamReader(",
     "__repr__": "repr(|!r",
 }

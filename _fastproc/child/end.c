@@ -117,7 +117,8 @@ void transport_end_dropped(TransportObject *self)
         return;
     PyObject *raised = compat_take_exception();
     end_child(self);
-    for (int fd = 0; fd < 3; fd++) { /* now: a record of the warning may keep them for long */
+    fp_fd_close(&self->cgroup);      /* now: a record of the warning may keep it for long, */
+    for (int fd = 0; fd < 3; fd++) { /* and these */
         if (self->pipes[fd] == NULL)
             continue;
         if (fd == 0)

@@ -22,6 +22,10 @@ static int sort_in(struct options *options, const struct spawn_call *call)
 #define PLACE(name) {#name, offsetof(struct options, _##name)},
         FP_OPTIONS(PLACE)
 #undef PLACE
+#define PLACE(number, keyword, is_here)                                                            \
+    {#keyword, offsetof(struct options, attributes[FP_ATTRIBUTE_##number])},
+            FP_ATTRIBUTES(PLACE)
+#undef PLACE
     };
     PyObject *key, *value;
     Py_ssize_t at = 0;
@@ -35,6 +39,7 @@ static int sort_in(struct options *options, const struct spawn_call *call)
             return -1;
         }
         *(PyObject **)((char *)options + places[i].offset) = value;
+        options->any_attribute |= places[i].offset >= offsetof(struct options, attributes);
     }
     return 0;
 }

@@ -7,6 +7,7 @@
 #define FP_CHILD_OPTIONS_H
 
 #include "child/spawn_plan.h"
+#include "posix/attributes.h"
 
 #define FP_OPTIONS(OPTION)                                                                         \
     OPTION(stdin)                                                                                  \
@@ -40,6 +41,8 @@ struct options {
 #define DECLARE(name) PyObject *_##name;
     FP_OPTIONS(DECLARE)
 #undef DECLARE
+    PyObject *attributes[FP_ATTRIBUTE_COUNT]; /* by enum fp_attribute */
+    bool any_attribute;                       /* one of those is not NULL */
 };
 
 /* Sorts the keywords in and refuses what asyncio and subprocess refuse.  0 or -1. */

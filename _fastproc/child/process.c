@@ -101,6 +101,14 @@ static PyObject *process_get_loop(PyObject *op, void *Py_UNUSED(closure))
     return hub_loop(transport_of(op)->hub);
 }
 
+static PyObject *process_get_cgroup(PyObject *op, void *Py_UNUSED(closure))
+{
+    int cgroup = transport_of(op)->cgroup;
+    if (cgroup < 0)
+        Py_RETURN_NONE;
+    return PyLong_FromLong(cgroup);
+}
+
 static double seconds(struct timeval time)
 {
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
@@ -195,6 +203,7 @@ GUARD_METHOD(process_close);
 GUARD_METHOD(process_next_output);
 GUARD_METHOD(process_set_linger);
 GUARD_GETTER(process_get_lingered);
+GUARD_GETTER(process_get_cgroup);
 GUARD_UNARY(process_repr);
 
 static PyGetSetDef process_getset[] = {
@@ -213,6 +222,8 @@ static PyGetSetDef process_getset[] = {
      "resource.struct_rusage | None: what the child has used; None while\n"
      "it is not reaped, or if other code reaped it.  Not in asyncio.",
      NULL},
+    {"_cgroup", GUARDED(process_get_cgroup), NULL,
+     "A descriptor of the cgroup that it was started in, or None.", NULL},
     {"_lingered", GUARDED(process_get_lingered), NULL,
      "Whether an output was ended by _set_linger().", NULL},
     {"_transport", process_get_transport, NULL, "The asyncio.SubprocessTransport.", NULL},

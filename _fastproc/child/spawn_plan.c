@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "child/attributes.h"
 #include "child/exec_strings.h"
 #include "child/options.h"
 #include "posix/fd.h"
@@ -88,12 +89,24 @@ static int reap_dropped(struct fp_state *state)
     return any && done == NULL ? -1 : 0;
 }
 
+static int read_attributes(const struct options *options, struct spawn_plan *plan,
+                           const struct fp_state *state)
+{
+    if (attributes_read(state, options->attributes, &plan->attributes) < 0)
+        return -1;
+    plan->request.attributes = plan->attributes;
+    if (plan->attributes != NULL)
+        plan->cgroup = plan->attributes->cgroup;
+    return 0;
+}
+
 struct spawn_plan *spawn_plan_new(struct fp_state *state, const struct spawn_call *call)
 {
     struct options options;
     struct spawn_plan parsed = {
         .child = {-1, -1, -1},
         .pipe_fds = {-1, -1, -1},
+        .cgroup = -1,
     };
     struct spawn_plan *plan = NULL;
     struct exec_strings strings = {0};
@@ -106,7 +119,8 @@ struct spawn_plan *spawn_plan_new(struct fp_state *state, const struct spawn_cal
         options_read_flags(&options, &parsed) < 0 ||
         options_read_pass_fds(&options, &parsed, &pass_fds) < 0 ||
         options_read_identity(&options, &parsed, state, &groups) < 0 ||
-        options_read_stdio(&options, &parsed) < 0)
+        options_read_stdio(&options, &parsed) < 0 ||
+        (options.any_attribute && read_attributes(&options, &parsed, state) < 0))
         goto done;
     PyObject *executable = given(options._executable);
     PyObject *cwd = given(options._cwd);
@@ -147,6 +161,10 @@ struct spawn_plan *spawn_plan_new(struct fp_state *state, const struct spawn_cal
     plan->args = Py_NewRef(args);
 
 done:
+    if (plan == NULL) {
+        fp_fd_close(&parsed.cgroup);
+        PyMem_RawFree(parsed.attributes);
+    }
     exec_strings_drop(&strings);
     PyMem_Free(groups);
     PyMem_Free(pass_fds);
@@ -160,6 +178,7 @@ void spawn_plan_give_up(struct spawn_plan *plan)
 {
     for (int fd = 0; fd < 3; fd++)
         fp_fd_close(&plan->pipe_fds[fd]);
+    fp_fd_close(&plan->cgroup);
     fp_fd_close(&plan->child.pidfd);
     fp_fd_close(&plan->child.outcome_fd);
     Py_CLEAR(plan->program);
@@ -175,6 +194,7 @@ void spawn_plan_free(struct spawn_plan *plan)
         return;
     spawn_plan_give_up(plan);
     fp_environ_snapshot_release(plan->environ_snapshot);
+    PyMem_RawFree(plan->attributes);
     PyMem_RawFree(plan);
 }
 
@@ -356,6 +376,11 @@ int spawn_plan_start(struct fp_state *state, struct spawn_plan *plan)
 void spawn_plan_raise_error(struct fp_state *state, const struct spawn_plan *plan)
 {
     PyObject *filename = NULL;
+    if (plan->error.stage >= FP_STAGE_ATTRIBUTE) {
+        attributes_raise(-plan->error.err,
+                         (enum fp_attribute)(plan->error.stage - FP_STAGE_ATTRIBUTE));
+        return;
+    }
     switch ((enum fp_spawn_stage)plan->error.stage) {
     case FP_STAGE_PREEXEC:
         PyErr_SetString(state->SubprocessError, "Exception occurred in preexec_fn.");
@@ -368,6 +393,7 @@ void spawn_plan_raise_error(struct fp_state *state, const struct spawn_plan *pla
         break;
     case FP_STAGE_SETUP:
     case FP_STAGE_NONE:
+    case FP_STAGE_ATTRIBUTE:
         break;
     }
     raise_errno_of(-plan->error.err, filename);

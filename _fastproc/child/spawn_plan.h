@@ -39,13 +39,15 @@ struct spawn_plan {
     bool runs_at_once; /* depends on the descriptor table as it is now: may not wait */
     int pipe_size;     /* bytes; 0 or less: the system's */
     int pipe_fds[3];   /* our ends; -1: none */
+    int cgroup;        /* its directory, that of request.attributes; -1: none */
 
     struct fp_environ_snapshot
-        *environ_snapshot; /* what request.envp points into, unless env= was given */
-    PyObject *program;     /* what a failing exec is named after */
-    PyObject *cwd;         /* what a failing chdir is named after, or NULL */
-    PyObject *args;        /* list: what the audit event and the Popen view show */
-    PyObject *failure;     /* the exception, when something else than the child failed */
+        *environ_snapshot;            /* what request.envp points into, unless env= was given */
+    struct fp_attributes *attributes; /* what request.attributes points to, or NULL */
+    PyObject *program;                /* what a failing exec is named after */
+    PyObject *cwd;                    /* what a failing chdir is named after, or NULL */
+    PyObject *args;                   /* list: what the audit event and the Popen view show */
+    PyObject *failure;                /* the exception, when something else than the child failed */
     PyObject *preexec_fn;
 };
 

@@ -370,6 +370,7 @@ static void settle_outcome(TransportObject *self)
     if (self->abandoned)
         fp_exit_signal(&self->child, SIGKILL);
     self->plan = NULL;
+    self->cgroup = fp_fd_take(&plan->cgroup);
     spawn_plan_free(plan);
     if (self->protocol != NULL && !self->abandoned)
         protocol_connection_made(self);

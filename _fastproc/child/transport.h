@@ -42,6 +42,7 @@ typedef struct TransportObject {
     int exit_slot;          /* the pidfd's; -1 while not registered */
     unsigned settled_in;    /* the turn of the hub in which the outcome was heard */
     int returncode;         /* with TRANSPORT_EXITED */
+    int cgroup;             /* the directory of the one it was started in, or -1 */
     enum transport_phase phase;
     bool closing;
     bool abandoned; /* create() was cancelled: end the child whatever it has come to */

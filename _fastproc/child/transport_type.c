@@ -25,7 +25,7 @@ TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct sp
         return NULL;
     self->hub = (HubObject *)Py_NewRef((PyObject *)hub);
     PyObject *owner = (PyObject *)self;
-    self->child.fd = -1;
+    self->child.fd = self->cgroup = -1;
     self->outcome_slot = self->exit_slot = -1;
     for (int fd = 0; fd < 3; fd++) {
         if (plan->stdio[fd] != STDIO_PIPE)
@@ -235,6 +235,7 @@ static void transport_dealloc(PyObject *op)
     spawn_plan_free(self->plan);
     group_let_go(self);
     fp_fd_close(&self->child.fd);
+    fp_fd_close(&self->cgroup);
     PyMem_Free(self->usage);
     Py_CLEAR(self->hub);
     type->tp_free(op);

@@ -13,12 +13,14 @@
  * all else, and writes what it receives into its request (handover.h).
  *
  * The order is subprocess': descriptors, chdir, umask, signals, session, group,
- * ids, hook, closing, exec.
+ * ids, hook, closing, exec; what subprocess does not have is put in between as
+ * attributes.h says.
  */
 #include "posix/child.h"
 
 #include <sys/socket.h>
 
+#include "posix/child_attributes.h"
 #include "posix/refusal.h"
 #include "posix/sys.h"
 
@@ -316,13 +318,25 @@ FP_IN_CHILD static long exec_first(const struct fp_spawn_request *request)
     return telling != 0 ? telling : last;
 }
 
+/* Also of a cgroup, which is entered before. */
+FP_IN_CHILD static void check_attribute(struct fp_spawn_request *request, enum fp_attribute which,
+                                        long result)
+{
+    if (result < 0)
+        fail(request, FP_STAGE_ATTRIBUTE + (int)which, result);
+}
+
 FP_IN_CHILD _Noreturn void fp_child_main(struct fp_spawn_request *request)
 {
+    const struct fp_attributes *attributes = request->attributes;
+    enum fp_attribute which = FP_ATTRIBUTE_CGROUP;
     long result = 0;
 #if FP_HAVE_RAW_CALLS
     if (request->shares_table && (result = leave_table(request)) < 0)
         fail(request, FP_STAGE_SETUP, result);
 #endif
+    if (request->enters_cgroup)
+        check_attribute(request, which, fp_child_enter_cgroup(attributes));
     result = place_stdio(request);
     if (result < 0)
         fail(request, FP_STAGE_SETUP, result);
@@ -333,10 +347,18 @@ FP_IN_CHILD _Noreturn void fp_child_main(struct fp_spawn_request *request)
     if (request->umask >= 0)
         sys_umask(request->umask);
     reset_signals(request);
+    if (attributes != NULL) {
+        result = fp_child_attributes_before_ids(attributes, &which);
+        check_attribute(request, which, result);
+    }
     if (request->hooks != NULL) /* which may set another */
         sys_set_mask(&request->caller_mask);
     if ((result = change_identity(request)) < 0)
         fail(request, FP_STAGE_SETUP, result);
+    if (attributes != NULL) {
+        result = fp_child_attributes_after_ids(attributes, request->parent, &which);
+        check_attribute(request, which, result);
+    }
     if (request->hooks != NULL && request->hooks->preexec != NULL &&
         request->hooks->preexec(request->hooks->context) != 0)
         fail(request, FP_STAGE_PREEXEC, 0);

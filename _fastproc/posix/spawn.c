@@ -11,7 +11,8 @@
  *
  * Ids are changed only in a child with memory of its own: the kernel marks the
  * memory of a process that changes them as not dumpable, which would hit the
- * parent, and memory shared across users is an attack.
+ * parent, and memory shared across users is an attack.  oom_score_adj belongs to
+ * all that share memory, unless one is waited for as after vfork.
  */
 #include "posix/spawn.h"
 
@@ -33,6 +34,7 @@
 #define CLONE_PIDFD 0x00001000
 #endif
 #define CLEAR_HANDLERS UINT64_C(0x100000000) /* CLONE_CLEAR_SIGHAND, Linux 5.5, clone3 only */
+#define INTO_CGROUP UINT64_C(0x200000000)    /* CLONE_INTO_CGROUP, Linux 5.7 */
 
 /* All signals, also those that the C library keeps to itself and leaves out of its sets. */
 static void block_signals(sigset_t *before)
@@ -68,33 +70,56 @@ FP_IN_CHILD static void run_child(void *request)
     fp_child_main(request);
 }
 
+struct clone3_arguments {
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    uint64_t set_tid, set_tid_size, cgroup; /* Linux 5.7; an older one wants none of these */
+};
+
+static bool has(const struct fp_spawn_request *request, enum fp_attribute which)
+{
+    return fp_attributes_have(request->attributes, which);
+}
+
+/* Whether the other way into a cgroup is to be tried, if only for its error, which names the cgroup. */
+static bool may_be_the_cgroups(long err)
+{
+    return err < 0 && err != -EAGAIN && err != -ENOMEM && err != -EMFILE && err != -ENFILE;
+}
+
 /* By clone3, or by clone where a sandbox has forbidden that.  A pid or -errno. */
 static long clone_child(struct fp_spawn_request *request, uint64_t flags, int *pidfd)
 {
-    struct {
-        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
-    } args = {
+    struct clone3_arguments args = {
         .flags = flags | CLONE_PIDFD | CLEAR_HANDLERS,
         .pidfd = (uint64_t)(uintptr_t)pidfd,
         .exit_signal = SIGCHLD,
     };
-    bool shares_memory = (flags & CLONE_VM) != 0;
+    size_t size = offsetof(struct clone3_arguments, set_tid);
+    bool shares_memory = (flags & CLONE_VM) != 0, has_cgroup = has(request, FP_ATTRIBUTE_CGROUP);
+    if (has_cgroup) {
+        args.flags |= INTO_CGROUP;
+        args.cgroup = (uint64_t)request->attributes->cgroup;
+        size = sizeof args;
+    }
     if (shares_memory) {
         args.stack = (uint64_t)(uintptr_t)request->stack;
         args.stack_size = request->stack_size;
     }
-    request->reset_handlers = false;
+    request->reset_handlers = request->enters_cgroup = false;
     long pid;
     if (shares_memory) {
-        pid = sys_clone_to(SYS_clone3, (long)&args, sizeof args, 0, run_child, request);
+        pid = sys_clone_to(SYS_clone3, (long)&args, (long)size, 0, run_child, request);
     } else {
-        pid = SYS2(clone3, &args, sizeof args);
+        pid = SYS2(clone3, &args, size);
         if (pid == 0)
             fp_child_main(request);
     }
-    if (!fp_is_refusal(pid))
+    if (!fp_is_refusal(pid) && !(has_cgroup && may_be_the_cgroups(pid)))
         return pid;
+    if (has_cgroup && (flags & CLONE_FILES)) /* it would lose the descriptor with the table */
+        return -ENOSYS;
 
+    request->enters_cgroup = has_cgroup;
     request->reset_handlers = true;
     flags |= CLONE_PIDFD | SIGCHLD;
     if (shares_memory) {
@@ -114,6 +139,7 @@ static long fork_child(struct fp_spawn_request *request)
 {
     const struct fp_fork_hooks *hooks = request->hooks;
     request->reset_handlers = hooks == NULL;
+    request->enters_cgroup = fp_attributes_have(request->attributes, FP_ATTRIBUTE_CGROUP);
     pid_t pid = fork();
     if (pid == 0) {
         if (hooks != NULL)
@@ -128,6 +154,7 @@ static long start(struct fp_spawn_request *request, enum fp_spawn_method *method
 {
 #if FP_HAVE_RAW_CALLS
     long pid = -ENOSYS;
+    uint64_t vfork;
     if (request->hooks != NULL)
         return fork_child(request);
     if (needs_own_memory(request)) {
@@ -138,7 +165,8 @@ static long start(struct fp_spawn_request *request, enum fp_spawn_method *method
     for (;;) {
         switch (*method) {
         case FP_SPAWN_CLONE:
-            pid = clone_child(request, CLONE_VM, pidfd);
+            vfork = has(request, FP_ATTRIBUTE_OOM_SCORE_ADJ) ? CLONE_VFORK : 0;
+            pid = clone_child(request, CLONE_VM | vfork, pidfd);
             break;
         case FP_SPAWN_VFORK:
             pid = clone_child(request, CLONE_VM | CLONE_VFORK, pidfd);
@@ -165,7 +193,8 @@ static bool hand_over(const struct fp_spawn_request *request, enum fp_spawn_meth
 {
     int fds[FP_HANDOVER_MOST] = {request->outcome_fd}, count = 1;
     if (request->handover == NULL || method != FP_SPAWN_CLONE || request->hooks != NULL ||
-        needs_own_memory(request) || !request->close_fds || request->pass_fd_count > 0)
+        needs_own_memory(request) || has(request, FP_ATTRIBUTE_OOM_SCORE_ADJ) ||
+        !request->close_fds || request->pass_fd_count > 0)
         return false;
     for (int fd = 0; fd < 3; fd++) {
         int from = request->stdio[fd];
@@ -266,6 +295,8 @@ int fp_spawn_start(struct fp_spawn_request *request, enum fp_spawn_method *metho
     *child = (struct fp_spawned){.pid = -1, .pidfd = -1, .outcome_fd = -1};
     request->early_error = (struct fp_spawn_error){0};
     request->shares_table = false;
+    if (request->attributes != NULL)
+        request->parent = getpid();
 #if FP_HAVE_RAW_CALLS
     pid = start_and_wait(request, *method, &child->pidfd);
     if (!fp_is_refusal(pid)) {

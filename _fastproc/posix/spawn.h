@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "posix/attributes.h"
 #include "posix/handover.h"
 
 enum fp_spawn_method {
@@ -26,10 +27,11 @@ enum fp_spawn_method {
 /* Where a child failed.  What the caller makes of it follows subprocess. */
 enum fp_spawn_stage {
     FP_STAGE_NONE,
-    FP_STAGE_SETUP,   /* descriptors, session, group, ids */
-    FP_STAGE_CHDIR,   /* the working directory */
-    FP_STAGE_PREEXEC, /* the caller's hook */
-    FP_STAGE_EXEC,    /* the program */
+    FP_STAGE_SETUP,     /* descriptors, session, group, ids */
+    FP_STAGE_CHDIR,     /* the working directory */
+    FP_STAGE_PREEXEC,   /* the caller's hook */
+    FP_STAGE_EXEC,      /* the program */
+    FP_STAGE_ATTRIBUTE, /* and N more: attribute N of enum fp_attribute */
 };
 
 struct fp_spawn_error {
@@ -60,6 +62,7 @@ struct fp_spawn_request {
     const struct fp_fork_hooks *hooks; /* not NULL: real fork */
     const struct fp_handover
         *handover; /* not NULL: to be used instead of a copied table, if it can be */
+    const struct fp_attributes *attributes; /* NULL: none */
     uid_t uid;
     gid_t gid;
     pid_t process_group; /* -1: the parent's */
@@ -78,6 +81,8 @@ struct fp_spawn_request {
     /* Filled in by fp_spawn_start(). */
     int outcome_fd; /* the child's end of the outcome pipe; -1 until it has received it */
     sigset_t caller_mask;
+    pid_t parent;        /* who starts it, if it has attributes */
+    bool enters_cgroup;  /* the child has to do what CLONE_INTO_CGROUP does */
     bool reset_handlers; /* the child has to do what CLONE_CLEAR_SIGHAND does */
     bool shares_table;   /* the handover is in use until the child has exec'd or exited */
     /* By a child that shares the table: what it has received, as also outcome_fd and stdio, or what

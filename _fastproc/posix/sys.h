@@ -15,6 +15,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
@@ -139,7 +140,7 @@ FP_IN_CHILD static inline long sys_clone_to(long number, long a, long b, long c,
 #define SYS_clone3 435
 #endif
 
-/* The kernel's own struct sigaction, all zero for SIG_DFL; only the handler is looked at. */
+/* The kernel's own struct sigaction, all zero for SIG_DFL; only the handler is used. */
 struct sys_sigaction {
     void *handler;
     unsigned long rest[3];
@@ -160,8 +161,15 @@ enum { SYS_SIGSET_SIZE = 8 };
 #define sys_setgroups(count, groups) SYS2(setgroups, count, groups)
 #define sys_setregid(gid) SYS2(setregid, gid, gid)
 #define sys_setreuid(uid) SYS2(setreuid, uid, uid)
+#define sys_setrlimit(resource, limit) SYS2(setrlimit, resource, limit)
+#define sys_setpriority(nice) SYS3(setpriority, PRIO_PROCESS, 0, nice)
+#define sys_set_affinity(size, cpus) SYS3(sched_setaffinity, 0, size, cpus)
+#define sys_prctl(option, value) sys_call(SYS_prctl, option, value, 0, 0, 0)
+#define sys_getppid() SYS1(getppid, 0)
+#define sys_kill_self(signum) SYS2(kill, SYS1(getpid, 0), signum)
 #define sys_execve(path, argv, envp) SYS3(execve, path, argv, envp)
 #define sys_open_directory(path) SYS4(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_DIRECTORY, 0)
+#define sys_open_to_write(folder, path) SYS4(openat, folder, path, O_WRONLY | O_CLOEXEC, 0)
 #define sys_getdents(fd, to, size) SYS3(getdents64, fd, to, size)
 #define sys_close_range(low, high, flags) SYS3(close_range, low, high, flags)
 #define sys_sleep(time) SYS2(nanosleep, time, NULL)
@@ -170,6 +178,11 @@ enum { SYS_SIGSET_SIZE = 8 };
 #define sys_sigaction(signum, set, old) SYS4(rt_sigaction, signum, set, old, SYS_SIGSET_SIZE)
 
 #else
+
+#ifdef __linux__
+#include <sched.h>
+#include <sys/prctl.h>
+#endif
 
 static inline long sys_result(long result)
 {
@@ -194,14 +207,25 @@ struct sys_sigaction {
 #define sys_setgroups(count, groups) sys_result(setgroups((int)(count), groups))
 #define sys_setregid(gid) sys_result(setregid(gid, gid))
 #define sys_setreuid(uid) sys_result(setreuid(uid, uid))
+#define sys_setrlimit(resource, limit) sys_result(setrlimit(resource, limit))
+#define sys_setpriority(nice) sys_result(setpriority(PRIO_PROCESS, 0, nice))
 #define sys_execve(path, argv, envp) sys_result(execve(path, argv, envp))
 #define sys_set_mask(mask) sys_result(sigprocmask(SIG_SETMASK, mask, NULL))
 #define sys_sleep(time) nanosleep(time, NULL)
+#ifdef __linux__
+#define sys_open_to_write(folder, path) sys_result(openat(folder, path, O_WRONLY | O_CLOEXEC))
+#define sys_set_affinity(size, cpus) sys_result(sched_setaffinity(0, size, (const void *)(cpus)))
+#define sys_prctl(option, value) sys_result(prctl(option, value, 0, 0, 0))
+#define sys_getppid() getppid()
+#define sys_kill_self(signum) sys_result(kill(getpid(), signum))
+#endif
 
 static inline long sys_sigaction(int signum, const struct sys_sigaction *set,
                                  struct sys_sigaction *old)
 {
     struct sigaction action = {.sa_handler = SIG_DFL}, before;
+    if (set != NULL && set->handler == (void *)SIG_IGN)
+        action.sa_handler = SIG_IGN;
     long result = sys_result(sigaction(signum, set != NULL ? &action : NULL, &before));
     if (old != NULL)
         old->handler = (void *)before.sa_handler;

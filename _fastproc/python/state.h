@@ -117,7 +117,8 @@ struct fp_state {
     unsigned fork_generation; /* counts the forks between the module's import and this process */
     COMPAT_SHARED bool shortcuts;  /* what is done for speed alone: pulls, roomy pipes, freelists */
     COMPAT_SHARED int start_width; /* children that may be between clone and exec, in one loop */
-    COMPAT_SHARED int share_from;  /* the descriptor from which on children do not copy the table */
+    COMPAT_SHARED unsigned lacking; /* bits of enum fp_attribute: as if this platform had none */
+    COMPAT_SHARED int share_from; /* the descriptor from which on children do not copy the table */
     COMPAT_SHARED long long looked_at; /* by surroundings.c, in ms of a clock; 0: never */
     COMPAT_SHARED bool is_traced;
     COMPAT_SHARED int most_fds; /* the limit on open descriptors */

@@ -4,13 +4,17 @@ python python_side.py CONTENDER WORKLOAD AMOUNT
 """
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from asyncio.subprocess import DEVNULL, PIPE
 
@@ -105,12 +109,60 @@ async def run_in_thread(api, amount):
     return await one_after_another(api, amount, capture_true)
 
 
-async def bigparent(api, amount):
+async def bigparent(api, amount, run=run_true):
     ballast = bytearray(1024 * MIB)
     ballast[:: resource.getpagesize()] = b"x" * (len(ballast) // resource.getpagesize())
-    figures = await one_after_another(api, amount, run_true)
+    figures = await one_after_another(api, amount, run)
     assert len(ballast) == 1024 * MIB
     return figures
+
+
+@contextlib.contextmanager
+def threads_with_locks():
+    """100 threads that take and release locks, mostly asleep."""
+    ended, locks = threading.Event(), [threading.Lock() for _ in range(10)]
+
+    def work(lock):
+        while not ended.wait(0.05):
+            with lock:
+                time.sleep(0.001)
+
+    threads = [threading.Thread(target=work, args=(locks[n % 10],)) for n in range(100)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+async def without_options(api, amount):
+    with threads_with_locks():
+        return await bigparent(api, amount)
+
+
+async def with_options(api, amount):
+    """The same, with limits and a parent's death signal; asyncio needs a preexec_fn for them."""
+    limits = {resource.RLIMIT_CPU: (10, 12), resource.RLIMIT_CORE: 0}
+    options = {"rlimits": limits, "parent_death_signal": signal.SIGKILL}
+    if not hasattr(api, "run_shell"):
+        prctl = ctypes.CDLL(None).prctl
+
+        def preexec_fn():
+            prctl(1, signal.SIGKILL, 0, 0, 0)
+            resource.setrlimit(resource.RLIMIT_CPU, (10, 12))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+        options = {"preexec_fn": preexec_fn}
+
+    async def run(api):
+        proc = await api.create_subprocess_exec(TRUE, **options)
+        assert await proc.wait() == 0
+
+    with threads_with_locks():
+        return await bigparent(api, amount, run)
 
 
 async def descriptors(api, amount):

@@ -137,6 +137,14 @@ WORKLOADS = (
     per_child("run_in_thread", 200, "subprocess.run() in a thread", "", ("asyncio", "uvloop")),
     per_child("descriptors", 200, "spawn beside 6,000 open files", "", (*PYTHON, "floor")),
     per_child("bigparent", 200, "spawn from a parent of 1 GiB", "within 10 %", (*PYTHON, "floor")),
+    per_child("without_options", 300, "1 GiB and 100 threads: spawn", "", ("asyncio", "fastproc")),
+    per_child(
+        "with_options",
+        300,
+        "the same with limits, death signal",
+        "within 10 %",
+        ("asyncio", "fastproc"),
+    ),
     Workload(
         "import",
         1,

@@ -59,8 +59,8 @@ CANNOT_FAIL = """
     # The C library
     __assert_fail __environ environ __errno_location __sched_cpucount alarm clock_gettime free
     getenv getpid getrlimit memchr memcmp memcpy memmem memmove memset pause pthread_attr_destroy
-    pthread_detach pthread_join pthread_sigmask qsort sigemptyset sigfillset strcat strchr strcmp
-    strcpy strcspn strlen strncmp strrchr strstr strtol
+    pthread_detach pthread_join pthread_sigmask qsort sigaddset sigemptyset sigfillset strcat strchr strcmp
+    strcpy strcspn strlen strncmp strrchr strspn strstr strtol
     # Counted, not failed
     PyMem_Free PyMem_RawFree
 """
@@ -113,7 +113,7 @@ def build(folder):
     def compile_one(source):
         target = folder / f"{source.parent.name}_{source.stem}.o"
         seam = source.parent == HERE
-        special = CHILD_FLAGS if seam or source.match("posix/child.c") else sanitize
+        special = CHILD_FLAGS if seam or source.match("posix/child*.c") else sanitize
         front = [] if seam else ["-include", HERE / "seam.h"]
         run([*command, *flags, *special, *front, "-c", source, "-o", target])
         return target

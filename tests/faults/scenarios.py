@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import signal
 import subprocess
 import tempfile
@@ -74,6 +75,40 @@ class Fault:
     @property
     def of_write(self):
         return self.was(errno.EPIPE, errno.EIO)
+
+
+@scenario(*EVERY_PATH[1:])
+async def create_with_options(fault):
+    options = {
+        "rlimits": {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: (100, 200)},
+        "parent_death_signal": signal.SIGKILL,
+        "nice": 3,
+        "cpu_affinity": os.sched_getaffinity(0),
+        "no_new_privileges": True,
+        "oom_score_adj": 500,
+        "ignore_signals": {signal.SIGUSR1},
+        "default_signals": {signal.SIGUSR2},
+    }
+    script = "nice; ulimit -n; cat /proc/self/oom_score_adj"
+    proc = await create_subprocess_exec("/bin/sh", "-c", script, stdout=PIPE, **options)
+    output, _ = await proc.communicate()
+    assert output == b"3\n100\n500\n"
+
+
+@scenario(*EVERY_PATH[1:])
+async def create_in_a_cgroup(fault):
+    folder = next(
+        (
+            place
+            for place in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
+            if os.path.exists(f"{place}/cgroup.subtree_control")
+        ),
+        None,
+    )
+    if folder is None:
+        return
+    proc = await create_subprocess_exec("/bin/true", cgroup=folder)
+    assert await proc.wait() == 0
 
 
 @scenario(*EVERY_PATH[1:], loops=BOTH)

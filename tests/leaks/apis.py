@@ -12,6 +12,7 @@ import _fastproc
 STUB = Path(_fastproc.__file__).with_name("__init__.pyi")
 # No use of these runs code of ours: they are Python's own, or where a type's parts lie.
 EVERYWHERE = {"__doc__", "__module__", "__dict__", "__weakref__"}
+EVERYWHERE |= {"__static_attributes__", "__firstlineno__"}
 EVERYWHERE |= {"__dictoffset__", "__vectorcalloffset__", "__weaklistoffset__"}
 
 
@@ -22,7 +23,7 @@ def subclasses(base):
 
 
 def types():
-    """{name: type} of all types in C, those that nobody makes included; exceptions are Python's."""
+    """{name: type} of all types in C, those that nobody makes included, and Cgroup."""
     return {
         found.__name__: found
         for found in subclasses(object)

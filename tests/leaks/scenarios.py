@@ -9,6 +9,7 @@ import contextlib
 import gc
 import inspect
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -144,6 +145,47 @@ async def create_by_shell_on_the_low_level():
         _, protocol = await create(Protocol, "echo hello")
         await protocol.ended
         assert protocol.told == [(1, b"hello\n")]
+
+
+@covers("")
+async def create_with_options():
+    options = {"rlimits": {resource.RLIMIT_CORE: 0}, "nice": 3, "parent_death_signal": 9}
+    options |= {"cpu_affinity": os.sched_getaffinity(0), "no_new_privileges": True}
+    options |= {"ignore_signals": {1}, "default_signals": {2}, "oom_score_adj": 500}
+    proc = await _fastproc.create_subprocess_exec("/bin/true", **options)
+    assert await proc.wait() == 0
+    with refused(FileNotFoundError):
+        await _fastproc.create_subprocess_exec("/nowhere", **options)
+    options["rlimits"] = {resource.RLIMIT_NOFILE: 1 << 40}
+    with refused(PermissionError):
+        await _fastproc.create_subprocess_exec("/bin/true", **options)
+
+
+@covers(
+    "Cgroup.__init__ Cgroup.__enter__ Cgroup.__exit__ Cgroup.__repr__ Cgroup.__del__ Cgroup._fd"
+    " Cgroup.fileno Cgroup.pids Cgroup.kill Cgroup.close Cgroup.path Process._cgroup"
+)
+async def run_in_a_cgroup():
+    try:
+        group = _fastproc.Cgroup()
+    except (OSError, NotImplementedError):
+        return  # not here
+    with group:
+        assert repr(group) and group.pids() == [] and group.fileno() >= 0
+        await _fastproc.run("/bin/true", cgroup=group.path)
+        with refused(_fastproc.TimeoutExpired):
+            await _fastproc.run(*SLEEP, cgroup=group, timeout=0.01)
+        proc = await _fastproc.create_subprocess_exec(*SLEEP, cgroup=group)
+        assert proc._cgroup is not None
+        group.kill()
+        await proc.wait()
+    assert group._fd is None
+    group.close()
+    unclosed = _fastproc.Cgroup()
+    with quiet("unclosed"):
+        path = unclosed.path
+        del unclosed
+    os.rmdir(path)
 
 
 @covers("install uninstall installed")

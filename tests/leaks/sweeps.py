@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import os
+import resource
 import sys
 
 from leaks import apis
@@ -115,6 +116,8 @@ async def live_process():
 
 
 LIVE = {
+    # One that was closed, because not every machine lets another be made.
+    "Cgroup": lambda proc: _fastproc.Cgroup.__new__(_fastproc.Cgroup),
     "Awaitable": lambda proc: proc.wait(),
     "Awaited": lambda proc: proc.wait().__await__(),
     "CoroutineFunction": lambda proc: vars(_fastproc.Process)["wait"],
@@ -167,8 +170,9 @@ def sweep(type_name, attribute):
     scenario(bad_input, f"bad:{type_name}.{attribute}")
 
 
-# Called by hand while the loop has it, it closes what the loop goes on to watch.
-NOT_BY_HAND = {"HubToken.__del__"}
+# Called by hand while the loop has it, it closes what the loop goes on to watch; the other would leave
+# a directory.
+NOT_BY_HAND = {"HubToken.__del__", "Cgroup.__init__"}
 
 for type_name, of in apis.types().items():
     for attribute in sorted(apis.attributes(of)):
@@ -223,6 +227,15 @@ GOOD = {
     "extra_groups": [None, [], [os.getgid()], ["root"]],
     "umask": [-1, 0o22],
     "pipesize": [-1, 8192],
+    "rlimits": [None, {}, {resource.RLIMIT_NOFILE: 64, resource.RLIMIT_CORE: (0, 0)}],
+    "parent_death_signal": [None, 9],
+    "cgroup": [None],  # one that there is has a scenario of its own
+    "nice": [None, 5],
+    "cpu_affinity": [None, os.sched_getaffinity(0)],
+    "no_new_privileges": [False, True],
+    "oom_score_adj": [None, 500],
+    "ignore_signals": [None, (), {1, 13}],
+    "default_signals": [None, (), {1, 13}],
 }
 
 

@@ -327,6 +327,165 @@ mutant(
     "native spawn_stdio_that_is_not_open",
 )
 
+# ---- posix: what a child is given that subprocess does not have ----
+
+mutant(
+    "options_after_the_ids",
+    "posix/child.c",
+    """    if (attributes != NULL) {
+        result = fp_child_attributes_before_ids(attributes, &which);
+        check_attribute(request, which, result);
+    }
+    if (request->hooks != NULL) /* which may set another */
+        sys_set_mask(&request->caller_mask);
+    if ((result = change_identity(request)) < 0)
+        fail(request, FP_STAGE_SETUP, result);
+""",
+    """    if (request->hooks != NULL) /* which may set another */
+        sys_set_mask(&request->caller_mask);
+    if ((result = change_identity(request)) < 0)
+        fail(request, FP_STAGE_SETUP, result);
+    if (attributes != NULL) {
+        result = fp_child_attributes_before_ids(attributes, &which);
+        check_attribute(request, which, result);
+    }
+""",
+    "a priority cannot be raised for another user",
+    "test_child_options.py priority_is_raised",
+)
+mutant(
+    "death_signal_before_the_ids",
+    "posix/child.c",
+    """    if ((result = change_identity(request)) < 0)
+        fail(request, FP_STAGE_SETUP, result);
+    if (attributes != NULL) {
+        result = fp_child_attributes_after_ids(attributes, request->parent, &which);
+        check_attribute(request, which, result);
+    }
+""",
+    """    if (attributes != NULL) {
+        result = fp_child_attributes_after_ids(attributes, request->parent, &which);
+        check_attribute(request, which, result);
+    }
+    if ((result = change_identity(request)) < 0)
+        fail(request, FP_STAGE_SETUP, result);
+""",
+    "the kernel forgets the signal when the ids change",
+    "test_child_options.py goes_with_other_ids and death",
+)
+mutant(
+    "option_that_is_refused_is_silent",
+    "posix/child.c",
+    "    if (result < 0)\n        fail(request, FP_STAGE_ATTRIBUTE + (int)which, result);",
+    "    (void)result, (void)request, (void)which;",
+    "the program runs without its limits",
+    "native spawn_attributes_that_are_refused",
+)
+mutant(
+    "orphan_goes_on",
+    "posix/child_attributes.c",
+    "return now == parent || now == 0 ? 0 :",
+    "return now >= 0 || parent == 0 ? 0 :",
+    "a child whose parent has died before it asked for the signal lives on",
+    "native spawn_attributes_of_an_orphan",
+)
+mutant(
+    "namespace_taken_for_the_parents_death",
+    "posix/child_attributes.c",
+    "return now == parent || now == 0 ? 0 :",
+    "return now == parent ? 0 :",
+    "a child in a pid namespace of its own kills itself",
+    "test_child_options.py pid_namespace",
+)
+mutant(
+    "signals_ignored_by_default",
+    "posix/child_attributes.c",
+    "set_signals(attributes->ignore_signals, (void *)SIG_IGN)",
+    "set_signals(attributes->ignore_signals, (void *)SIG_DFL)",
+    "a signal that was to be ignored ends the child",
+    "native spawn_attributes_signals",
+)
+mutant(
+    "signals_that_have_no_handler",
+    "posix/child_attributes.c",
+    " && signum != SIGKILL && signum != SIGSTOP",
+    "",
+    "default_signals=valid_signals() is refused",
+    "native spawn_attributes_signals",
+)
+mutant(
+    "limits_before_what_takes_a_descriptor",
+    "posix/child_attributes.c",
+    """    if (result >= 0 && has(attributes, *which = FP_ATTRIBUTE_OOM_SCORE_ADJ))
+        result = set_oom_score_adj(attributes);
+    if (result >= 0 && has(attributes, *which = FP_ATTRIBUTE_RLIMITS))
+        result = set_limits(attributes);
+""",
+    """    if (result >= 0 && has(attributes, *which = FP_ATTRIBUTE_RLIMITS))
+        result = set_limits(attributes);
+    if (result >= 0 && has(attributes, *which = FP_ATTRIBUTE_OOM_SCORE_ADJ))
+        result = set_oom_score_adj(attributes);
+""",
+    "a low limit on descriptors keeps oom_score_adj from being set",
+    "test_child_options.py limit_does_not_keep",
+)
+mutant(
+    "refused_write_is_silent",
+    "posix/child_attributes.c",
+    "    return result < 0 ? result : 0;\n}\n\nFP_IN_CHILD long fp_child_enter",
+    "    return result < 0 ? 0 : 0;\n}\n\nFP_IN_CHILD long fp_child_enter",
+    "an oom_score_adj that the kernel refuses is not noticed",
+    "native spawn_attributes_that_are_refused",
+)
+mutant(
+    "memory_score_of_the_parent",
+    "posix/spawn.c",
+    "vfork = has(request, FP_ATTRIBUTE_OOM_SCORE_ADJ) ? CLONE_VFORK : 0;",
+    "vfork = 0;",
+    "oom_score_adj is set for this process as well",
+    "test_child_options.py gives_what and memory",
+)
+mutant(
+    "memory_score_of_the_parent_by_a_shared_table",
+    "posix/spawn.c",
+    "needs_own_memory(request) || has(request, FP_ATTRIBUTE_OOM_SCORE_ADJ) ||",
+    "needs_own_memory(request) ||",
+    "oom_score_adj is set for this process as well, where many descriptors are open",
+    "test_child_options.py gives_what and memory",
+)
+mutant(
+    "fork_outside_of_the_cgroup",
+    "posix/spawn.c",
+    "request->enters_cgroup = fp_attributes_have(request->attributes, FP_ATTRIBUTE_CGROUP);",
+    "request->enters_cgroup = false;",
+    "a child with a preexec_fn is in no cgroup",
+    "test_child_options.py preexec_fn_starts_in",
+)
+mutant(
+    "cgroup_without_another_way",
+    "posix/spawn.c",
+    "!(has_cgroup && may_be_the_cgroups(pid))",
+    "!(has_cgroup && may_be_the_cgroups(0))",
+    "an old kernel's error is raised, which says nothing of the cgroup",
+    "test_child_options.py enters_the_cgroup_itself",
+)
+mutant(
+    "cgroup_lost_with_the_table",
+    "posix/spawn.c",
+    "    if (has_cgroup && (flags & CLONE_FILES)) /* it",
+    "    if (has_cgroup && (flags & CLONE_FILES) && flags == 0) /* it",
+    "a child that leaves the shared table cannot enter its cgroup",
+    "test_child_options.py enters_the_cgroup_itself",
+)
+mutant(
+    "parent_not_recorded",
+    "posix/spawn.c",
+    "        request->parent = getpid();",
+    "        request->parent = 0;",
+    "a child takes itself for an orphan",
+    "test_child_options.py gives_what and death",
+)
+
 # ---- posix: the exit ----
 
 mutant(
@@ -2169,4 +2328,87 @@ mutant(
     "    if (false)\n",
     "a line over max_line comes in one piece",
     "test_lines.py those_of_io",
+)
+
+# ---- what a child is given that subprocess does not have ----
+
+mutant(
+    "one_number_is_the_soft_limit_alone",
+    "child/attributes.c",
+    "limit->rlim_max = limit->rlim_cur;",
+    "limit->rlim_max = RLIM_INFINITY;",
+    "a child may raise the limit again",
+    "test_child_options.py gives_what and number",
+)
+mutant(
+    "soft_limit_above_the_hard",
+    "child/attributes.c",
+    "if (result == 0 && limit->rlim_cur > limit->rlim_max) {",
+    "if (result == 0 && limit->rlim_cur > limit->rlim_max && result != 0) {",
+    "a child is started to find that its limits make no sense",
+    "test_child_options.py bad_value and rlimits",
+)
+mutant(
+    "no_limit_is_a_negative_number",
+    "child/attributes.c",
+    "overflow == 0 && value < -1",
+    "overflow == 0 && value < -2",
+    "-2 is a very high limit",
+    "test_child_options.py bad_value and rlimits",
+)
+mutant(
+    "processor_in_the_wrong_word",
+    "child/attributes.c",
+    "UINT64_C(1) << cpu % FP_CPUS_IN_WORD",
+    "UINT64_C(1) << (cpu + 1) % FP_CPUS_IN_WORD",
+    "a child runs on another processor than was said",
+    "test_child_options.py gives_what and processors",
+)
+mutant(
+    "platform_has_everything",
+    "child/attributes.c",
+    "if (!are_here[which] || (state->lacking >> which & 1)) {",
+    "if (!are_here[which]) {",
+    "nobody is told that an option does nothing here",
+    "test_child_options.py lacks_an_option",
+)
+mutant(
+    "any_directory_is_a_cgroup",
+    "child/attributes.c",
+    "S_ISDIR(info.st_mode) && system.f_type == CGROUP2_SUPER_MAGIC",
+    "S_ISDIR(info.st_mode)",
+    "a child is started to find that its cgroup is none",
+    "test_child_options.py bad_value and cgroup",
+)
+mutant(
+    "cgroup_left_open_by_a_later_error",
+    "child/spawn_plan.c",
+    "        fp_fd_close(&parsed.cgroup);\n",
+    "",
+    "a call that is refused leaves a descriptor open",
+    "test_child_options.py refused_closes_the_cgroup",
+)
+mutant(
+    "cgroup_left_open_by_a_child_that_has_gone",
+    "child/transport_type.c",
+    "    fp_fd_close(&self->cgroup);\n",
+    "",
+    "each child leaves a descriptor open",
+    "test_child_options.py starts_in_the_cgroup",
+)
+mutant(
+    "cgroup_forgotten_after_the_start",
+    "child/start.c",
+    "    self->cgroup = fp_fd_take(&plan->cgroup);\n",
+    "",
+    "stop() does not end what has left the group",
+    "test_child_options.py stop_ends_all",
+)
+mutant(
+    "another_option_named",
+    "child/spawn_plan.c",
+    "plan->error.stage - FP_STAGE_ATTRIBUTE",
+    "plan->error.stage - FP_STAGE_ATTRIBUTE - 1",
+    "the exception blames an option that was not given",
+    "test_child_options.py kernel_refuses",
 )

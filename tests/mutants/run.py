@@ -94,7 +94,7 @@ class Place:
         flags = list(self.flags)
         if source.parent.name not in ("posix", "stream"):  # Python's signatures have unused parts
             flags += ["-Wno-unused-parameter"]
-        if source.match("posix/child.c"):
+        if source.match("posix/child*.c"):
             flags += CHILD_FLAGS
         self.make([*flags, "-c", source.relative_to(self.folder), "-o", target])
         return target

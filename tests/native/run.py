@@ -71,7 +71,7 @@ def build(variant, folder):
 
     def compile_one(source):
         target = folder / f"{source.parent.name}_{source.stem}.o"
-        special = CHILD_FLAGS if source.match("posix/child.c") else []
+        special = CHILD_FLAGS if source.match("posix/child*.c") else []
         done = subprocess.run([*command, *FLAGS, *special, "-c", source, "-o", target])
         return target if done.returncode == 0 else None
 

@@ -9,6 +9,7 @@ import asyncio
 import mmap
 import os
 import resource
+import signal
 from pathlib import Path
 from typing import assert_type
 
@@ -144,6 +145,28 @@ async def commands(folder: Path) -> str:
         assert isinstance(error, _fastproc.TimeoutExpired)
         assert_type(error.timeout, float)
     return text.stdout
+
+
+async def limited() -> None:
+    with _fastproc.Cgroup(memory_max="64M", pids_max=64, cpu_max=0.5) as group:
+        assert_type(group, _fastproc.Cgroup)
+        assert_type(group.fileno(), int)
+        with _fastproc.Cgroup(group) as inner:
+            await _fastproc.run(
+                "x", cgroup=inner, rlimits={resource.RLIMIT_CPU: 10, resource.RLIMIT_AS: (1, 2)}
+            )
+            await _fastproc.run("x", cgroup=inner.fileno(), nice=5, oom_score_adj=500)
+        proc = await _fastproc.create_subprocess_exec(
+            "x",
+            cgroup=group.path,
+            rlimits={resource.RLIMIT_CORE: 0},
+            parent_death_signal=signal.SIGKILL,
+            cpu_affinity={0, 1},
+            no_new_privileges=True,
+        )
+        await proc.stop()
+    await _fastproc.create_subprocess_shell("x", ignore_signals={1}, default_signals=[2])
+    await _fastproc.run("x", nice="high")  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
 
 
 async def server() -> None:

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: MIT
+"""Cgroup: a cgroup v2 of one's own for children, and how everything in one is ended.
+
+A cgroup holds whatever its processes start, also what leaves their process group or session. Here a
+cgroup is named by a descriptor of its directory, which never comes to mean a later one of the same
+name; each file in it is opened anew.
+"""
+
+import contextlib
+import errno
+import itertools
+import os
+import pathlib
+import signal
+import time
+import warnings
+
+PATIENCE = 5.0  # seconds for what was killed to be gone; some processes are stuck in the kernel
+FIRST_PAUSE = 0.0005  # seconds between two looks; each is twice the one before
+LONGEST_PAUSE = 0.05
+PERIOD = 100_000  # microseconds, the kernel's own for cpu.max
+NUMBERS = itertools.count(1)  # of the cgroups that this process has made
+
+
+# Any cgroup
+
+
+def read(cgroup, name):
+    with open(os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=cgroup)) as file:
+        return file.read()
+
+
+def write(cgroup, name, text):
+    fd = os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=cgroup)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def is_populated(cgroup):
+    """Whether a process runs in it, or in one below it; zombies do not count."""
+    try:
+        return "populated 1" in read(cgroup, "cgroup.events")
+    except OSError:  # removed; or the root, which is never ended
+        return False
+
+
+def may_be_ended(cgroup):
+    """Not the root, nor one that this process is in."""
+    try:
+        os.stat("cgroup.events", dir_fd=cgroup)
+    except OSError:
+        return False
+    return os.getpid() not in members(cgroup)
+
+
+def has_to_be_ended(cgroup):
+    return is_populated(cgroup) and may_be_ended(cgroup)
+
+
+def members(cgroup):
+    """The pids in it and below it."""
+    pids = set()
+    with contextlib.suppress(OSError):
+        for *_, folder in os.fwalk(".", dir_fd=cgroup):
+            with contextlib.suppress(OSError):
+                pids.update(map(int, read(folder, "cgroup.procs").split()))
+    return pids
+
+
+def send(cgroup, signum, but_not=lambda pid: False):
+    """To every process in it that but_not does not know, and to no later one with the same pid."""
+    found = {}
+    try:
+        for pid in members(cgroup):
+            found[pid] = pidfd_of(pid)
+        for pid in found.keys() & members(cgroup):  # still: so that is whom the pidfd means
+            with contextlib.suppress(OSError):
+                if but_not(pid):
+                    continue
+                if found[pid] is not None:
+                    signal.pidfd_send_signal(found[pid], signum)
+                else:
+                    os.kill(pid, signum)
+    finally:
+        for fd in found.values():
+            if fd is not None:
+                os.close(fd)
+
+
+def pidfd_of(pid):
+    """None where none is to be had."""
+    with contextlib.suppress(OSError, AttributeError):
+        return os.pidfd_open(pid)
+    return None
+
+
+def kill(cgroup):
+    """Everything in it; does not wait."""
+    if not may_be_ended(cgroup):
+        return
+    try:
+        write(cgroup, "cgroup.kill", "1")
+    except OSError:  # before Linux 5.14, or not ours to write
+        with contextlib.suppress(OSError):
+            kill_one_by_one(cgroup)
+
+
+def kill_one_by_one(cgroup):
+    """Until there is nobody new: a frozen process starts none, and can be killed."""
+    with contextlib.suppress(OSError):
+        write(cgroup, "cgroup.freeze", "1")
+    try:
+        killed = set()
+        while new := members(cgroup) - killed:
+            send(cgroup, signal.SIGKILL)
+            killed |= new
+    finally:
+        with contextlib.suppress(OSError):
+            write(cgroup, "cgroup.freeze", "0")
+
+
+# One of our own
+
+
+def our_folder():
+    """The directory of the cgroup that this process is in."""
+    with open("/proc/self/cgroup") as file:
+        ours = [line.strip()[3:] for line in file if line.startswith("0::")]
+    with open("/proc/self/mountinfo") as file:
+        mounts = [line.split() for line in file if " - cgroup2 " in line]
+    if not ours or not mounts:
+        raise NotImplementedError("Cgroup needs cgroup v2, which is not mounted here")
+    root, point = mounts[0][3:5]
+    try:
+        inside = pathlib.PurePath(ours[0]).relative_to(root)
+    except ValueError:
+        inside = pathlib.PurePath("..")
+    if ".." in inside.parts:
+        raise NotImplementedError("the cgroup of this process is outside of what is mounted here")
+    return pathlib.Path(point.encode().decode("unicode_escape")) / inside
+
+
+SENTENCES = {
+    errno.EROFS: "cgroups are mounted read-only, as in most containers",
+    errno.EACCES: "this process may not make cgroups there",
+    errno.EPERM: "this process may not make cgroups there",
+    errno.EBUSY: "a cgroup with processes in it cannot hold others that have limits",
+}
+
+
+@contextlib.contextmanager
+def explained(folder):
+    try:
+        yield
+    except OSError as error:
+        sentence = SENTENCES.get(error.errno, error.strerror)
+        raise OSError(error.errno, sentence, str(folder)) from None
+
+
+def hand_down(folder, controllers):
+    """Let cgroups in the folder have limits of these kinds."""
+    try:
+        have = set((folder / "cgroup.subtree_control").read_text().split())
+    except FileNotFoundError:
+        if folder.exists():
+            raise ValueError(f"{folder} is not a directory of cgroup v2") from None
+        raise
+    missing = sorted(controllers - have)
+    if not missing:
+        return
+    for name in missing:
+        if name not in (folder / "cgroup.controllers").read_text().split():
+            raise NotImplementedError(
+                f"{folder} has no {name} controller: cgroup v1 has it, or a cgroup above keeps it"
+            )
+    (folder / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in missing))
+
+
+def make_in(folder, controllers):
+    """A new directory in it."""
+    with explained(folder):
+        hand_down(folder, controllers)
+        while True:
+            new = folder / f"fastproc-{os.getpid()}-{next(NUMBERS)}"
+            with contextlib.suppress(FileExistsError):
+                new.mkdir()
+                return new
+
+
+def make_anywhere(controllers):
+    """In the cgroup that this process is in; or beside that, if it may have no limits in it."""
+    ours = our_folder()
+    try:
+        return make_in(ours, controllers)
+    except (OSError, NotImplementedError):
+        if (ours.parent / "cgroup.subtree_control").exists():
+            with contextlib.suppress(OSError, NotImplementedError):
+                return make_in(ours.parent, controllers)
+        raise
+
+
+def cpu_text(cpu_max):
+    """A number of processors, or what cpu.max takes."""
+    if isinstance(cpu_max, (int, float)):
+        return f"{max(1000, round(cpu_max * PERIOD))} {PERIOD}"
+    return cpu_max if isinstance(cpu_max, str) else " ".join(map(str, cpu_max))
+
+
+class Cgroup:
+    """A new cgroup for children, with limits for all of them together.
+
+    To be given as cgroup= when children are started, and used by `with`:
+    at the end everything in it is killed, and it is removed. It needs
+    Linux with cgroup v2, and a cgroup that this process may write to.
+
+    parent: Cgroup, str or path-like; the directory to make it in. None
+        is the cgroup of this process, or the one above if that has no
+        limits to hand down.
+    memory_max: int, in bytes, or str as the file memory.max takes it.
+        Where it is exceeded and nothing can be freed, the kernel kills
+        a process in the cgroup.
+    pids_max: int; how many processes and threads there may be.
+    cpu_max: float; how many processors they may use together. Also a
+        pair of microseconds: to use, in a period of so many.
+    Raises NotImplementedError where cgroup v2 or a controller is not to
+        be had, and OSError (PermissionError, for example) where this
+        process may not make a cgroup; both say why in a sentence.
+
+    Not in asyncio.
+    """
+
+    path = ""
+    _fd = None  # of that directory, until it is closed
+
+    def __init__(self, parent=None, *, memory_max=None, pids_max=None, cpu_max=None):
+        limits = {}
+        if memory_max is not None:
+            limits["memory.max"] = str(memory_max)
+        if pids_max is not None:
+            limits["pids.max"] = str(pids_max)
+        if cpu_max is not None:
+            limits["cpu.max"] = cpu_text(cpu_max)
+        controllers = {name.partition(".")[0] for name in limits}
+        if parent is None:
+            folder = make_anywhere(controllers)
+        else:
+            parent = parent.path if isinstance(parent, Cgroup) else os.fsdecode(parent)
+            folder = make_in(pathlib.Path(parent), controllers)
+        self.path = str(folder)
+        self._owner = os.getpid()
+        try:
+            for name, text in limits.items():
+                write_limit(folder / name, text)
+            self._fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except BaseException:
+            folder.rmdir()
+            raise
+
+    def __repr__(self):
+        return f"<Cgroup {self.path}>"
+
+    def fileno(self):
+        """Return a descriptor of its directory.
+
+        Returns int.
+        Raises ValueError after close().
+
+        Not in asyncio.
+        """
+        if self._fd is None:
+            raise ValueError("the cgroup was closed")
+        return self._fd
+
+    def pids(self):
+        """List the processes in it, and in cgroups in it.
+
+        Returns list[int]; empty after close().
+
+        Not in asyncio.
+        """
+        return sorted(members(self._fd)) if self._fd is not None else []
+
+    def kill(self):
+        """Kill everything in it, and in cgroups in it.
+
+        Not in asyncio.
+        """
+        kill(self.fileno())
+
+    def close(self):
+        """Kill everything in it, wait until that is gone, and remove it.
+
+        A second call does nothing, nor does one in a process forked off.
+        It takes milliseconds, during which the loop does not run.
+
+        Raises OSError if it could not be removed in 5 seconds.
+
+        Not in asyncio.
+        """
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            try:
+                if self._owner == os.getpid():
+                    empty(fd)
+                    remove(self.path)
+            finally:
+                os.close(fd)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.close()
+
+    def __del__(self):
+        if self._fd is not None:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            os.close(self._fd)
+
+
+Cgroup.__module__ = __package__  # where users find it
+
+
+def write_limit(path, text):
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise OSError(error.errno, f"{path.name} does not take {text!r}") from None
+
+
+def empty(cgroup):
+    """Kill and wait."""
+    deadline = time.monotonic() + PATIENCE
+    pause = FIRST_PAUSE
+    while is_populated(cgroup) and time.monotonic() < deadline:
+        kill(cgroup)
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def remove(path):
+    """With those that processes have made in it."""
+    for folder, *_ in os.walk(path, topdown=False):
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(folder)

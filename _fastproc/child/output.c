@@ -3,6 +3,8 @@
  * Process._next_output(): what a child writes to stdout and stderr, in the order
  * in which it has come; and Process.close(), which ends that and stdin.
  */
+#include <assert.h>
+
 #include "child/linger.h"
 #include "child/process.h"
 #include "loop/calls.h"
@@ -68,6 +70,7 @@ static int find_oldest(AwaitableObject *self, size_t *count)
 static PyObject *take_from(AwaitableObject *self, int which, size_t count)
 {
     ReaderObject *reader = output(self, which);
+    assert(reader != NULL); /* it has something */
     if (count > (size_t)self->count)
         count = (size_t)self->count;
     PyObject *bytes = reader_take(reader, count);

@@ -32,7 +32,7 @@ static bool is_traced(void)
     fp_fd_close(&fd);
     status[size > 0 ? size : 0] = '\0';
     const char *line = strstr(status, field);
-    return line != NULL && atoi(line + sizeof field - 1) != 0;
+    return line != NULL && strtol(line + sizeof field - 1, NULL, 10) != 0;
 }
 #else
 static bool is_traced(void)

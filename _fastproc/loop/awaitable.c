@@ -446,10 +446,10 @@ static PyType_Slot awaited_slots[] = {
 
 #define SPEC(type_name, type_slots)                                                                \
     {                                                                                              \
-        .name = type_name, .basicsize = sizeof(AwaitableObject),                                   \
+        .name = (type_name), .basicsize = sizeof(AwaitableObject),                                 \
         .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |     \
                  Py_TPFLAGS_IMMUTABLETYPE,                                                         \
-        .slots = type_slots,                                                                       \
+        .slots = (type_slots),                                                                     \
     }
 
 static PyType_Spec awaitable_spec = SPEC("_fastproc.Awaitable", awaitable_slots);

@@ -21,8 +21,10 @@ static PyMethodDef close_method = {
 
 static bool is_of_hub(PyObject *close, const HubObject *hub)
 {
-    return PyCFunction_CheckExact(close) && ((PyCFunctionObject *)close)->m_ml == &close_method &&
-           PyTuple_GET_ITEM(PyCFunction_GET_SELF(close), WATCHED_HUB) == (PyObject *)hub;
+    if (!PyCFunction_CheckExact(close) || ((PyCFunctionObject *)close)->m_ml != &close_method)
+        return false;
+    PyObject *watched = ((PyCFunctionObject *)close)->m_self;
+    return PyTuple_GET_ITEM(watched, WATCHED_HUB) == (PyObject *)hub;
 }
 
 /* Whether somebody has set a close() of this one loop. */

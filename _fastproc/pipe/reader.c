@@ -11,11 +11,13 @@
 #include "python/numbers.h"
 
 enum {
-    WORTH_GIVING = 4096,      /* from here on a block is handed out rather than copied */
-    WORTH_KEEPING = 8 * 1024, /* an empty buffer up to this size waits for the next data */
+    DEFAULT_LIMIT = 64 * 1024, /* bytes, as asyncio's */
+    WORTH_GIVING = 4096,       /* from here on a block is handed out rather than copied */
+    WORTH_KEEPING = 8 * 1024,  /* an empty buffer up to this size waits for the next data */
 };
 
-const struct reader_limit reader_default_limit = {.bytes = 64 * 1024, .mark = 2 * 64 * 1024};
+const struct reader_limit reader_default_limit = {.bytes = DEFAULT_LIMIT,
+                                                  .mark = 2 * (size_t)DEFAULT_LIMIT};
 
 int reader_limit_of(PyObject *given, struct reader_limit *limit)
 {

@@ -22,14 +22,14 @@ LINES = 500  # a longer file is a smell, no crime
 ONE_THING = ()
 # The methods of an event loop, by their interned names, and the one file that calls each.
 LOOP_METHODS = {
-    "add_reader": "loop/calls.c",
-    "call_exception_handler": "loop/calls.c",
-    "call_later": "loop/calls.c",
-    "call_soon": "loop/calls.c",
-    "create_future": "loop/calls.c",
+    "add_reader": "loop/loop_methods.c",
+    "call_exception_handler": "loop/loop_methods.c",
+    "call_later": "loop/loop_methods.c",
+    "call_soon": "loop/loop_methods.c",
+    "create_future": "loop/loop_methods.c",
     "get_debug": "loop/plain_loop.c",
-    "is_closed": "loop/calls.c",
-    "remove_reader": "loop/calls.c",
+    "is_closed": "loop/loop_methods.c",
+    "remove_reader": "loop/loop_methods.c",
 }
 # Tables that CPython takes as pointers to non-const, and does not write to.
 TABLES = "PyMethodDef PyGetSetDef PyMemberDef PyModuleDef PyModuleDef_Slot PyType_Slot PyType_Spec"

@@ -6,7 +6,7 @@
  */
 #include "child/create.h"
 
-#include "child/end.h"
+#include "child/cancel_and_close.h"
 #include "child/process.h"
 #include "child/spawn_plan.h"
 #include "child/start.h"

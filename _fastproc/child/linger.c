@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#include "loop/calls.h"
+#include "loop/loop_methods.h"
 #include "pipe/read_pipe.h"
 #include "python/guard.h"
 

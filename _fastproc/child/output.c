@@ -7,7 +7,7 @@
 
 #include "child/linger.h"
 #include "child/process.h"
-#include "loop/calls.h"
+#include "loop/loop_methods.h"
 #include "loop/future.h"
 #include "pipe/read_pipe.h"
 #include "pipe/write_pipe.h"

@@ -4,7 +4,7 @@
  */
 #include "child/protocol.h"
 
-#include "loop/calls.h"
+#include "loop/loop_methods.h"
 #include "pipe/pipe.h"
 
 static void tell(TransportObject *child, PyObject *protocol, PyObject *name, PyObject *const *args,

@@ -9,11 +9,11 @@
 #include <poll.h>
 #include <signal.h>
 
-#include "child/end.h"
+#include "child/cancel_and_close.h"
 #include "child/protocol.h"
 #include "child/reap.h"
 #include "child/surroundings.h"
-#include "loop/calls.h"
+#include "loop/loop_methods.h"
 #include "loop/future.h"
 #include "loop/handover_pool.h"
 #include "loop/start_queue.h"

@@ -4,7 +4,7 @@
  * asyncio.SubprocessTransport of this package.  Process is a face of it.
  *
  * Here: what it is.  Its start is in start.h, its exit in reap.h, what ends it
- * otherwise in end.h.
+ * otherwise in cancel_and_close.h.
  */
 #ifndef FP_CHILD_TRANSPORT_H
 #define FP_CHILD_TRANSPORT_H
@@ -88,7 +88,7 @@ PyObject *transport_wait(TransportObject *self);
 /* A new reference: the returncode, or None. */
 PyObject *transport_returncode(TransportObject *self);
 
-/* ---- for start.c, reap.c, end.c and group.c ---- */
+/* ---- for start.c, reap.c, cancel_and_close.c and group.c ---- */
 
 /* From the plan, if that still has it: 0 or -errno. */
 int transport_take_pidfd(TransportObject *self);

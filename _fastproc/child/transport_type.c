@@ -2,7 +2,7 @@
  *
  * The Python face of a transport.
  */
-#include "child/end.h"
+#include "child/cancel_and_close.h"
 #include "child/group.h"
 #include "child/pipe_owner.h"
 #include "child/popen_view.h"

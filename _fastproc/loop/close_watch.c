@@ -4,7 +4,7 @@
  */
 #include "loop/close_watch.h"
 
-#include "loop/calls.h"
+#include "loop/loop_methods.h"
 #include "loop/hub_end.h"
 #include "python/guard.h"
 

@@ -4,7 +4,7 @@
  *
  * It owns a private poller, of which the loop sees one descriptor through one
  * add_reader.  What it watches is in watch.h, what it does when the loop calls in
- * turn.h, what it asks of the loop in calls.h.  It knows its owners only by the
+ * turn.h, what it asks of the loop in loop_methods.h.  It knows its owners only by the
  * tables of functions that they bring along.
  *
  * A hub that has had nothing to watch for a turn of the loop rests: it closes its

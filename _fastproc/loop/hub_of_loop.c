@@ -4,7 +4,7 @@
  */
 #include "loop/hub_of_loop.h"
 
-#include "loop/calls.h"
+#include "loop/loop_methods.h"
 
 /* For children that have closed their output and have not exited.  500 times `true` needed 0.02 to
  * 0.09 ms from the end of their output to their exit (Popen, read to the end, poll the pidfd; two

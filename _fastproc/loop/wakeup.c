@@ -4,7 +4,7 @@
  */
 #include "loop/wakeup.h"
 
-#include "loop/calls.h"
+#include "loop/loop_methods.h"
 #include "python/guard.h"
 
 PyObject *wakeup_new(HubObject *hub)

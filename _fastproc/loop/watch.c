@@ -4,7 +4,7 @@
  */
 #include "loop/watch.h"
 
-#include "loop/calls.h"
+#include "loop/loop_methods.h"
 #include "loop/close_watch.h"
 #include "loop/handover_pool.h"
 #include "loop/plain_loop.h"

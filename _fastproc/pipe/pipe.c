@@ -4,7 +4,7 @@
  */
 #include "pipe/pipe.h"
 
-#include "loop/calls.h"
+#include "loop/loop_methods.h"
 #include "pipe/read_pipe.h"
 #include "pipe/reader.h"
 #include "pipe/write_pipe.h"

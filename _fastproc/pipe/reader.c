@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * See reader.h.  The buffer and its flow control; the methods that wait are in
- * reader_reads.c, the type in reader_type.c.
+ * reader_read_methods.c, the type in reader_type.c.
  */
 #include "pipe/reader.h"
 
-#include "loop/calls.h"
+#include "loop/loop_methods.h"
 #include "loop/future.h"
 #include "pipe/reader_memory.h"
 #include "python/numbers.h"

@@ -108,7 +108,7 @@ int reader_consume(ReaderObject *self, size_t count);
 /* A future of the reader's loop, or NULL. */
 PyObject *reader_create_future(ReaderObject *self);
 
-/* For the steps of awaitables whose owner is a reader (reader_reads.c). */
+/* For the steps of awaitables whose owner is a reader (reader_read_methods.c). */
 /* Takes the step again if more is to be had at once, else waits until `wake_at` bytes are
  * buffered. */
 enum step reader_wait_for_bytes(AwaitableObject *self, PyObject **result, const char *function,
@@ -119,10 +119,10 @@ PyObject *reader_guard_of_awaitable(AwaitableObject *self);
 /* Whether there is no reading now: true with what set_exception() was given, or BufferError. */
 bool reader_is_hindered(ReaderObject *reader);
 
-/* reader_lines.c */
+/* lines_of_any_length.c */
 PyObject *reader_next_line(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
 
-/* reader_reads.c */
+/* reader_read_methods.c */
 PyObject *reader_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names);
 PyObject *reader_readline(PyObject *self, PyObject *ignored);
 PyObject *reader_readexactly(PyObject *self, PyObject *const *args, Py_ssize_t nargs,

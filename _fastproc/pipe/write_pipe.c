@@ -7,7 +7,7 @@
  */
 #include "pipe/write_pipe.h"
 
-#include "loop/calls.h"
+#include "loop/loop_methods.h"
 #include "loop/future.h"
 #include "loop/watch.h"
 #include "posix/fd.h"

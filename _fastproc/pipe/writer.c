@@ -6,7 +6,7 @@
 #include "pipe/writer.h"
 
 #include "loop/awaitable.h"
-#include "loop/calls.h"
+#include "loop/loop_methods.h"
 #include "loop/future.h"
 #include "python/arguments.h"
 #include "python/coroutine_function.h"

@@ -708,7 +708,7 @@ mutant(
 )
 mutant(
     "interrupt_told_twice",
-    "loop/calls.c",
+    "loop/loop_methods.c",
     "    PyObject *interrupt = hub->interrupt;\n    hub->interrupt = NULL;",
     "    PyObject *interrupt = Py_XNewRef(hub->interrupt);",
     "a KeyboardInterrupt comes again in every turn",
@@ -1206,7 +1206,7 @@ mutant(
 )
 mutant(
     "forked_process_kills_the_children",
-    "child/end.c",
+    "child/cancel_and_close.c",
     "    if (self->phase == TRANSPORT_RUNNING && !hub_is_forked_off(self->hub) &&",
     "    if (self->phase == TRANSPORT_RUNNING &&",
     "a forked process kills its parent's children by closing their transports",
@@ -1214,7 +1214,7 @@ mutant(
 )
 mutant(
     "create_dropped_after_a_fork",
-    "child/end.c",
+    "child/cancel_and_close.c",
     "if (self->abandoned || hub_is_forked_off(self->hub)) /* not",
     "if (self->abandoned) /* not",
     "a forked process that drops a create kills the parent's child",
@@ -1230,7 +1230,7 @@ mutant(
 )
 mutant(
     "callbacks_in_another_context",
-    "loop/calls.c",
+    "loop/loop_methods.c",
     "context != NULL ? PyContext_Copy(context) : PyContext_CopyCurrent();\n    if",
     "PyContext_CopyCurrent();\n    if",
     "a protocol does not see the context variables of the create call",
@@ -1364,7 +1364,7 @@ mutant(
 )
 mutant(
     "line_limit_off_by_one",
-    "pipe/reader_reads.c",
+    "pipe/reader_read_methods.c",
     "    if ((search.found ? search.at : length) > reader->limit.bytes)",
     "    if ((search.found ? search.at : length) >= reader->limit.bytes)",
     "a line of just the limit is refused",
@@ -1372,7 +1372,7 @@ mutant(
 )
 mutant(
     "separator_split_in_two_missed",
-    "pipe/reader_reads.c",
+    "pipe/reader_read_methods.c",
     "size_t clear = length + 1 > longest ? length + 1 - longest : 0;",
     "size_t clear = length;",
     "a separator that comes in two pieces is not found",
@@ -1540,7 +1540,7 @@ mutant(
 )
 mutant(
     "step_of_an_iteration_awaited_once",
-    "pipe/reader_reads.c",
+    "pipe/reader_read_methods.c",
     "    .awaited_by_steps = true,\n",
     "",
     "anext() with a default fails when it has to wait",
@@ -1776,7 +1776,7 @@ mutant(
 )
 mutant(
     "interrupt_that_no_turn_raises",
-    "loop/calls.c",
+    "loop/loop_methods.c",
     "!hub->in_turn && hub_is_alive(hub) && !ask_for_turn(hub)",
     "false",
     "a Ctrl-C during close() is lost",
@@ -1882,7 +1882,7 @@ mutant(
 )
 mutant(
     "no_moment_for_a_child_about_to_exit",
-    "child/end.c",
+    "child/cancel_and_close.c",
     "    if (reap == FP_REAP_RUNNING && has_closed_outputs(self))",
     "    if (false && has_closed_outputs(self))",
     "a child whose output was read to its end is killed because nobody waited",
@@ -1991,7 +1991,7 @@ mutant(
 )
 mutant(
     "read_of_much_cut_by_type",
-    "pipe/reader_reads.c",
+    "pipe/reader_read_methods.c",
     "    if (fewer <= 0)\n        return fewer;",
     "    if (fewer < 0)\n        return fewer;",
     "read(float('inf')) is refused",
@@ -1999,7 +1999,7 @@ mutant(
 )
 mutant(
     "expected_is_another_number",
-    "pipe/reader_reads.c",
+    "pipe/reader_read_methods.c",
     "        return raise_incomplete(reader, Py_NewRef(self->argument));",
     "        return raise_incomplete(reader, PyLong_FromSize_t(length + 1));",
     "IncompleteReadError.expected is not what was asked for",
@@ -2141,7 +2141,7 @@ mutant(
 )
 mutant(
     "hub_called_in_an_empty_context",
-    "loop/calls.c",
+    "loop/loop_methods.c",
     "    return hub->on_plain_loop ? PyContext_New()",
     "    return hub != NULL ? PyContext_New()",
     "a loop that is found by the context is not found in what it calls",
@@ -2157,7 +2157,7 @@ mutant(
 )
 mutant(
     "loop_behind_not_looked_for",
-    "loop/calls.c",
+    "loop/loop_methods.c",
     "    if (behind != NULL && behind != loop && is_loop(state, behind))\n",
     "    if (behind != NULL && behind == loop && is_loop(state, behind))\n",
     "children of an object that stands for a loop have futures of that object",
@@ -2241,7 +2241,7 @@ mutant(
 )
 mutant(
     "group_outlives_the_loop_of_run",
-    "child/end.c",
+    "child/cancel_and_close.c",
     "        if (self->holds_group) /* the call",
     "        if (false) /* the call",
     "a loop that is closed while run() waits leaves what the command has started",
@@ -2299,7 +2299,7 @@ mutant(
 )
 mutant(
     "line_with_two_ends",
-    "pipe/reader_lines.c",
+    "pipe/lines_of_any_length.c",
     "    return bytes_of(reader)[0] == '\\n' ? reader_consume(reader, 1) : 0;",
     "    return 0;",
     "the newline after a carriage return is a line of its own",
@@ -2307,7 +2307,7 @@ mutant(
 )
 mutant(
     "line_searched_from_too_far_on",
-    "pipe/reader_lines.c",
+    "pipe/lines_of_any_length.c",
     "    self->position = (Py_ssize_t)(reader->consumed + length);",
     "    self->position = (Py_ssize_t)(reader->consumed + length + 1);",
     "a newline that comes first is not seen",
@@ -2315,7 +2315,7 @@ mutant(
 )
 mutant(
     "line_torn_between_its_two_ends",
-    "pipe/reader_lines.c",
+    "pipe/lines_of_any_length.c",
     "        return end < length && bytes[end] == '\\n' ? end + 1 : end;",
     "        return end;",
     "carriage return and newline are two lines",
@@ -2323,7 +2323,7 @@ mutant(
 )
 mutant(
     "line_longer_than_its_limit",
-    "pipe/reader_lines.c",
+    "pipe/lines_of_any_length.c",
     "    if (end == 0 && length >= most)\n",
     "    if (false)\n",
     "a line over max_line comes in one piece",

@@ -2,8 +2,8 @@
  *
  * What ends a child that has not exited by itself: close(), a cancelled create, the end of its loop.
  */
-#ifndef FP_CHILD_END_H
-#define FP_CHILD_END_H
+#ifndef FP_CHILD_CANCEL_AND_CLOSE_H
+#define FP_CHILD_CANCEL_AND_CLOSE_H
 
 #include "child/transport.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * See calls.h.
+ * See loop_methods.h.
  */
-#include "loop/calls.h"
+#include "loop/loop_methods.h"
 
 #include "loop/plain_loop.h"
 

@@ -5,8 +5,8 @@
  * those that end a loop have to leave a call that the loop makes, so the loop is
  * asked for one.
  */
-#ifndef FP_LOOP_CALLS_H
-#define FP_LOOP_CALLS_H
+#ifndef FP_LOOP_LOOP_METHODS_H
+#define FP_LOOP_LOOP_METHODS_H
 
 #include "loop/hub.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * See end.h.
+ * See cancel_and_close.h.
  */
-#include "child/end.h"
+#include "child/cancel_and_close.h"
 
 #include <signal.h>
 

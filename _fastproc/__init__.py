@@ -10,6 +10,7 @@ from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from . import _lines, _stop  # noqa: F401 (methods of the types that are written in Python)
 from ._cgroup import Cgroup
 from ._core import (
+    PTY,
     Process,
     StreamReader,
     StreamWriter,
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = (
     "DEVNULL",
     "PIPE",
+    "PTY",
     "STDOUT",
     "Cgroup",
     "CompletedProcess",

@@ -21,9 +21,11 @@ _Env: TypeAlias = Mapping[str, _Name] | Mapping[bytes, _Name]
 _Protocol = TypeVar("_Protocol", bound=asyncio.SubprocessProtocol)
 
 __version__: str
+PTY: int
 __all__ = (
     "DEVNULL",
     "PIPE",
+    "PTY",
     "STDOUT",
     "Cgroup",
     "CompletedProcess",
@@ -104,7 +106,7 @@ class SubprocessTransport(asyncio.SubprocessTransport):
 
 @final
 class Process(asyncio.subprocess.Process):
-    # None for what is not piped.
+    # None for what is neither a pipe nor a terminal.
     stdin: StreamWriter | None
     stdout: StreamReader | None
     stderr: StreamReader | None
@@ -121,6 +123,7 @@ class Process(asyncio.subprocess.Process):
     def terminate(self) -> None: ...
     def kill(self) -> None: ...
     def signal_group(self, signal: int) -> None: ...
+    def set_terminal_size(self, rows: int, columns: int) -> None: ...
     async def stop(self, signal: int = ..., *, grace: float = 5.0) -> int: ...
     def close(self) -> None: ...
     @overload
@@ -169,6 +172,8 @@ async def create_subprocess_exec(
     oom_score_adj: int | None = None,
     ignore_signals: Iterable[int] | None = None,
     default_signals: Iterable[int] | None = None,
+    terminal_size: tuple[int, int] | None = None,
+    terminal_raw: bool = False,
 ) -> Process: ...
 async def create_subprocess_shell(
     cmd: str | bytes,
@@ -200,6 +205,8 @@ async def create_subprocess_shell(
     oom_score_adj: int | None = None,
     ignore_signals: Iterable[int] | None = None,
     default_signals: Iterable[int] | None = None,
+    terminal_size: tuple[int, int] | None = None,
+    terminal_raw: bool = False,
 ) -> Process: ...
 def subprocess_exec(
     protocol_factory: Callable[[], _Protocol],
@@ -231,6 +238,8 @@ def subprocess_exec(
     oom_score_adj: int | None = None,
     ignore_signals: Iterable[int] | None = None,
     default_signals: Iterable[int] | None = None,
+    terminal_size: tuple[int, int] | None = None,
+    terminal_raw: bool = False,
 ) -> Coroutine[Any, Any, tuple[SubprocessTransport, _Protocol]]: ...
 def subprocess_shell(
     protocol_factory: Callable[[], _Protocol],
@@ -262,6 +271,8 @@ def subprocess_shell(
     oom_score_adj: int | None = None,
     ignore_signals: Iterable[int] | None = None,
     default_signals: Iterable[int] | None = None,
+    terminal_size: tuple[int, int] | None = None,
+    terminal_raw: bool = False,
 ) -> Coroutine[Any, Any, tuple[SubprocessTransport, _Protocol]]: ...
 def install() -> None: ...
 def uninstall() -> None: ...
@@ -331,6 +342,8 @@ class _Options(TypedDict, total=False):
     oom_score_adj: int | None
     ignore_signals: Iterable[int] | None
     default_signals: Iterable[int] | None
+    terminal_size: tuple[int, int] | None
+    terminal_raw: bool
 
 @overload
 async def run(

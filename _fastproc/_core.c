@@ -4,6 +4,7 @@
  * and the order in which the rooms set up their types.
  */
 #include "child/create.h"
+#include "child/options.h"
 #include "child/process.h"
 #include "configure.h"
 #include "loop/wakeup.h"
@@ -23,8 +24,10 @@ static PyMethodDef core_functions[] = {
      "program: str, bytes or path-like; searched in PATH if it has no\n"
      "    slash.\n"
      "args: str, bytes or path-like each.\n"
-     "stdin: PIPE, DEVNULL, a descriptor, an object with fileno(), or\n"
-     "    None, which lets the child inherit.\n"
+     "stdin: PIPE, PTY, DEVNULL, a descriptor, an object with fileno(),\n"
+     "    or None, which lets the child inherit. All that are PTY are one\n"
+     "    terminal, which stdin writes and stdout reads, or stderr if\n"
+     "    stdout is something else.\n"
      "stdout: the same.\n"
      "stderr: the same, or STDOUT.\n"
      "limit: int, in bytes; reading from the child pauses at twice as\n"
@@ -45,6 +48,9 @@ static PyMethodDef core_functions[] = {
      "    oom_score_adj: int, -1000 to 1000.\n"
      "    ignore_signals: ints; signals that the program ignores.\n"
      "    default_signals: ints; signals that it does not.\n"
+     "    terminal_size: (rows, columns) of a PTY; None is (24, 80).\n"
+     "    terminal_raw: bool; whether a PTY has no echo, line editing,\n"
+     "        signal keys and other newlines.\n"
      "Returns an awaitable of Process.\n"
      "Raises OSError if the program cannot be started, or is not to have\n"
      "    what an option says; then its filename is the option's name.\n"
@@ -58,8 +64,10 @@ static PyMethodDef core_functions[] = {
      "**kwds)\n--\n\n"
      "Start a command line as a child process, in /bin/sh.\n\n"
      "cmd: str or bytes.\n"
-     "stdin: PIPE, DEVNULL, a descriptor, an object with fileno(), or\n"
-     "    None, which lets the child inherit.\n"
+     "stdin: PIPE, PTY, DEVNULL, a descriptor, an object with fileno(),\n"
+     "    or None, which lets the child inherit. All that are PTY are one\n"
+     "    terminal, which stdin writes and stdout reads, or stderr if\n"
+     "    stdout is something else.\n"
      "stdout: the same.\n"
      "stderr: the same, or STDOUT.\n"
      "limit: int, in bytes; reading from the child pauses at twice as\n"
@@ -79,8 +87,8 @@ static PyMethodDef core_functions[] = {
      "program: str, bytes or path-like; searched in PATH if it has no\n"
      "    slash.\n"
      "args: str, bytes or path-like each.\n"
-     "stdin: PIPE (-1), DEVNULL, a descriptor, an object with fileno(), or\n"
-     "    None, which lets the child inherit.\n"
+     "stdin: PIPE (-1), PTY, DEVNULL, a descriptor, an object with\n"
+     "    fileno(), or None, which lets the child inherit.\n"
      "stdout: the same.\n"
      "stderr: the same, or STDOUT.\n"
      "kwds: as for create_subprocess_exec().\n"
@@ -97,8 +105,8 @@ static PyMethodDef core_functions[] = {
      "protocol_factory: called without arguments; gives an\n"
      "    asyncio.SubprocessProtocol.\n"
      "cmd: str or bytes.\n"
-     "stdin: PIPE (-1), DEVNULL, a descriptor, an object with fileno(), or\n"
-     "    None, which lets the child inherit.\n"
+     "stdin: PIPE (-1), PTY, DEVNULL, a descriptor, an object with\n"
+     "    fileno(), or None, which lets the child inherit.\n"
      "stdout: the same.\n"
      "stderr: the same, or STDOUT.\n"
      "kwds: as for create_subprocess_exec().\n"
@@ -149,6 +157,7 @@ static int core_exec(PyObject *module)
         read_pipe_init(module, state) < 0 || write_pipe_init(module, state) < 0 ||
         reader_init(module, state) < 0 || writer_init(module, state) < 0 ||
         transport_init(module, state) < 0 || process_init(module, state) < 0 ||
+        PyModule_AddIntConstant(module, "PTY", PTY) < 0 ||
         coroutine_functions_in_module(state, module) < 0)
         return -1;
     return state_watch_forks(module);

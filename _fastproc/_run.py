@@ -14,6 +14,7 @@ from subprocess import DEVNULL, PIPE
 from time import monotonic
 
 from . import _core
+from ._core import PTY
 from ._stop import climb, kill_now
 
 CHUNK = 64 * 1024  # bytes: what a pipe holds
@@ -99,9 +100,9 @@ async def run(
         slash.
     args: str, bytes or path-like each.
     input: bytes-like, or str in text mode; what the child reads from
-        its stdin.
-    stdin: PIPE, DEVNULL, a descriptor, an object with fileno(), or
-        None, which lets the child inherit.
+        its stdin, or what is typed at its terminal if stdin is PTY.
+    stdin: PIPE, PTY, DEVNULL, a descriptor, an object with fileno(),
+        or None, which lets the child inherit.
     stdout: the same.
     stderr: the same, or STDOUT.
     timeout: float, in seconds, for all of it; None is no limit.
@@ -214,9 +215,10 @@ class Job:
     def add_stdio(self, stdin, stdout, stderr, popen_keywords):
         """To the keywords; and the session."""
         if self.input is not None:
-            if stdin not in (DEVNULL, PIPE):
+            if stdin not in (DEVNULL, PIPE, PTY):
                 raise ValueError("stdin and input arguments may not both be used.")
-            stdin = PIPE
+            if stdin != PTY:
+                stdin = PIPE
         popen_keywords.update(stdin=stdin, stdout=stdout, stderr=stderr)
         if "start_new_session" not in popen_keywords and "process_group" not in popen_keywords:
             popen_keywords["start_new_session"] = True

@@ -50,8 +50,9 @@ def pytest_configure(config):
     for signum, action in (
         (signal.SIGINT, signal.default_int_handler),
         (signal.SIGQUIT, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
     ):
-        if signal.getsignal(signum) == signal.SIG_IGN:  # as a shell's background jobs have it
+        if signal.getsignal(signum) == signal.SIG_IGN:  # as background jobs and nohup have it
             signal.signal(signum, action)
     for marker in (
         "slow: only with --slow",

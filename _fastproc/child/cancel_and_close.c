@@ -9,6 +9,7 @@
 #include "child/group.h"
 #include "child/popen_view.h"
 #include "child/reap.h"
+#include "child/terminal.h"
 #include "loop/start_queue.h"
 #include "loop/watch.h"
 #include "pipe/read_pipe.h"
@@ -126,6 +127,7 @@ void transport_end_dropped(TransportObject *self)
         else
             read_pipe_disconnect((ReadPipeObject *)self->pipes[fd]);
     }
+    fp_fd_close(&self->terminal);
     compat_raise(raised);
 }
 
@@ -157,6 +159,7 @@ void transport_loop_closed(TransportObject *self, bool forked_off)
         else
             read_pipe_loop_closed((ReadPipeObject *)self->pipes[fd], !lives_on);
     }
+    terminal_loop_closed(self, !lives_on);
     spawn_plan_free(plan);
     if (self->popen != NULL && popen_view_is_unused(self->popen)) /* a cycle */
         Py_CLEAR(self->popen);

@@ -8,6 +8,7 @@
 #include "child/process.h"
 #include "loop/loop_methods.h"
 #include "loop/future.h"
+#include "pipe/end_of_file.h"
 #include "pipe/read_pipe.h"
 #include "pipe/writer.h"
 #include "python/arguments.h"
@@ -64,7 +65,7 @@ static int feed_input(AwaitableObject *self, struct missing *missing)
         return 0;
     }
     self->done |= INPUT_DONE;
-    write_pipe_close(pipe); /* what is still queued goes out first */
+    end_of_file_and_close_now(pipe); /* what is still queued goes out first */
     return 0;
 }
 

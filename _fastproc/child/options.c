@@ -10,9 +10,6 @@
 #include "python/arguments.h"
 #include "python/numbers.h"
 
-/* The values of subprocess' constants. */
-enum { PIPE = -1, STDOUT = -2, DEVNULL = -3 };
-
 static int sort_in(struct options *options, const struct spawn_call *call)
 {
     static const struct {
@@ -214,6 +211,8 @@ static int read_one_stdio(PyObject *option, int fd, struct spawn_plan *plan)
             return -1;
         if (number == PIPE)
             plan->stdio[fd] = STDIO_PIPE;
+        else if (number == PTY)
+            plan->stdio[fd] = STDIO_PTY;
         else if (number == DEVNULL)
             plan->stdio[fd] = STDIO_NULL;
         else if (number == STDOUT && fd == 2)

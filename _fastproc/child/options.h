@@ -27,6 +27,8 @@
     OPTION(extra_groups)                                                                           \
     OPTION(umask)                                                                                  \
     OPTION(pipesize)                                                                               \
+    OPTION(terminal_size)                                                                          \
+    OPTION(terminal_raw)                                                                           \
     OPTION(universal_newlines)                                                                     \
     OPTION(shell)                                                                                  \
     OPTION(bufsize)                                                                                \
@@ -35,6 +37,9 @@
     OPTION(errors)                                                                                 \
     OPTION(startupinfo)                                                                            \
     OPTION(creationflags)
+
+/* The values of subprocess' constants, and of our own. */
+enum { PIPE = -1, STDOUT = -2, DEVNULL = -3, PTY = -4 };
 
 /* Members carry an underscore because stdin and its kin are macros. */
 struct options {

@@ -7,6 +7,7 @@
 
 #include "child/linger.h"
 #include "child/process.h"
+#include "child/terminal.h"
 #include "loop/loop_methods.h"
 #include "loop/future.h"
 #include "pipe/read_pipe.h"
@@ -187,5 +188,7 @@ PyObject *process_close(PyObject *op, PyObject *Py_UNUSED(ignored))
     for (int fd = 1; fd < 3; fd++)
         if (transport->pipes[fd] != NULL)
             read_pipe_close((ReadPipeObject *)transport->pipes[fd]);
+    if (transport->has_terminal)
+        terminal_hang_up(transport);
     Py_RETURN_NONE;
 }

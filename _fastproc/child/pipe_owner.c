@@ -7,7 +7,7 @@
 
 #include "child/protocol.h"
 #include "child/reap.h"
-#include "child/transport.h"
+#include "child/terminal.h"
 
 static bool listens(PyObject *owner)
 {
@@ -26,7 +26,10 @@ static void end(PyObject *owner, int number, PyObject *exception)
 
 static void done(PyObject *owner)
 {
-    transport_maybe_finish((TransportObject *)owner);
+    TransportObject *child = (TransportObject *)owner;
+    if (child->has_terminal)
+        terminal_pipe_ended(child);
+    transport_maybe_finish(child);
 }
 
 static PyObject *pause_writing(PyObject *owner)

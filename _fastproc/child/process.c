@@ -6,6 +6,7 @@
 
 #include "child/group.h"
 #include "child/signals.h"
+#include "child/terminal.h"
 #include "pipe/read_pipe.h"
 #include "pipe/write_pipe.h"
 #include "pipe/writer.h"
@@ -200,6 +201,7 @@ GUARD_METHOD(process_kill);
 GUARD_FASTCALL(process_signal_group);
 GUARD_METHOD(process_hold_group);
 GUARD_METHOD(process_close);
+GUARD_KEYWORDS(process_set_terminal_size);
 GUARD_METHOD(process_next_output);
 GUARD_METHOD(process_set_linger);
 GUARD_GETTER(process_get_lingered);
@@ -213,11 +215,13 @@ static PyGetSetDef process_getset[] = {
      "while it is not reaped.",
      NULL},
     {"stdin", GUARDED(process_get_stdin), GUARDED(process_set_stdin),
-     "StreamWriter | None: None if it is not a pipe.", NULL},
+     "StreamWriter | None: None if it is neither a pipe nor a terminal.", NULL},
     {"stdout", GUARDED(process_get_stdout), GUARDED(process_set_stdout),
-     "StreamReader | None: None if it is not a pipe.", NULL},
+     "StreamReader | None: None if it is neither a pipe nor a terminal.", NULL},
     {"stderr", GUARDED(process_get_stderr), GUARDED(process_set_stderr),
-     "StreamReader | None: None if it is not a pipe.", NULL},
+     "StreamReader | None: None if it is not a pipe, nor a terminal that\n"
+     "stdout is not.",
+     NULL},
     {"resource_usage", GUARDED(process_get_resource_usage), NULL,
      "resource.struct_rusage | None: what the child has used; None while\n"
      "it is not reaped, or if other code reaped it.  Not in asyncio.",
@@ -324,7 +328,18 @@ static PyMethodDef process_methods[] = {
      "What was written to stdin and did not go through is dropped. What\n"
      "was read from stdout and stderr can still be read, and then their\n"
      "end. The child gets no signal, and goes on unless it needs the\n"
-     "pipes.\n\n"
+     "pipes. A terminal is hung up: its session gets SIGHUP.\n\n"
+     "Not in asyncio."},
+    {"set_terminal_size", (PyCFunction)(void (*)(void))GUARDED(process_set_terminal_size),
+     METH_VARARGS | METH_KEYWORDS,
+     "set_terminal_size($self, /, rows, columns)\n--\n\n"
+     "Set the size of the terminal of a child that was started with PTY.\n\n"
+     "The process group in the foreground gets SIGWINCH if the size is\n"
+     "another one.\n\n"
+     "rows: int; 0 to 65535.\n"
+     "columns: int; the same.\n"
+     "Raises ValueError if the child has no terminal, ProcessLookupError\n"
+     "    if that is closed, because the child has ended or by close().\n\n"
      "Not in asyncio."},
     {"_hold_group", GUARDED(process_hold_group), METH_O,
      "From now on signal_group() is to work after the exit, or (False) no longer needs to."},

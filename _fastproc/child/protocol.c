@@ -4,6 +4,7 @@
  */
 #include "child/protocol.h"
 
+#include "child/terminal.h"
 #include "loop/loop_methods.h"
 #include "pipe/pipe.h"
 
@@ -34,6 +35,8 @@ void protocol_maybe_finish(TransportObject *self)
         if (self->pipes[fd] != NULL && !((PipeObject *)self->pipes[fd])->disconnected)
             return;
     self->finished = true;
+    if (self->has_terminal)
+        terminal_hang_up(self);
     PyObject *no_exception = Py_None;
     tell(self, (PyObject *)self, self->hub->state->names._call_connection_lost, &no_exception, 1);
 }

@@ -11,6 +11,7 @@
 #include "child/attributes.h"
 #include "child/exec_strings.h"
 #include "child/options.h"
+#include "child/terminal_options.h"
 #include "posix/fd.h"
 #include "python/errors.h"
 
@@ -107,6 +108,7 @@ struct spawn_plan *spawn_plan_new(struct fp_state *state, const struct spawn_cal
         .child = {-1, -1, -1},
         .pipe_fds = {-1, -1, -1},
         .cgroup = -1,
+        .master = -1,
     };
     struct spawn_plan *plan = NULL;
     struct exec_strings strings = {0};
@@ -119,7 +121,7 @@ struct spawn_plan *spawn_plan_new(struct fp_state *state, const struct spawn_cal
         options_read_flags(&options, &parsed) < 0 ||
         options_read_pass_fds(&options, &parsed, &pass_fds) < 0 ||
         options_read_identity(&options, &parsed, state, &groups) < 0 ||
-        options_read_stdio(&options, &parsed) < 0 ||
+        options_read_stdio(&options, &parsed) < 0 || terminal_options_read(&options, &parsed) < 0 ||
         (options.any_attribute && read_attributes(&options, &parsed, state) < 0))
         goto done;
     PyObject *executable = given(options._executable);
@@ -174,10 +176,16 @@ done:
     return plan;
 }
 
-void spawn_plan_give_up(struct spawn_plan *plan)
+void spawn_plan_close_pipes(struct spawn_plan *plan)
 {
     for (int fd = 0; fd < 3; fd++)
         fp_fd_close(&plan->pipe_fds[fd]);
+    fp_fd_close(&plan->master);
+}
+
+void spawn_plan_give_up(struct spawn_plan *plan)
+{
+    spawn_plan_close_pipes(plan);
     fp_fd_close(&plan->cgroup);
     fp_fd_close(&plan->child.pidfd);
     fp_fd_close(&plan->child.outcome_fd);
@@ -217,6 +225,7 @@ static int source_of(const struct spawn_plan *plan, int fd)
     case STDIO_STDOUT:
         return plan->stdio[1] == STDIO_INHERIT ? 1 : NO_SOURCE;
     case STDIO_PIPE:
+    case STDIO_PTY:
     case STDIO_NULL:
         break;
     }
@@ -308,6 +317,26 @@ static int run_preexec(void *context)
 
 /* ---- starting ---- */
 
+/* The terminal as `fd` of the child; the first that is to have it opens it.  0 or -errno. */
+static int open_terminal(struct spawn_plan *plan, int fd, int theirs[3])
+{
+    struct fp_spawn_request *request = &plan->request;
+    if (plan->master < 0) {
+        int err = fp_pty_open(plan->terminal_size, plan->terminal_raw, &plan->master, &theirs[fd]);
+        if (err < 0) {
+            plan->missing = FP_PTY_MASTER;
+            return err;
+        }
+        request->terminal = fd;
+        if (request->set_uid) /* so that it can open its terminal by name, as login programs do */
+            (void)!fchown(theirs[fd], request->uid, (gid_t)-1);
+    }
+    request->stdio[fd] = theirs[request->terminal];
+    if (spawn_plan_has_pipe(plan, fd))
+        plan->pipe_fds[fd] = fp_fd_copy(plan->master);
+    return plan->pipe_fds[fd] < -1 ? fp_fd_take(&plan->pipe_fds[fd]) : 0;
+}
+
 /* What the child gets as `fd`; ends that are ours to close afterwards go into theirs[fd].
  * 0 or -errno. */
 static int open_stdio(struct spawn_plan *plan, int fd, int theirs[3])
@@ -324,6 +353,8 @@ static int open_stdio(struct spawn_plan *plan, int fd, int theirs[3])
         if (plan->pipe_size > 0 && (err = fp_fd_set_pipe_size(ends[1], plan->pipe_size)) < 0)
             return err;
         return fp_fd_set_nonblocking(plan->pipe_fds[fd]);
+    case STDIO_PTY:
+        return open_terminal(plan, fd, theirs);
     case STDIO_NULL:
         for (int other = 0; other < fd; other++)
             if (plan->stdio[other] == STDIO_NULL) {
@@ -351,6 +382,7 @@ int spawn_plan_start(struct fp_state *state, struct spawn_plan *plan)
 {
     int theirs[3] = {-1, -1, -1};
     int err = 0;
+    plan->missing = NULL;
     for (int fd = 0; fd < 3 && err == 0; fd++)
         err = open_stdio(plan, fd, theirs);
     if (err == 0) {
@@ -366,8 +398,8 @@ int spawn_plan_start(struct fp_state *state, struct spawn_plan *plan)
     }
     for (int fd = 0; fd < 3; fd++)
         fp_fd_close(&theirs[fd]);
-    for (int fd = 0; fd < 3 && err < 0; fd++)
-        fp_fd_close(&plan->pipe_fds[fd]);
+    if (err < 0)
+        spawn_plan_close_pipes(plan);
     return err;
 }
 
@@ -391,6 +423,9 @@ void spawn_plan_raise_error(struct fp_state *state, const struct spawn_plan *pla
     case FP_STAGE_EXEC:
         filename = plan->program;
         break;
+    case FP_STAGE_TERMINAL:
+        raise_errno_naming(-plan->error.err, "PTY");
+        return;
     case FP_STAGE_SETUP:
     case FP_STAGE_NONE:
     case FP_STAGE_ATTRIBUTE:

@@ -10,6 +10,7 @@
 #define FP_CHILD_SPAWN_PLAN_H
 
 #include "posix/held.h"
+#include "posix/pty.h"
 #include "python/state.h"
 
 enum { PLAN_INHERIT = -1 };
@@ -20,6 +21,7 @@ enum { PLAN_DIRECTORY = 3, PLAN_HELD };
 enum plan_stdio {
     STDIO_INHERIT,
     STDIO_PIPE,
+    STDIO_PTY, /* one terminal for all that are */
     STDIO_NULL,
     STDIO_STDOUT, /* of stderr: where stdout goes */
     STDIO_FD,
@@ -40,6 +42,10 @@ struct spawn_plan {
     int pipe_size;     /* bytes; 0 or less: the system's */
     int pipe_fds[3];   /* our ends; -1: none */
     int cgroup;        /* its directory, that of request.attributes; -1: none */
+    int master;        /* our end of the terminal, of which those ends are copies; -1: none */
+    struct fp_pty_size terminal_size;
+    bool terminal_raw;
+    const char *missing; /* what could not be opened, where that is not clear from the error */
 
     struct fp_environ_snapshot
         *environ_snapshot;            /* what request.envp points into, unless env= was given */
@@ -50,6 +56,13 @@ struct spawn_plan {
     PyObject *failure;                /* the exception, when something else than the child failed */
     PyObject *preexec_fn;
 };
+
+/* Whether we have an end for `fd`: stdout's is that of stderr as well if both are the terminal. */
+static inline bool spawn_plan_has_pipe(const struct spawn_plan *plan, int fd)
+{
+    bool is_shown = fd == 2 && plan->stdio[1] == STDIO_PTY;
+    return plan->stdio[fd] == STDIO_PIPE || (plan->stdio[fd] == STDIO_PTY && !is_shown);
+}
 
 /* What create_subprocess_exec and _shell were called with. */
 struct spawn_call {
@@ -79,6 +92,9 @@ bool spawn_plan_hold_fds(struct spawn_plan *plan, struct fp_held_set *set, int r
 /* Releases what is still what it was; for a plan that waits no longer, or holds it again. */
 void spawn_plan_let_go(struct spawn_plan *plan, struct fp_held_set *set);
 void spawn_plan_release_fds(struct spawn_plan *plan, struct fp_held_set *set);
+
+/* Closes our ends, as far as nobody has taken them. */
+void spawn_plan_close_pipes(struct spawn_plan *plan);
 
 /* Opens the pipes and starts the child; the parent's ends are in pipe_fds, non-blocking.
  * 0; or -errno, with nothing left behind but what is held. */

@@ -13,6 +13,7 @@
 #include "child/protocol.h"
 #include "child/reap.h"
 #include "child/surroundings.h"
+#include "child/terminal.h"
 #include "loop/loop_methods.h"
 #include "loop/future.h"
 #include "loop/handover_pool.h"
@@ -160,7 +161,7 @@ static enum start start(TransportObject *self, bool sparingly)
         err = start_plan(hub, plan, true);
     if (err < 0) {
         hub_rest(hub);
-        raise_errno(err);
+        raise_errno_naming(err, plan->missing);
         return err == -EMFILE || err == -ENFILE ? START_LATER : START_FAILED;
     }
     spawn_plan_release_fds(plan, &hub->held); /* it has its own */
@@ -285,7 +286,7 @@ static int connect_pipes(TransportObject *self)
         if (result < 0)
             return -1;
     }
-    return 0;
+    return self->has_terminal ? terminal_begin(self) : 0;
 }
 
 /* 0, or -1 with an exception: the child has to go. */
@@ -316,8 +317,7 @@ static bool start_again(TransportObject *self)
         transport_end_failed(self);
         return true;
     }
-    for (int fd = 0; fd < 3; fd++)
-        fp_fd_close(&plan->pipe_fds[fd]);
+    spawn_plan_close_pipes(plan);
     plan->error = (struct fp_spawn_error){0};
     if (start(self, false) != START_DONE)
         fail(self);

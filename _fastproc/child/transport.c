@@ -7,6 +7,7 @@
  */
 #include "child/transport.h"
 
+#include "child/terminal.h"
 #include "loop/awaitable.h"
 #include "loop/future.h"
 #include "loop/handover_pool.h"
@@ -27,8 +28,7 @@ int transport_set_protocol(TransportObject *self, PyObject *protocol)
 void transport_close_pipes(TransportObject *self)
 {
     if (self->plan != NULL)
-        for (int fd = 0; fd < 3; fd++)
-            fp_fd_close(&self->plan->pipe_fds[fd]);
+        spawn_plan_close_pipes(self->plan);
     for (int fd = 0; fd < 3; fd++) {
         if (self->pipes[fd] == NULL)
             continue;
@@ -37,6 +37,8 @@ void transport_close_pipes(TransportObject *self)
         else
             read_pipe_close((ReadPipeObject *)self->pipes[fd]);
     }
+    if (self->has_terminal)
+        terminal_hang_up(self);
 }
 
 void transport_keep_usage(TransportObject *self, const struct rusage *usage)

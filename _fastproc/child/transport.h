@@ -43,7 +43,10 @@ typedef struct TransportObject {
     unsigned settled_in;    /* the turn of the hub in which the outcome was heard */
     int returncode;         /* with TRANSPORT_EXITED */
     int cgroup;             /* the directory of the one it was started in, or -1 */
+    int terminal;           /* the master, or -1 (terminal.h); */
+    int terminal_slot;      /* in the hub, while nobody reads it; -1 */
     enum transport_phase phase;
+    bool has_terminal; /* or has had one */
     bool closing;
     bool abandoned; /* create() was cancelled: end the child whatever it has come to */
     bool connected; /* connection_made was called */

@@ -26,9 +26,10 @@ TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct sp
     self->hub = (HubObject *)Py_NewRef((PyObject *)hub);
     PyObject *owner = (PyObject *)self;
     self->child.fd = self->cgroup = -1;
-    self->outcome_slot = self->exit_slot = -1;
+    self->outcome_slot = self->exit_slot = self->terminal_slot = self->terminal = -1;
+    self->has_terminal = plan->request.takes_terminal;
     for (int fd = 0; fd < 3; fd++) {
-        if (plan->stdio[fd] != STDIO_PIPE)
+        if (!spawn_plan_has_pipe(plan, fd))
             continue;
         self->pipes[fd] = fd == 0 ? (PyObject *)write_pipe_new(state, hub, owner, &child_owns_pipe)
                                   : (PyObject *)read_pipe_new(state, hub, owner, &child_owns_pipe,
@@ -37,6 +38,9 @@ TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct sp
             Py_DECREF(self);
             return NULL;
         }
+        if (plan->stdio[fd] == STDIO_PTY)
+            ((PipeObject *)self->pipes[fd])->kind =
+                plan->terminal_raw ? PIPE_RAW_TERMINAL : PIPE_TERMINAL;
     }
     self->args = Py_NewRef(plan->args);
     self->plan = plan;
@@ -236,6 +240,7 @@ static void transport_dealloc(PyObject *op)
     group_let_go(self);
     fp_fd_close(&self->child.fd);
     fp_fd_close(&self->cgroup);
+    fp_fd_close(&self->terminal);
     PyMem_Free(self->usage);
     Py_CLEAR(self->hub);
     type->tp_free(op);

@@ -29,6 +29,12 @@ struct pipe_owner_ops {
     PyObject *(*context)(PyObject *owner);
 };
 
+enum pipe_kind {
+    PIPE_PLAIN,
+    PIPE_TERMINAL,     /* the master of a pseudo-terminal: see posix/pty.h */
+    PIPE_RAW_TERMINAL, /* of one that was made raw */
+};
+
 /* What both begin with. */
 typedef struct {
     PyObject_HEAD
@@ -39,7 +45,8 @@ typedef struct {
     const struct pipe_owner_ops *owner_ops;
     PyObject *protocol; /* as set or asked for (pipe_protocol.c), or NULL */
     int number;         /* 0 is written, 1 and 2 are read */
-    bool disconnected;  /* the end was reported */
+    enum pipe_kind kind;
+    bool disconnected; /* the end was reported */
 } PipeObject;
 
 /* Whether the pipe's data goes to a protocol rather than to a reader of ours. */

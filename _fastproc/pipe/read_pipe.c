@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The read end of a child's stdout or stderr: asyncio's ReadTransport.
+ * The read end of a child's stdout or stderr: asyncio's ReadTransport.  Of a
+ * terminal it is a copy of the master, which says EIO at the end.
  *
  * While it is being read the hub refers to it; while it is paused only its
  * child and its reader do, so one that nobody will read again can be collected.
@@ -198,7 +199,8 @@ static enum fp_flow read_for_reader(ReadPipeObject *self)
 /* What else a read may end in; true if that was the end. */
 static bool ended(ReadPipeObject *self, enum fp_flow flow)
 {
-    if (flow == FP_FLOW_EOF) {
+    bool hung_up = flow == FP_FLOW_ERROR && self->flow.err == EIO && self->base.kind != PIPE_PLAIN;
+    if (flow == FP_FLOW_EOF || hung_up) {
         lose(self, NULL, true);
     } else if (flow == FP_FLOW_ERROR) {
         PyObject *exception = exception_of_read(-self->flow.err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The write end of a child's stdin: asyncio's WriteTransport.
+ * The write end of a child's stdin: asyncio's WriteTransport.  Of a terminal it is a
+ * copy of the master.
  *
  * It stays registered with no interest in anything while nothing is queued, for
  * then the poller still tells when the child closes its stdin.
@@ -31,6 +32,7 @@ WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub, PyObject
     self->base.owner_ops = ops;
     self->fd = -1;
     self->slot = -1;
+    self->latest = -1;
     fp_outflow_init(&self->out, release_owner);
     return self;
 }
@@ -77,10 +79,15 @@ static void lose(WritePipeObject *self, PyObject *exception)
     hub_ask_for_rest(self->base.hub);
 }
 
-/* Ends with the OSError of -err. */
+static bool is_terminal(const WritePipeObject *self)
+{
+    return self->base.kind != PIPE_PLAIN;
+}
+
+/* Ends with the OSError of -err.  Of a terminal that no process has open any more, it is a pipe's. */
 static void lose_to_errno(WritePipeObject *self, int err)
 {
-    PyObject *exception = exception_of_errno(err);
+    PyObject *exception = exception_of_errno(is_terminal(self) && err == -EIO ? -EPIPE : err);
     lose(self, exception);
     Py_XDECREF(exception);
 }
@@ -139,6 +146,10 @@ static int write_bytes(WritePipeObject *self, PyObject *data, const char *bytes,
 {
     if (self->closing || count == 0)
         return 0;
+    if (is_terminal(self)) {
+        self->latest = (unsigned char)bytes[count - 1];
+        self->ended = false;
+    }
     size_t written = 0;
     if (self->out.pending == 0 && self->fd >= 0) {
         ssize_t n = fp_fd_write(self->fd, bytes, count);
@@ -251,7 +262,8 @@ static void lose_sight(WritePipeObject *self)
 static bool write_pipe_ready(PyObject *op, unsigned ready)
 {
     WritePipeObject *self = (WritePipeObject *)op;
-    if (ready & FP_BROKEN) { /* the child has closed its stdin */
+    bool hung_up = is_terminal(self) && (ready & FP_HANGUP);
+    if ((ready & FP_BROKEN) || hung_up) { /* the child has closed its stdin */
         PyObject *exception = NULL;
         if (self->out.pending > 0 &&
             (exception = PyObject_CallNoArgs(PyExc_BrokenPipeError)) == NULL)

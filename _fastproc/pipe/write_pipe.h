@@ -19,6 +19,8 @@ typedef struct {
     int fd;
     int slot;
     unsigned interest; /* as registered */
+    int latest;        /* the byte that was typed last, of a terminal; -1: none */
+    bool ended;        /* by an end of file, and nothing was typed since */
     bool paused;       /* above the high-water mark, and not yet below the low one */
     bool closing;      /* no more writes are taken */
     bool lost;         /* closed for good */

@@ -2,6 +2,7 @@
  *
  * The Python face of a write pipe.
  */
+#include "pipe/end_of_file.h"
 #include "pipe/pipe_protocol.h"
 #include "pipe/write_pipe.h"
 #include "python/arguments.h"
@@ -30,7 +31,14 @@ static PyObject *write_pipe_writelines_method(PyObject *op, PyObject *const *arg
 
 static PyObject *write_pipe_close_method(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    write_pipe_close_soon((WritePipeObject *)op);
+    end_of_file_and_close((WritePipeObject *)op);
+    Py_RETURN_NONE;
+}
+
+static PyObject *write_pipe_write_eof(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    if (end_of_file_write((WritePipeObject *)op) < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -40,9 +48,9 @@ static PyObject *write_pipe_abort_method(PyObject *op, PyObject *Py_UNUSED(ignor
     Py_RETURN_NONE;
 }
 
-static PyObject *write_pipe_can_write_eof(PyObject *Py_UNUSED(op), PyObject *Py_UNUSED(ignored))
+static PyObject *write_pipe_can_write_eof(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    Py_RETURN_TRUE;
+    return PyBool_FromLong(end_of_file_is_there((WritePipeObject *)op));
 }
 
 static PyObject *write_pipe_is_closing(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -146,6 +154,8 @@ GUARD_BY(((PipeObject *)op)->hub);
 GUARD_FASTCALL(write_pipe_write_method);
 GUARD_FASTCALL(write_pipe_writelines_method);
 GUARD_METHOD(write_pipe_close_method);
+GUARD_METHOD(write_pipe_write_eof);
+GUARD_METHOD(write_pipe_can_write_eof);
 GUARD_METHOD(write_pipe_abort_method);
 GUARD_METHOD(write_pipe_is_closing);
 GUARD_METHOD(write_pipe_fileno);
@@ -209,14 +219,17 @@ static PyMethodDef write_pipe_methods[] = {
      "Write each item of an iterable.\n\n"
      "list_of_data: iterable of bytes-like objects.\n\n"
      "Like asyncio.WriteTransport.writelines()."},
-    {"write_eof", GUARDED(write_pipe_close_method), METH_NOARGS,
+    {"write_eof", GUARDED(write_pipe_write_eof), METH_NOARGS,
      "write_eof($self, /)\n--\n\n"
      "Close the pipe as soon as everything is written.\n\n"
+     "On a terminal the key for the end of file is typed instead, as its\n"
+     "settings have it, and more can be written.\n\n"
+     "Raises NotImplementedError if a terminal has none, as a raw one.\n\n"
      "Like asyncio.WriteTransport.write_eof()."},
-    {"can_write_eof", write_pipe_can_write_eof, METH_NOARGS,
+    {"can_write_eof", GUARDED(write_pipe_can_write_eof), METH_NOARGS,
      "can_write_eof($self, /)\n--\n\n"
-     "Say that write_eof() may be called.\n\n"
-     "Returns bool; always True.\n\n"
+     "Say whether write_eof() may be called.\n\n"
+     "Returns bool; False only for a terminal without an end of file.\n\n"
      "Like asyncio.WriteTransport.can_write_eof()."},
     {"abort", GUARDED(write_pipe_abort_method), METH_NOARGS,
      "abort($self, /)\n--\n\n"

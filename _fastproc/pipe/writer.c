@@ -8,6 +8,7 @@
 #include "loop/awaitable.h"
 #include "loop/loop_methods.h"
 #include "loop/future.h"
+#include "pipe/end_of_file.h"
 #include "python/arguments.h"
 #include "python/coroutine_function.h"
 #include "python/guard.h"
@@ -155,7 +156,14 @@ static PyObject *writer_writelines(PyObject *op, PyObject *const *args, Py_ssize
 
 static PyObject *writer_close(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    write_pipe_close_soon(pipe_of(op));
+    end_of_file_and_close(pipe_of(op));
+    Py_RETURN_NONE;
+}
+
+static PyObject *writer_write_eof(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    if (end_of_file_write(pipe_of(op)) < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -164,9 +172,9 @@ static PyObject *writer_is_closing(PyObject *op, PyObject *Py_UNUSED(ignored))
     return PyBool_FromLong(pipe_of(op)->closing);
 }
 
-static PyObject *writer_can_write_eof(PyObject *Py_UNUSED(op), PyObject *Py_UNUSED(ignored))
+static PyObject *writer_can_write_eof(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    Py_RETURN_TRUE;
+    return PyBool_FromLong(end_of_file_is_there(pipe_of(op)));
 }
 
 static PyObject *writer_get_extra_info(PyObject *op, PyObject *args, PyObject *kwargs)
@@ -308,6 +316,8 @@ GUARD_FASTCALL(writer_write);
 GUARD_FASTCALL(writer_writelines);
 GUARD_METHOD(writer_close);
 GUARD_METHOD(writer_is_closing);
+GUARD_METHOD(writer_write_eof);
+GUARD_METHOD(writer_can_write_eof);
 
 static int writer_traverse(PyObject *op, visitproc visit, void *arg)
 {
@@ -363,6 +373,8 @@ static PyMethodDef writer_methods[] = {
     {"close", GUARDED(writer_close), METH_NOARGS,
      "close($self, /)\n--\n\n"
      "Close the pipe as soon as everything is written.\n\n"
+     "On a terminal the key for the end of file is typed first, as by\n"
+     "write_eof(). It is not hung up while stdout or stderr is read.\n\n"
      "Like asyncio.StreamWriter.close()."},
     {"is_closing", GUARDED(writer_is_closing), METH_NOARGS,
      "is_closing($self, /)\n--\n\n"
@@ -375,14 +387,17 @@ static PyMethodDef writer_methods[] = {
      "Returns an awaitable of None.\n"
      "Raises the error that closed the pipe, if there was one.\n\n"
      "Like asyncio.StreamWriter.wait_closed()."},
-    {"write_eof", GUARDED(writer_close), METH_NOARGS,
+    {"write_eof", GUARDED(writer_write_eof), METH_NOARGS,
      "write_eof($self, /)\n--\n\n"
      "Close the pipe as soon as everything is written, as close() does.\n\n"
+     "On a terminal the key for the end of file is typed instead, as its\n"
+     "settings have it, twice if a line has begun. More can be written.\n\n"
+     "Raises NotImplementedError if a terminal has none, as a raw one.\n\n"
      "Like asyncio.StreamWriter.write_eof()."},
-    {"can_write_eof", writer_can_write_eof, METH_NOARGS,
+    {"can_write_eof", GUARDED(writer_can_write_eof), METH_NOARGS,
      "can_write_eof($self, /)\n--\n\n"
-     "Say that write_eof() may be called.\n\n"
-     "Returns bool; always True.\n\n"
+     "Say whether write_eof() may be called.\n\n"
+     "Returns bool; False only for a terminal without an end of file.\n\n"
      "Like asyncio.StreamWriter.can_write_eof()."},
     {"get_extra_info", (PyCFunction)(void (*)(void))writer_get_extra_info,
      METH_VARARGS | METH_KEYWORDS,

@@ -9,6 +9,7 @@
  *     default_signals, ignore_signals, oom_score_adj, rlimits, nice, cpu_affinity
  *     session, group, ids
  *     no_new_privileges, parent_death_signal
+ *     the terminal of the session
  *     preexec_fn, closing, exec
  *
  * The middle ones come before the ids, because root may have to raise a limit or a

@@ -359,6 +359,8 @@ FP_IN_CHILD _Noreturn void fp_child_main(struct fp_spawn_request *request)
         result = fp_child_attributes_after_ids(attributes, request->parent, &which);
         check_attribute(request, which, result);
     }
+    if (request->takes_terminal && (result = sys_take_terminal(request->terminal)) < 0)
+        fail(request, FP_STAGE_TERMINAL, result);
     if (request->hooks != NULL && request->hooks->preexec != NULL &&
         request->hooks->preexec(request->hooks->context) != 0)
         fail(request, FP_STAGE_PREEXEC, 0);

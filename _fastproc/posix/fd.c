@@ -31,6 +31,12 @@ int fp_fd_lift(int *fd)
     return err;
 }
 
+int fp_fd_copy(int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return copy < 0 ? -errno : copy;
+}
+
 static int open_pipe(int fds[2], int flags)
 {
 #ifdef __linux__

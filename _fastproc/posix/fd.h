@@ -25,6 +25,9 @@ void fp_fd_close(int *fd);
 /* Moves *fd above 2 if it is not there.  0, or -errno with *fd closed. */
 int fp_fd_lift(int *fd);
 
+/* Another descriptor of the same open file, close-on-exec and above 2.  It or -errno. */
+int fp_fd_copy(int fd);
+
 /* fds[0] to read, fds[1] to write; both close-on-exec and above 2.  0 or -errno. */
 int fp_fd_pipe(int fds[2]);
 /* The same with both ends non-blocking. */

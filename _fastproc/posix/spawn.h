@@ -31,6 +31,7 @@ enum fp_spawn_stage {
     FP_STAGE_CHDIR,     /* the working directory */
     FP_STAGE_PREEXEC,   /* the caller's hook */
     FP_STAGE_EXEC,      /* the program */
+    FP_STAGE_TERMINAL,  /* the terminal of the session */
     FP_STAGE_ATTRIBUTE, /* and N more: attribute N of enum fp_attribute */
 };
 
@@ -66,6 +67,7 @@ struct fp_spawn_request {
     uid_t uid;
     gid_t gid;
     pid_t process_group; /* -1: the parent's */
+    int terminal;        /* the one of 0, 1 and 2 that is a terminal, if it takes one */
     int umask;           /* -1: the parent's */
     bool close_fds;
     bool close_stdio[3]; /* where stdio[] is -1: it is to have none */
@@ -73,6 +75,7 @@ struct fp_spawn_request {
     bool others_are_starting; /* and may hold the program open for writing, as the parent did */
     bool restore_signals;
     bool new_session;
+    bool takes_terminal; /* `terminal` becomes that of the new session, with it in the foreground */
     bool set_groups, set_gid, set_uid;
 
     unsigned char *stack; /* for the child, 16-byte aligned at both ends */

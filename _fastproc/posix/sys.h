@@ -15,6 +15,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -158,6 +159,7 @@ enum { SYS_SIGSET_SIZE = 8 };
 #define sys_umask(mask) SYS1(umask, mask)
 #define sys_setsid() SYS1(setsid, 0)
 #define sys_setpgid(group) SYS2(setpgid, 0, group)
+#define sys_take_terminal(fd) SYS3(ioctl, fd, TIOCSCTTY, 0)
 #define sys_setgroups(count, groups) SYS2(setgroups, count, groups)
 #define sys_setregid(gid) SYS2(setregid, gid, gid)
 #define sys_setreuid(uid) SYS2(setreuid, uid, uid)
@@ -204,6 +206,7 @@ struct sys_sigaction {
 #define sys_umask(mask) umask((mode_t)(mask))
 #define sys_setsid() sys_result(setsid())
 #define sys_setpgid(group) sys_result(setpgid(0, group))
+#define sys_take_terminal(fd) sys_result(ioctl(fd, TIOCSCTTY, 0))
 #define sys_setgroups(count, groups) sys_result(setgroups((int)(count), groups))
 #define sys_setregid(gid) sys_result(setregid(gid, gid))
 #define sys_setreuid(uid) sys_result(setreuid(uid, uid))

@@ -25,6 +25,16 @@ static inline int raise_errno(int err)
     return raise_errno_of(err, NULL);
 }
 
+/* The same, naming what may be NULL. */
+static inline int raise_errno_naming(int err, const char *name)
+{
+    PyObject *filename = name != NULL ? PyUnicode_FromString(name) : NULL;
+    if (filename != NULL || name == NULL)
+        raise_errno_of(err, filename);
+    Py_XDECREF(filename);
+    return -1;
+}
+
 /* The OSError of -err (or what kept it from being made), not raised: a new reference. */
 static inline PyObject *exception_of_errno(int err)
 {

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 
 import _fastproc
-from _fastproc import DEVNULL, PIPE, STDOUT, create_subprocess_exec, create_subprocess_shell
+from _fastproc import DEVNULL, PIPE, PTY, STDOUT, create_subprocess_exec, create_subprocess_shell
 
 SCENARIOS = {}
 DATA = bytes(range(256)) * 512  # twice a pipe's capacity
@@ -362,6 +362,44 @@ async def lines_of_a_stream(fault):
     found = [line async for line in proc.stdout.lines(max_line=4)]
     assert found == [b"one\n", b"two\n", b"long", b"er"], found
     assert await proc.wait() in (0, 255)
+
+
+@scenario("vfork", "fork", "shared", loops=BOTH)
+async def at_a_terminal(fault):
+    """One that types, resizes, and closes."""
+    kwds = {"stdin": PTY, "stdout": PTY, "stderr": PTY, "terminal_size": (5, 6)}
+    proc = await create_subprocess_exec("/bin/sh", "-c", "stty size; cat", **kwds)
+    proc.set_terminal_size(7, 8)
+    proc.stdin.write(b"typed\n")
+    proc.stdin.write_eof()
+    proc.stdin.close()
+    # What could not be read is taken for the end; what could not be typed the child waits for.
+    try:
+        out = await asyncio.wait_for(proc.stdout.read(), 2)
+        whole = out.endswith(b"typed\r\n") and (b"5 6\r\n" in out or b"7 8\r\n" in out)
+        assert whole or fault.was_injected, out
+        assert await asyncio.wait_for(proc.wait(), 2) in (0, 255)
+    except TimeoutError:
+        assert fault.was_injected
+        proc.close()
+        assert await proc.wait() in (-signal.SIGHUP, 0, 255)
+
+
+@scenario("shared")
+async def terminal_that_nobody_reads(fault):
+    script = "read line; seq 5000 >/dev/tty; echo $line"
+    proc = await create_subprocess_exec(
+        "/bin/sh", "-c", script, stdin=PTY, stdout=PIPE, terminal_raw=True
+    )
+    proc.stdin.write(b"typed\n")
+    try:
+        out, _ = await asyncio.wait_for(proc.communicate(), 2)
+        assert out == b"typed\n" or fault.was_injected, out
+        assert proc.returncode in (0, 255)
+    except TimeoutError:
+        assert fault.was_injected
+        proc.close()
+        assert await proc.wait() in (-signal.SIGHUP, 0, 255)
 
 
 @scenario()

@@ -1082,6 +1082,40 @@ async def lines_of_any_length():
             assert await proc.communicate(linger=1) == (b"", b"")
 
 
+@covers("Process.set_terminal_size")
+async def children_at_terminals():
+    PTY = _fastproc.PTY
+    for kwds in {}, {"terminal_size": (2, 3)}, {"terminal_size": os.terminal_size((3, 2))}:
+        proc = await _fastproc.create_subprocess_exec("/bin/cat", stdin=PTY, stdout=PTY, **kwds)
+        proc.set_terminal_size(rows=5, columns=6)
+        with refused(TypeError, ValueError):
+            proc.set_terminal_size(-1, None)
+        proc.stdin.write(b"text")
+        proc.stdin.write_eof()
+        assert await proc.communicate() == (b"texttext", None)
+        with refused(ProcessLookupError):
+            proc.set_terminal_size(5, 6)
+    for kwds in {"stdin": PTY}, {"stdout": PTY}, {"stdin": PTY, "stderr": PTY}:
+        proc = await _fastproc.create_subprocess_exec(*SLEEP, **kwds, terminal_raw=True)
+        if proc.stdin is not None:
+            with refused(NotImplementedError):
+                proc.stdin.write_eof()
+            proc.stdin.close()
+        proc.close()
+        assert await proc.wait() == -signal.SIGHUP
+    for kwds in (
+        {"terminal_raw": True},
+        {"terminal_size": (1, 2)},
+        {"stdin": PTY, "process_group": 0},
+    ):
+        with refused(ValueError):
+            await _fastproc.create_subprocess_exec("/bin/true", **kwds)
+    with refused(FileNotFoundError):
+        await _fastproc.create_subprocess_exec("/nonexistent", stdin=PTY)
+    done = await _fastproc.run("/bin/cat", input=b"text", stdin=PTY)
+    assert done.stdout == b"text"
+
+
 @covers("Process.wait Process.communicate")
 async def tasks_and_timeouts():
     async with sleeping() as proc:

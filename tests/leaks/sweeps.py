@@ -209,9 +209,9 @@ for name in sorted(apis.functions()):
 # Keywords of the create calls: values that are good, beside those that are bad for most
 
 GOOD = {
-    "stdin": [None, -1, -3],
-    "stdout": [None, -1, -3],
-    "stderr": [None, -1, -2, -3],
+    "stdin": [None, -1, -3, -4],
+    "stdout": [None, -1, -3, -4],
+    "stderr": [None, -1, -2, -3, -4],
     "limit": [1, 1 << 20, None],
     "preexec_fn": [None, os.getpid],
     "close_fds": [True, False],
@@ -236,6 +236,8 @@ GOOD = {
     "oom_score_adj": [None, 500],
     "ignore_signals": [None, (), {1, 13}],
     "default_signals": [None, (), {1, 13}],
+    "terminal_size": [None],
+    "terminal_raw": [False],
 }
 
 

@@ -2412,3 +2412,110 @@ mutant(
     "the exception blames an option that was not given",
     "test_child_options.py kernel_refuses",
 )
+
+# ---- terminals ----
+
+mutant(
+    "terminal_not_taken",
+    "posix/child.c",
+    "    if (request->takes_terminal && (result",
+    "    if (false && (result",
+    "a child at a terminal has no job control, and gets no SIGWINCH",
+    "native child_takes_the_terminal",
+)
+mutant(
+    "terminal_inherited",
+    "posix/pty.c",
+    "SLAVE_FLAGS = O_RDWR | O_NOCTTY | O_CLOEXEC",
+    "SLAVE_FLAGS = O_RDWR | O_NOCTTY",
+    "other children hold the terminal open",
+    "native pty_is_a_terminal",
+)
+mutant(
+    "terminal_becomes_our_own",
+    "posix/pty.c",
+    "SLAVE_FLAGS = O_RDWR | O_NOCTTY | O_CLOEXEC",
+    "SLAVE_FLAGS = O_RDWR | O_CLOEXEC",
+    "a parent that leads a session without a terminal gets its child's",
+    "test_terminal.py never_gets",
+)
+mutant(
+    "end_of_file_typed_once_within_a_line",
+    "posix/pty.c",
+    "    return edits_lines && !begins_line(&settings, latest) ? 2 : 1;",
+    "    return 1;",
+    "the end of file only ends the line that has begun",
+    "native pty_end_of_file",
+)
+mutant(
+    "raw_terminal_made_cooked",
+    "child/spawn_plan.c",
+    "fp_pty_open(plan->terminal_size, plan->terminal_raw,",
+    "fp_pty_open(plan->terminal_size, false,",
+    "terminal_raw=True changes nothing",
+    "test_terminal.py raw_terminal_passes",
+)
+mutant(
+    "end_of_a_terminal_is_an_error",
+    "pipe/read_pipe.c",
+    "self->flow.err == EIO && self->base.kind != PIPE_PLAIN;",
+    "false;",
+    "the end of a child at a terminal raises",
+    "test_terminal.py echo",
+)
+mutant(
+    "hang_up_of_a_terminal_not_noticed",
+    "pipe/write_pipe.c",
+    "    bool hung_up = is_terminal(self) && (ready & FP_HANGUP);",
+    "    bool hung_up = false;",
+    "stdin stays open when the child has left its terminal",
+    "test_terminal.py leaves_its_terminal",
+)
+mutant(
+    "byte_typed_last_not_kept",
+    "pipe/write_pipe.c",
+    "        self->latest = (unsigned char)bytes[count - 1];",
+    "        self->latest = -1;",
+    "the end of file only ends the line that has begun",
+    "test_terminal.py end_of_file_comes_once",
+)
+mutant(
+    "end_of_file_typed_again_by_close",
+    "pipe/end_of_file.c",
+    "    if (!pipe->closing && !pipe->ended && type(pipe) < 0)",
+    "    if (!pipe->closing && type(pipe) < 0)",
+    "write_eof() and close() end two programs",
+    "test_terminal.py is_one_end",
+)
+mutant(
+    "terminal_hung_up_with_stdout",
+    "child/terminal.c",
+    "    if (!has_open_input(self))\n",
+    "    if (true)\n",
+    "closing stdout hangs up a terminal that is still typed at",
+    "test_terminal.py closing_both",
+)
+mutant(
+    "terminal_that_nobody_reads_fills_up",
+    "child/terminal.c",
+    "    return self->terminal >= 0 && output(self) == NULL ? drop_from_now_on(self) : 0;",
+    "    return 0;",
+    "a child that shows much waits for ever",
+    "test_terminal.py nobody_reads",
+)
+mutant(
+    "terminal_left_open_by_a_failed_start",
+    "child/spawn_plan.c",
+    "    fp_fd_close(&plan->master);\n",
+    "",
+    "each child that could not be started costs a terminal",
+    "test_terminal.py failing_start",
+)
+mutant(
+    "columns_taken_for_rows",
+    "child/terminal_options.c",
+    "    int result = type != NULL ? Py_IS_TYPE(pair, (PyTypeObject *)type) : -1;",
+    "    int result = type != NULL ? 0 : -1;",
+    "an os.terminal_size is turned round",
+    "test_terminal.py size_at_the_start",
+)

@@ -55,6 +55,9 @@ static void look_around(struct report *report)
     report->parent = getppid();
     report->session = getsid(0);
     report->group = getpgid(0);
+    int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    report->foreground = terminal >= 0 ? tcgetpgrp(terminal) : -1;
+    close(terminal);
     report->umask = umask(0);
     getresuid(&report->uids[0], &report->uids[1], &report->uids[2]);
     getresgid(&report->gids[0], &report->gids[1], &report->gids[2]);

@@ -22,6 +22,7 @@ struct report {
     pid_t pid, parent, session, group;
     uid_t uids[3]; /* real, effective, saved */
     gid_t gids[3];
+    pid_t foreground; /* the process group at its terminal; -1 if it has none */
     int supplementary_count;
     gid_t supplementary[16];
     mode_t umask;

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import assert_type
 
 import _fastproc
-from _fastproc import DEVNULL, PIPE, STDOUT
+from _fastproc import DEVNULL, PIPE, PTY, STDOUT
 
 
 async def lines(command: str | bytes) -> list[bytes]:
@@ -167,6 +167,17 @@ async def limited() -> None:
         await proc.stop()
     await _fastproc.create_subprocess_shell("x", ignore_signals={1}, default_signals=[2])
     await _fastproc.run("x", nice="high")  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
+
+
+async def terminal() -> None:
+    proc = await _fastproc.create_subprocess_exec(
+        "x", stdin=PTY, stdout=PTY, stderr=PTY, terminal_size=(24, 80), terminal_raw=True
+    )
+    proc.set_terminal_size(30, 100)
+    proc.set_terminal_size(rows=30, columns=100)
+    done = await _fastproc.run("x", stdout=PTY, terminal_size=os.get_terminal_size(), text=True)
+    assert_type(done.stdout, str | None)
+    await _fastproc.run("x", stdin=PTY, terminal_size=80)  # type: ignore[call-overload] # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 async def server() -> None:

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See end_of_file.h.
+ */
+#include "pipe/end_of_file.h"
+
+#include "loop/loop_methods.h"
+#include "posix/pty.h"
+#include "python/errors.h"
+
+static bool is_terminal(const WritePipeObject *pipe)
+{
+    return pipe->base.kind != PIPE_PLAIN;
+}
+
+static int find_keys(const WritePipeObject *pipe, char keys[FP_PTY_MOST_KEYS])
+{
+    return fp_pty_end_of_file(pipe->fd, pipe->base.kind == PIPE_RAW_TERMINAL, pipe->latest, keys);
+}
+
+/* Types it on a terminal that is open.  How many keys it was, or -1 with an exception. */
+static int type(WritePipeObject *pipe)
+{
+    char keys[FP_PTY_MOST_KEYS];
+    int count = find_keys(pipe, keys);
+    if (count <= 0)
+        return count == 0 ? 0 : raise_errno(count);
+    PyObject *bytes = PyBytes_FromStringAndSize(keys, count);
+    int result = bytes != NULL ? write_pipe_write(pipe, bytes) : -1;
+    Py_XDECREF(bytes);
+    pipe->ended = result == 0;
+    return result == 0 ? count : -1;
+}
+
+/* The same for those who cannot be told of a failure; not again after an end of file. */
+static void type_once(WritePipeObject *pipe)
+{
+    PyObject *raised = compat_take_exception();
+    if (!pipe->closing && !pipe->ended && type(pipe) < 0)
+        hub_settle_exception(pipe->base.hub, (PyObject *)pipe);
+    compat_raise(raised);
+}
+
+int end_of_file_write(WritePipeObject *pipe)
+{
+    if (!is_terminal(pipe)) {
+        write_pipe_close_soon(pipe);
+        return 0;
+    }
+    if (pipe->closing)
+        return 0;
+    int count = type(pipe);
+    if (count == 0)
+        PyErr_SetString(PyExc_NotImplementedError, "a raw terminal has no end of file");
+    return count > 0 ? 0 : -1;
+}
+
+bool end_of_file_is_there(const WritePipeObject *pipe)
+{
+    char keys[FP_PTY_MOST_KEYS];
+    return !is_terminal(pipe) || pipe->lost || find_keys(pipe, keys) > 0;
+}
+
+void end_of_file_and_close(WritePipeObject *pipe)
+{
+    if (is_terminal(pipe))
+        type_once(pipe);
+    write_pipe_close_soon(pipe);
+}
+
+void end_of_file_and_close_now(WritePipeObject *pipe)
+{
+    if (is_terminal(pipe))
+        type_once(pipe);
+    write_pipe_close(pipe);
+}

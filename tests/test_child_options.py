@@ -323,7 +323,8 @@ def test_child_in_a_pid_namespace_of_its_own_is_not_taken_for_an_orphan(aio):
             sys.exit(77)
 
         async def main():
-            assert await output_of(aio, "echo", "hi", parent_death_signal=9) == b"hi\\n"
+            async with running(aio, "sleep", "60"):  # its first process, which nothing kills
+                assert await output_of(aio, "echo", "hi", parent_death_signal=9) == b"hi\\n"
 
         aio.run(main)
         """,

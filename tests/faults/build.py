@@ -43,7 +43,7 @@ CANNOT_FAIL = """
     _Py_Dealloc _Py_FatalErrorFunc PyLong_AsSize_t
     PyByteArray_Size PyEval_GetFrame PyFrame_GetCode PyImport_GetModuleDict PyIndex_Check
     PyLong_AsLongAndOverflow PyLong_AsUnsignedLongLong PyLong_AsUnsignedLongMask PyModule_GetDict
-    PyObject_SelfIter PyType_ClearWatcher PyType_GetDict PyType_Modified PyType_Watch
+    PyOS_snprintf PyObject_SelfIter PyType_ClearWatcher PyType_GetDict PyType_Modified PyType_Watch
     PyUnstable_Type_AssignVersionTag _PyByteArray_empty_string
     # Refused, it is only done later.
     Py_AddPendingCall

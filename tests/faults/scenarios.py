@@ -81,7 +81,7 @@ class Fault:
 WITH_FILES = [path for path in EVERY_PATH[1:] if path != "no-proc"]
 
 
-@scenario(*WITH_FILES)
+@scenario(*WITH_FILES, leaves_child=True)
 async def create_with_options(fault):
     options = {
         "rlimits": {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: (100, 200)},

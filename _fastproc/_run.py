@@ -181,6 +181,22 @@ async def run_shell(
 class Job:
     """One call of run() or run_shell()."""
 
+    __slots__ = (
+        "began",
+        "check",
+        "cmd",
+        "codec",
+        "grace",
+        "input",
+        "kept",
+        "kill_orphans",
+        "linger",
+        "outputs",
+        "process",
+        "tee",
+        "timeout",
+    )
+
     def __init__(
         self, cmd, input, timeout, grace, linger, kill_orphans, check, text, encoding, errors
     ):
@@ -219,18 +235,18 @@ class Job:
                 raise ValueError("stdin and input arguments may not both be used.")
             if stdin != PTY:
                 stdin = PIPE
-        popen_keywords.update(stdin=stdin, stdout=stdout, stderr=stderr)
+        popen_keywords["stdin"] = stdin
+        popen_keywords["stdout"] = stdout
+        popen_keywords["stderr"] = stderr
         if "start_new_session" not in popen_keywords and "process_group" not in popen_keywords:
             popen_keywords["start_new_session"] = True
 
     async def run(self, create, args, popen_keywords):
-        limit = None
         try:
             if self.timeout is None:
                 await self.start_and_read(create, args, popen_keywords)
             else:
-                limit = asyncio.timeout(self.timeout)
-                async with limit:
+                with Limit(self.timeout):
                     await self.start_and_read(create, args, popen_keywords)
             process = self.process
             if self.kill_orphans or (self.check and process.returncode):
@@ -245,13 +261,13 @@ class Job:
                 kill_now(self.process)
                 self.process.close()
             raise
-        except BaseException as error:
+        except LimitReached:
             trouble = await self.end()
-            if isinstance(error, TimeoutError) and limit is not None and limit.expired():
-                expired = TimeoutExpired(self.cmd, self.timeout, *await self.rest())
-                note(expired, trouble)
-                raise expired from None
-            note(error, trouble)
+            expired = TimeoutExpired(self.cmd, self.timeout, *await self.rest())
+            note(expired, trouble)
+            raise expired from None
+        except BaseException as error:
+            note(error, await self.end())
             raise
 
     async def start_and_read(self, create, args, popen_keywords):
@@ -287,10 +303,11 @@ class Job:
 
     def result(self):
         process, outputs = self.process, self.outputs
-        sizes = [
-            kept.count if kept is not None else len(output or b"")
-            for kept, output in zip(self.kept[1:] if self.kept else (None, None), outputs)
-        ]
+        if self.kept is None:
+            out, err = outputs
+            sizes = (len(out) if out else 0, len(err) if err else 0)
+        else:
+            sizes = (self.kept[1].count, self.kept[2].count)
         if self.codec is not None:
             outputs = self.decoded(outputs, sizes)
         returncode = process.returncode
@@ -341,6 +358,38 @@ class Job:
 def note(error, trouble):
     if trouble is not None:
         error.add_note(f"The child could not be ended: {trouble}")
+
+
+class LimitReached(Exception):
+    pass
+
+
+class Limit:
+    """What asyncio.timeout() does, in a third of the time."""
+
+    __slots__ = ("task", "cancelling", "expired", "timer")
+
+    def __init__(self, seconds):
+        self.task = asyncio.current_task()
+        if self.task is None:
+            raise RuntimeError("a time limit needs a task")
+        self.cancelling = self.task.cancelling()
+        self.expired = False
+        self.timer = asyncio.get_running_loop().call_later(seconds, self.expire)
+
+    def expire(self):
+        self.expired = True
+        self.task.cancel()
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, kind, error, traceback):
+        self.timer.cancel()
+        if not self.expired or self.task.uncancel() > self.cancelling:
+            return
+        if isinstance(error, asyncio.CancelledError):
+            raise LimitReached
 
 
 class Kept:

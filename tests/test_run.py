@@ -494,6 +494,24 @@ def test_what_is_in_a_paused_pipe_is_read_at_the_end(aio, mark):
     aio.run(main)
 
 
+def test_output_that_is_read_late_does_not_linger(aio):
+    """Nobody but us has the pipe, so it ends when it was read, however late."""
+    size = 350_000
+
+    async def main():
+        proc = await create_subprocess_exec(
+            "head", "-c", str(size), "/dev/zero", stdout=PIPE, pipesize=1 << 18
+        )
+        await until(lambda: proc.stdout._paused)
+        proc._set_linger(0)
+        assert await proc.wait() == 0
+        await asyncio.sleep(0.05)
+        assert not proc._lingered and not proc.stdout._eof
+        assert len(await proc.stdout.read()) == size and not proc._lingered
+
+    aio.run(main)
+
+
 def test_nobody_lingers_where_nobody_holds_a_pipe(aio):
     async def main():
         began = time.monotonic()

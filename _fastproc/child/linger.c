@@ -5,17 +5,32 @@
 #include "child/linger.h"
 
 #include <math.h>
+#include <poll.h>
 
 #include "loop/loop_methods.h"
 #include "pipe/read_pipe.h"
 #include "python/guard.h"
 
-static bool has_open_output(const TransportObject *self)
+/* 1 << fd of each output that another process has open: only those may last.  The others end when
+ * what is in them has been read, which their reader may take its time for. */
+static unsigned held_outputs(const TransportObject *self)
 {
-    for (int fd = 1; fd < 3; fd++)
-        if (self->pipes[fd] != NULL && !((ReadPipeObject *)self->pipes[fd])->closing)
-            return true;
-    return false;
+    struct pollfd outputs[2];
+    unsigned held = 0;
+    nfds_t count = 0;
+    for (int fd = 1; fd < 3; fd++) {
+        const ReadPipeObject *pipe = (const ReadPipeObject *)self->pipes[fd];
+        if (pipe == NULL || pipe->closing)
+            continue;
+        outputs[count++] = (struct pollfd){.fd = pipe->flow.fd};
+        held |= 1U << fd;
+    }
+    if (count == 0 || poll(outputs, count, 0) < 0) /* not known: none is given up too early */
+        return held;
+    for (int fd = 1, i = 0; fd < 3; fd++)
+        if ((held & 1U << fd) && (outputs[i++].revents & POLLHUP))
+            held &= ~(1U << fd);
+    return held;
 }
 
 /* Called by the loop's timer. */
@@ -25,9 +40,10 @@ static PyObject *end_outputs(PyObject *op, PyObject *Py_UNUSED(ignored))
     Py_CLEAR(self->linger_timer);
     if (!hub_is_alive(self->hub))
         Py_RETURN_NONE;
+    unsigned held = held_outputs(self);
     for (int fd = 1; fd < 3; fd++) {
         ReadPipeObject *pipe = (ReadPipeObject *)self->pipes[fd];
-        if (pipe == NULL || pipe->closing)
+        if (!(held & 1U << fd) || pipe == NULL || pipe->closing)
             continue;
         self->lingered = true;
         read_pipe_finish(pipe);
@@ -42,7 +58,7 @@ void linger_begin(TransportObject *self)
 {
     static PyMethodDef method = {"end_outputs", GUARDED(end_outputs), METH_NOARGS, NULL};
     if (self->linger < 0 || self->phase != TRANSPORT_EXITED || self->linger_timer != NULL ||
-        !has_open_output(self) || !hub_is_alive(self->hub))
+        !hub_is_alive(self->hub) || held_outputs(self) == 0)
         return;
     PyObject *raised = compat_take_exception();
     PyObject *callback = PyCFunction_New(&method, (PyObject *)self);

@@ -14,9 +14,10 @@ static int sort_in(struct options *options, const struct spawn_call *call)
 {
     static const struct {
         const char *name;
+        Py_ssize_t length;
         size_t offset;
     } places[] = {
-#define PLACE(name) {#name, offsetof(struct options, _##name)},
+#define PLACE(name) {#name, sizeof #name - 1, offsetof(struct options, _##name)},
         FP_OPTIONS(PLACE)
 #undef PLACE
 #define PLACE(number, keyword, is_here)                                                            \
@@ -28,7 +29,9 @@ static int sort_in(struct options *options, const struct spawn_call *call)
     Py_ssize_t at = 0;
     while (call->kwargs != NULL && PyDict_Next(call->kwargs, &at, &key, &value)) {
         size_t i = 0, count = sizeof places / sizeof places[0];
-        while (i < count && PyUnicode_CompareWithASCIIString(key, places[i].name) != 0)
+        Py_ssize_t length = PyUnicode_GetLength(key);
+        while (i < count && (places[i].length != length ||
+                             PyUnicode_CompareWithASCIIString(key, places[i].name) != 0))
             i++;
         if (i == count) {
             PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'",

@@ -115,20 +115,45 @@ static double seconds(struct timeval time)
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
+/* resource.struct_rusage; mostly the module was imported long ago, and asking for it by the usual way
+ * takes longer than the rest.  A new reference or NULL. */
+static PyObject *struct_rusage(struct fp_state *state)
+{
+    PyObject *module = compat_dict_get(PyImport_GetModuleDict(), state->names.resource);
+    PyObject *type = module != NULL ? PyObject_GetAttr(module, state->names.struct_rusage) : NULL;
+    Py_XDECREF(module);
+    if (type != NULL)
+        return type;
+    PyErr_Clear();
+    return import_attribute("resource", "struct_rusage");
+}
+
 static PyObject *process_get_resource_usage(PyObject *op, void *Py_UNUSED(closure))
 {
     const struct rusage *usage = transport_of(op)->usage;
     if (usage == NULL)
         Py_RETURN_NONE;
-    PyObject *type = import_attribute("resource", "struct_rusage");
-    if (type == NULL)
-        return NULL;
-    PyObject *result = PyObject_CallFunction(
-        type, "((ddllllllllllllll))", seconds(usage->ru_utime), seconds(usage->ru_stime),
-        usage->ru_maxrss, usage->ru_ixrss, usage->ru_idrss, usage->ru_isrss, usage->ru_minflt,
-        usage->ru_majflt, usage->ru_nswap, usage->ru_inblock, usage->ru_oublock, usage->ru_msgsnd,
-        usage->ru_msgrcv, usage->ru_nsignals, usage->ru_nvcsw, usage->ru_nivcsw);
-    Py_DECREF(type);
+    const double times[] = {seconds(usage->ru_utime), seconds(usage->ru_stime)};
+    const long counts[] = {
+        usage->ru_maxrss,  usage->ru_ixrss,  usage->ru_idrss,  usage->ru_isrss,
+        usage->ru_minflt,  usage->ru_majflt, usage->ru_nswap,  usage->ru_inblock,
+        usage->ru_oublock, usage->ru_msgsnd, usage->ru_msgrcv, usage->ru_nsignals,
+        usage->ru_nvcsw,   usage->ru_nivcsw,
+    };
+    enum { TIMES = sizeof times / sizeof *times, COUNTS = sizeof counts / sizeof *counts };
+    PyObject *type = struct_rusage(state_of(op));
+    PyObject *fields = type != NULL ? PyTuple_New(TIMES + COUNTS) : NULL;
+    for (int i = 0; fields != NULL && i < TIMES + COUNTS; i++) {
+        PyObject *field =
+            i < TIMES ? PyFloat_FromDouble(times[i]) : PyLong_FromLong(counts[i - TIMES]);
+        if (field != NULL)
+            PyTuple_SET_ITEM(fields, i, field);
+        else
+            Py_CLEAR(fields);
+    }
+    PyObject *result = fields != NULL ? PyObject_CallOneArg(type, fields) : NULL;
+    Py_XDECREF(fields);
+    Py_XDECREF(type);
     return result;
 }
 

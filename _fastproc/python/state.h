@@ -49,9 +49,11 @@
     NAME(process_exited)                                                                           \
     NAME(pw_uid)                                                                                   \
     NAME(remove_reader)                                                                            \
+    NAME(resource)                                                                                 \
     NAME(resume_reading)                                                                           \
     NAME(resume_writing)                                                                           \
-    NAME(set_result)
+    NAME(set_result)                                                                               \
+    NAME(struct_rusage)
 
 /* References held for the life of the module; all are visited and cleared by one loop. */
 #define FP_OBJECTS(OBJECT)                                                                         \

@@ -2250,11 +2250,19 @@ mutant(
 mutant(
     "linger_without_an_end",
     "child/linger.c",
-    "        !has_open_output(self) ||",
-    "        has_open_output(self) ||",
+    "held_outputs(self) == 0)",
+    "true)",
     "communicate(linger=) waits as long as anybody holds the pipe",
     "test_run.py communicate_with_linger",
     "test_run.py read_for_a_while",
+)
+mutant(
+    "linger_for_nobody",
+    "child/linger.c",
+    "revents & POLLHUP))",
+    "revents & 0))",
+    "an output that nobody else holds is given up if it is read late, and said to linger",
+    "test_run.py read_late",
 )
 mutant(
     "linger_drops_the_last_words",

@@ -5,7 +5,9 @@ import asyncio
 import contextlib
 import fcntl
 import gc
+import hashlib
 import os
+import random
 import sys
 
 import pytest
@@ -151,18 +153,70 @@ def test_pipe_that_is_kept_full_is_enlarged_once_unless_its_size_was_chosen(
 
 
 @pytest.mark.skipif(not LINUX, reason="pipes have a fixed size")
+@pytest.mark.parametrize("pipesize", [-1, 64 * 1024, 128 * 1024])
+@pytest.mark.parametrize("shortcuts", [True, False])
+@only_fastproc
+def test_pipe_of_a_large_input_is_enlarged_unless_its_size_was_chosen(aio, pipesize, shortcuts):
+    aio.core.configure(shortcuts=shortcuts)
+
+    async def main():
+        proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, pipesize=pipesize)
+        usual = max(pipesize, 64 * 1024)
+        proc.stdin.write(bytes(900 << 10))
+        assert capacity(proc, 0) == usual
+        proc.stdin.write(bytes(300 << 10))
+        assert capacity(proc, 0) == (ROOMY if shortcuts and pipesize < 0 else usual)
+        await end(proc)
+
+    aio.run(main)
+
+
+@pytest.mark.skipif(not LINUX, reason="pipes have a fixed size")
+@pytest.mark.parametrize("how", ["communicate", "drain", "write_eof", "close"])
+@only_fastproc
+def test_large_input_comes_whole_through_an_enlarged_pipe(aio, how):
+    data = random.Random(5).randbytes(3 << 20)
+
+    async def main():
+        proc = await aio.create_subprocess_exec("md5sum", stdin=aio.PIPE, stdout=aio.PIPE)
+        if how == "communicate":
+            output, _ = await proc.communicate(data)
+        else:
+            proc.stdin.write(data)
+            assert capacity(proc, 0) == ROOMY
+            if how == "drain":
+                await proc.stdin.drain()
+            getattr(proc.stdin, "write_eof" if how == "write_eof" else "close")()
+            output, _ = await proc.communicate()
+        assert output.split()[0].decode() == hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+    aio.run(main)
+
+
+@pytest.mark.skipif(not LINUX, reason="pipes have a fixed size")
 @only_fastproc
 def test_only_so_many_pipes_are_enlarged_at_a_time(aio):
+    """Of both directions together."""
+
     async def firehose():
         proc = await aio.create_subprocess_exec("cat", "/dev/zero", stdout=aio.PIPE)
         await proc.stdout.readexactly(4 << 20)
         return proc
 
+    async def fed():
+        proc = await aio.create_subprocess_exec("sleep", "60", stdin=aio.PIPE)
+        proc.stdin.write(bytes(2 << 20))
+        return proc
+
     async def main():
-        procs = [await firehose() for _ in range(18)]
-        assert [capacity(proc) for proc in procs].count(ROOMY) == 16
+        procs = [await firehose() for _ in range(9)] + [await fed() for _ in range(9)]
+        sizes = [capacity(proc, int(proc.stdin is None)) for proc in procs]
+        assert sizes.count(ROOMY) == 16
         await end(procs[0])
-        procs.append(await firehose())
+        procs.append(await fed())
+        assert capacity(procs[-1], 0) == ROOMY
+        await end(procs[-1])
+        procs[-1] = await firehose()
         assert capacity(procs[-1]) == ROOMY
         for proc in procs[1:]:
             await end(proc)

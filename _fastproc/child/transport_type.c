@@ -25,15 +25,16 @@ TransportObject *transport_new(struct fp_state *state, HubObject *hub, struct sp
         return NULL;
     self->hub = (HubObject *)Py_NewRef((PyObject *)hub);
     PyObject *owner = (PyObject *)self;
+    bool sized = plan->pipe_size > 0;
     self->child.fd = self->cgroup = -1;
     self->outcome_slot = self->exit_slot = self->terminal_slot = self->terminal = -1;
     self->has_terminal = plan->request.takes_terminal;
     for (int fd = 0; fd < 3; fd++) {
         if (!spawn_plan_has_pipe(plan, fd))
             continue;
-        self->pipes[fd] = fd == 0 ? (PyObject *)write_pipe_new(state, hub, owner, &child_owns_pipe)
-                                  : (PyObject *)read_pipe_new(state, hub, owner, &child_owns_pipe,
-                                                              fd, plan->pipe_size > 0);
+        self->pipes[fd] =
+            fd == 0 ? (PyObject *)write_pipe_new(state, hub, owner, &child_owns_pipe, sized)
+                    : (PyObject *)read_pipe_new(state, hub, owner, &child_owns_pipe, fd, sized);
         if (self->pipes[fd] == NULL) {
             Py_DECREF(self);
             return NULL;

@@ -47,6 +47,8 @@ typedef struct {
     int number;         /* 0 is written, 1 and 2 are read */
     enum pipe_kind kind;
     bool disconnected; /* the end was reported */
+    bool sized;        /* its capacity was chosen: by the caller, or once it had shown volume */
+    bool counted;      /* in hub->roomy_pipes */
 } PipeObject;
 
 /* Whether the pipe's data goes to a protocol rather than to a reader of ours. */
@@ -67,6 +69,12 @@ PyObject *pipe_tell_owner_flow(PipeObject *pipe, bool pause);
 
 /* Has the loop call the method of the pipe in its next turn; false if it cannot.  Raises nothing. */
 bool pipe_call_soon(PipeObject *pipe, PyMethodDef *method);
+
+/* The pipe is full, or more is to be written than it holds: unless its capacity was chosen it gets more,
+ * once, so that the child and the loop take turns less often. */
+void pipe_enlarge(PipeObject *pipe, int fd);
+/* Once its descriptor is closed: another may be enlarged. */
+void pipe_give_room_back(PipeObject *pipe);
 
 /* Attributes and methods of both types. */
 extern PyGetSetDef pipe_getset[];

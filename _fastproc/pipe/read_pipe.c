@@ -21,11 +21,6 @@ enum {
     GULPS_AT_HANGUP = 8,
     GULPS_FOR_A_WAITER = 4,
     GULPS_OF_A_PIPE = 16, /* 1 MiB: the most that an unprivileged user can make it hold */
-
-    /* What the pipe of a child that fills it is enlarged to, for how many of a loop's children:
-     * all of an unprivileged user's pipes may have 64 MiB together. */
-    ROOMY = 256 * 1024,
-    ROOMY_PIPES = 16,
 };
 
 ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub, PyObject *owner,
@@ -39,7 +34,7 @@ ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub, PyObject *
     self->base.owner = Py_NewRef(owner);
     self->base.owner_ops = ops;
     self->base.number = number;
-    self->sized = sized || !state->shortcuts;
+    self->base.sized = sized || !state->shortcuts;
     self->flow.fd = -1;
     self->slot = -1;
     return self;
@@ -80,9 +75,7 @@ void read_pipe_disconnect(ReadPipeObject *self)
     self->closing = true;
     hub_remove(self->base.hub, &self->slot, self->flow.fd);
     fp_fd_close(&self->flow.fd);
-    if (self->counted)
-        self->base.hub->roomy_pipes--;
-    self->counted = false;
+    pipe_give_room_back(&self->base);
 }
 
 /* The end, expected (exception is NULL) or not.  The caller holds a reference. */
@@ -168,17 +161,6 @@ static enum fp_flow read_for_protocol(ReadPipeObject *self)
     return FP_FLOW_DATA;
 }
 
-/* The child has filled its pipe and waits: with more room it and the loop take turns less often. */
-static void enlarge(ReadPipeObject *self)
-{
-    HubObject *hub = self->base.hub;
-    self->sized = true;
-    if (hub->roomy_pipes == ROOMY_PIPES || fp_fd_set_pipe_size(self->flow.fd, ROOMY) < 0)
-        return;
-    hub->roomy_pipes++;
-    self->counted = true;
-}
-
 static enum fp_flow read_for_reader(ReadPipeObject *self)
 {
     HubObject *hub = self->base.hub;
@@ -187,8 +169,8 @@ static enum fp_flow read_for_reader(ReadPipeObject *self)
         hub->state->shortcuts ? &reader_memory_in_volume : &reader_memory;
     enum fp_flow flow = fp_inflow_read(&self->flow, &reader->buffer, memory, &hub->scratch);
     if (flow == FP_FLOW_DATA) {
-        if (fp_inflow_is_full(&self->flow) && !self->sized)
-            enlarge(self);
+        if (fp_inflow_is_full(&self->flow))
+            pipe_enlarge(&self->base, self->flow.fd);
         Py_INCREF(reader); /* a transport of its user's may do anything when it is paused */
         reader_fed(reader);
         Py_DECREF(reader);

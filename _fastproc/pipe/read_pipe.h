@@ -18,9 +18,7 @@ typedef struct {
     int slot;                    /* in the hub, while it is being read */
     bool paused;
     bool closing;
-    bool at_eof;  /* no process has the other end open any more */
-    bool sized;   /* its capacity was chosen: by the caller, or once it had shown volume */
-    bool counted; /* in hub->roomy_pipes */
+    bool at_eof; /* no process has the other end open any more */
 } ReadPipeObject;
 
 /* `number` is 1 or 2; `sized` if the caller has asked for a capacity. */

@@ -15,13 +15,15 @@
 #include "python/errors.h"
 #include "python/guard.h"
 
+enum { WORTH_ROOM = 1024 * 1024 }; /* bytes that are queued: from there on a larger pipe pays */
+
 static void release_owner(void *owner)
 {
     Py_DECREF((PyObject *)owner);
 }
 
 WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub, PyObject *owner,
-                                const struct pipe_owner_ops *ops)
+                                const struct pipe_owner_ops *ops, bool sized)
 {
     PyTypeObject *type = (PyTypeObject *)state->write_pipe_type;
     WritePipeObject *self = (WritePipeObject *)type->tp_alloc(type, 0);
@@ -30,6 +32,7 @@ WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub, PyObject
     self->base.hub = (HubObject *)Py_NewRef((PyObject *)hub);
     self->base.owner = Py_NewRef(owner);
     self->base.owner_ops = ops;
+    self->base.sized = sized || !state->shortcuts;
     self->fd = -1;
     self->slot = -1;
     self->latest = -1;
@@ -62,6 +65,7 @@ void write_pipe_disconnect(WritePipeObject *self)
     self->closing = self->lost = true;
     hub_remove(self->base.hub, &self->slot, self->fd);
     fp_fd_close(&self->fd);
+    pipe_give_room_back(&self->base);
     fp_outflow_clear(&self->out);
 }
 
@@ -136,6 +140,8 @@ static int queue_rest(WritePipeObject *self, PyObject *data, const char *bytes, 
         PyErr_NoMemory();
         return -1;
     }
+    if (self->out.pending >= WORTH_ROOM && self->fd >= 0)
+        pipe_enlarge(&self->base, self->fd);
     if (set_interest(self, FP_WANT_WRITE) < 0)
         return -1;
     return write_pipe_update_flow(self);

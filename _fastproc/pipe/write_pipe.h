@@ -26,8 +26,9 @@ typedef struct {
     bool lost;         /* closed for good */
 } WritePipeObject;
 
+/* `sized` if the caller has asked for a capacity. */
 WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub, PyObject *owner,
-                                const struct pipe_owner_ops *ops);
+                                const struct pipe_owner_ops *ops, bool sized);
 
 int write_pipe_connect(WritePipeObject *self, int fd);
 

@@ -1276,11 +1276,27 @@ mutant(
 )
 mutant(
     "roomy_pipes_not_counted_down",
-    "pipe/read_pipe.c",
-    "        self->base.hub->roomy_pipes--;",
+    "pipe/pipe.c",
+    "        pipe->hub->roomy_pipes--;",
     "        {}",
     "after a few children no pipe is enlarged",
     "test_fast_paths.py pipe",
+)
+mutant(
+    "roomy_input_not_given_back",
+    "pipe/write_pipe.c",
+    "    pipe_give_room_back(&self->base);\n    fp_outflow_clear",
+    "    fp_outflow_clear",
+    "after a few large inputs no pipe is enlarged",
+    "test_fast_paths.py pipes_are_enlarged",
+)
+mutant(
+    "input_of_a_chosen_size_enlarged",
+    "pipe/write_pipe.c",
+    "self->base.sized = sized || !state->shortcuts;",
+    "",
+    "a pipe of the size that the caller has chosen becomes larger",
+    "test_fast_paths.py large_input",
 )
 mutant(
     "hangup_is_the_end_of_the_data",

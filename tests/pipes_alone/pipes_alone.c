@@ -89,7 +89,7 @@ static PyObject *open_pipes(PyObject *module, PyObject *args)
     if (hub == NULL)
         return NULL;
     input = read_pipe_new(state, hub, owner, &any_object, 1, false);
-    output = write_pipe_new(state, hub, owner, &any_object);
+    output = write_pipe_new(state, hub, owner, &any_object, false);
     if (input == NULL || output == NULL)
         goto error;
     reader = read_pipe_make_reader(input, &reader_default_limit);

@@ -5,12 +5,20 @@ import inspect
 import logging
 import os
 import re
+import shlex
+import shutil
 import signal
+import subprocess
 import sys
+import sysconfig
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+import support
+from script_server import ScriptServer
 from support import (
     FORCED_PARAMETERS,
     OTHER_LOOPS,
@@ -30,8 +38,8 @@ HANG = 240  # seconds after which a test that blocks the loop itself is shot, wi
 def pytest_addoption(parser):
     parser.addoption(
         "--impl",
-        default="asyncio,fastproc",
-        help="implementations to test, with commas (asyncio alone checks the tests themselves)",
+        help="implementations to test, with commas: asyncio (which checks the tests themselves) and "
+        "fastproc; without --slow the default is fastproc alone",
     )
     parser.addoption(
         "--loops",
@@ -55,10 +63,11 @@ def pytest_configure(config):
         if signal.getsignal(signum) == signal.SIG_IGN:  # as background jobs and nohup have it
             signal.signal(signum, action)
     for marker in (
-        "slow: only with --slow",
+        "slow(reason, when=True): only with --slow; without a condition the reason may be left out",
         "every_path: run on the forced spawn and reap paths too",
         "only_paths(name, ...): of those only on these",
         "telling_paths(name, ...): without --slow only on these, because the others cannot tell more",
+        "one_loop(reason): without --slow only on the first of --loops, because the loop tells nothing",
         "differs(whose, reason, when=True): not on asyncio, or only not on asyncio on 'uvloop', which "
         "itself does not keep the contract",
         "not_on(loop, reason, when=True): not on that loop",
@@ -97,11 +106,15 @@ def pytest_generate_tests(metafunc):
     parameters = [p for p in PARAMETERS if slow or p not in SLOW_PARAMETERS]
     parameters += forced_parameters(metafunc.definition, slow)
     loops = metafunc.config.getoption("loops").split(",")
+    if not slow and metafunc.definition.get_closest_marker("one_loop"):
+        del loops[1:]
     others = [loop for loop in OTHER_LOOPS if loop in loops]
     parameters = [parameter for parameter in parameters if parameter[1] in loops]
     parameters += [(name, loop) for loop in others for name in ("asyncio", "fastproc")]
-    wanted = metafunc.config.getoption("impl").split(",")
-    parameters = [(name, loop) for name, loop in parameters if name.split("-")[0] in wanted]
+    wanted = metafunc.config.getoption("impl") or ("asyncio,fastproc" if slow else "fastproc")
+    parameters = [
+        (name, loop) for name, loop in parameters if name.split("-")[0] in wanted.split(",")
+    ]
     ids = ["-".join(p) if "-" not in p[0] else p[0] for p in parameters]
     metafunc.parametrize("aio", parameters, ids=ids, indirect=True)
 
@@ -114,19 +127,36 @@ SPEAKS_OF = {
 }
 
 
+def arguments_of(case):
+    """Of a parametrised test, those of this case; `aio` as the test will get it, or None."""
+    arguments = dict(case.callspec.params) if hasattr(case, "callspec") else {}
+    return arguments | {"aio": Aio(*arguments["aio"]) if "aio" in arguments else None}
+
+
+def applies(marker, arguments):
+    """Whether its condition holds, which may be a function of the case's arguments."""
+    when = marker.kwargs.get("when", True)
+    if callable(when):
+        when = when(*(arguments[name] for name in inspect.signature(when).parameters))
+    return when
+
+
 def has_meaning(case):
-    """Whether no marker says otherwise. A condition may be a function of the case's arguments."""
-    arguments = dict(case.callspec.params)
-    aio = arguments["aio"] = Aio(*arguments["aio"]) if "aio" in arguments else None
+    """Whether no marker says otherwise."""
+    arguments = arguments_of(case)
+    aio = arguments["aio"]
     for marker in case.iter_markers():
         if marker.name not in SPEAKS_OF or (aio is None and marker.name != "meaningless"):
             continue
-        when = marker.kwargs.get("when", True)
-        if callable(when):
-            when = when(*(arguments[name] for name in inspect.signature(when).parameters))
-        if when and SPEAKS_OF[marker.name](aio, *marker.args[:-1]):  # the last is the reason
+        speaks = SPEAKS_OF[marker.name](aio, *marker.args[:-1])  # the last is the reason
+        if speaks and applies(marker, arguments):
             return False
     return True
+
+
+def is_slow(case):
+    arguments = arguments_of(case)
+    return any(applies(marker, arguments) for marker in case.iter_markers("slow"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -141,9 +171,9 @@ def pytest_pycollect_makeitem():
 def pytest_collection_modifyitems(config, items):
     if config.getoption("slow"):
         return
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    config.hook.pytest_deselected(items=slow)
-    items[:] = [item for item in items if not item.get_closest_marker("slow")]
+    slow = [is_slow(item) for item in items]
+    config.hook.pytest_deselected(items=[item for item, out in zip(items, slow) if out])
+    items[:] = [item for item, out in zip(items, slow) if not out]
 
 
 @pytest.fixture
@@ -162,7 +192,19 @@ def aio(request):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def warm_up():
+def script_server(request):
+    """Without --slow, what Aio.script() runs scripts by."""
+    if request.config.getoption("slow"):
+        yield
+        return
+    support.script_server = ScriptServer(support.script_environment())
+    yield
+    support.script_server.close()
+    support.script_server = None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_up(script_server):
     """Open what libuv keeps for the life of the process before anything is counted.
 
     What exists by now is no leak of any test: leave it out of every later gc.collect().
@@ -175,6 +217,34 @@ def warm_up():
         Aio("asyncio", loop_name).run(nothing)
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def objects(tmp_path_factory):
+    """{file of _fastproc/: its object file}, of all that is compiled."""
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    if not all(map(shutil.which, (compiler[0], "nm", "objdump"))):
+        pytest.skip("needs a compiler, nm and objdump")
+    folder = tmp_path_factory.mktemp("objects")
+    package = Path(__file__).parent.parent / "_fastproc"
+    flags = "-std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread -w -Werror=implicit".split()
+    include = {sysconfig.get_path("include"), sysconfig.get_path("platinclude"), package}
+    flags += [f"-I{path}" for path in include]
+    names = sorted(path.relative_to(package).as_posix() for path in package.rglob("*.c"))
+    # Python's headers take most of the time, so they are read once.
+    header = folder / "python.h"
+    header.write_text("#include <Python.h>\n")
+    as_header = [*compiler, *flags, "-x", "c-header", header, "-o", f"{header}.gch"]
+    subprocess.run(as_header, check=True)
+
+    def compile_one(name):
+        target = folder / (name.replace("/", "_") + ".o")
+        first = [] if name.startswith(("posix/", "stream/")) else ["-include", header]
+        subprocess.run([*compiler, *flags, *first, "-c", package / name, "-o", target], check=True)
+        return target
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(names, pool.map(compile_one, names)))
 
 
 class Noise(logging.Handler):

@@ -20,6 +20,9 @@ from unittest import mock
 import pytest
 from support import children, driven, finish, iterate, output_of, running, until
 
+pytestmark = pytest.mark.one_loop("how a coroutine is used is no matter of the loop")
+
+
 METHODS = [
     "wait",
     "communicate",

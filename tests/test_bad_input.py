@@ -14,6 +14,8 @@ from support import LINUX, children, descriptors, iterate, kill_and_wait, runnin
 
 import _fastproc
 
+pytestmark = pytest.mark.one_loop("arguments are checked before a loop is used")
+
 
 @pytest.fixture
 def refused(aio, tmp_path):

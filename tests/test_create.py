@@ -26,7 +26,11 @@ from support import (
     shell_output,
 )
 
-pytestmark = [pytest.mark.every_path, pytest.mark.telling_paths("vfork", "fork", "shared")]
+pytestmark = [
+    pytest.mark.every_path,
+    pytest.mark.telling_paths("vfork", "fork", "shared"),
+    pytest.mark.one_loop("what a child is given is no matter of the loop"),
+]
 linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change ids")
 NOBODY = 65534

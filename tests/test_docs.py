@@ -298,6 +298,7 @@ def is_alive(pid):
 
 
 @pytest.mark.skipif(not LINUX, reason="looks into /proc")
+@pytest.mark.slow("sh waits for sleep, as the first becomes it", when=lambda end: end == "wait")
 @pytest.mark.parametrize("end", ["exec sleep 60", "wait"])
 def test_readme_example_of_a_time_limit_keeps_it(collect, end, tmp_path):
     result, took = collect(f"sleep 60 & echo $! >{tmp_path}/pid; echo early; {end}")
@@ -314,6 +315,7 @@ def test_readme_example_of_a_time_limit_does_not_wait_for_a_grandchild(collect):
 
 
 @pytest.mark.skipif(shutil.which("setsid") is None, reason="needs setsid")
+@pytest.mark.slow("the time limit is kept above", when=lambda end: end != "exit 3")
 @pytest.mark.parametrize("end", ["exit 3", "exec sleep 60"])
 def test_readme_example_of_a_time_limit_keeps_it_beside_a_daemon(collect, end, tmp_path):
     """Which has a session of its own and holds the pipes."""

@@ -181,8 +181,7 @@ def test_interpreter_that_ends(aio, stage, where, tmp_path):
     pids = tmp_path / "pids"
     said = tmp_path / "said"
     with open(said, "wb") as file:  # no pipe, of which a child may keep a copy
-        output = {"capture_output": False, "stdout": file, "stderr": file}
-        done = aio.script(source, stage, where, pids, check=False, **output)
+        done = aio.script(source, stage, where, pids, check=False, output=file)
     assert (done.returncode, said.read_bytes()) == (0, b"")
     left = [int(pid) for pid in pids.read_text().split()]
     assert bool(left) == (stage != "pipes_open")

@@ -12,6 +12,7 @@ every_path = pytest.mark.every_path
 pytestmark = [
     pytest.mark.skipif(not LINUX, reason="looks into /proc"),
     pytest.mark.telling_paths("fork", "pidfd", "thread"),
+    pytest.mark.one_loop("the steps of a create call are no matter of the loop"),
 ]
 linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
 PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}

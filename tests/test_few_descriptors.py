@@ -26,7 +26,10 @@ from support import (
     running,
 )
 
-pytestmark = pytest.mark.skipif(not LINUX, reason="looks into /proc")
+pytestmark = [
+    pytest.mark.skipif(not LINUX, reason="looks into /proc"),
+    pytest.mark.one_loop("what waits for its turn is no matter of the loop"),
+]
 KINDS = ["relative null", "alive", "alive pipe", "alive pipes", "alive null", "alive outputs cwd"]
 
 
@@ -39,6 +42,10 @@ def carried_out(name, loop, limit, count, kind):
     return int(done.stdout.split()[0])
 
 
+@pytest.mark.slow(
+    "these have all that the others have, and little room",
+    when=lambda limit, kind: limit == 256 or kind in ("relative null", "alive", "alive pipe", ""),
+)
 @pytest.mark.parametrize(
     "limit, count, kind",
     [(64, 80, kind) for kind in KINDS]
@@ -53,6 +60,7 @@ def test_no_fewer_children_than_asyncio_carries_out(aio, limit, count, kind):
     assert carried_out(aio.name, aio.loop_name, limit, count, kind) >= theirs
 
 
+@pytest.mark.slow("the others have all that these have", when=lambda kind: kind in ("", "cwd"))
 @pytest.mark.parametrize("kind", ["", "pipes", "cwd", "relative null"])
 @pytest.mark.differs("asyncio", "starts all at once")
 def test_children_that_need_no_files_of_the_program_need_only_their_turn(aio, kind):

@@ -13,6 +13,7 @@ from support import TIMEOUT, Aio, driven, iterate
 PRELUDE = """
 import gc, threading, time
 from workload import *
+
 warnings.simplefilter("ignore")  # of forking beside threads
 
 THREADS, FORKS, AT_A_TIME = 3, 60, 4
@@ -55,6 +56,7 @@ def script(source, *args):
     assert done.stderr == b"", done.stderr.decode()
 
 
+@pytest.mark.slow("less of the same", when=lambda body: body in ("run_children", "lambda: None"))
 @pytest.mark.parametrize(
     "body",
     [

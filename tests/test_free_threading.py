@@ -76,6 +76,7 @@ finally:
     assert told == ""
 
 
+@pytest.mark.slow("test_forks.py has them where there is a GIL")
 def test_forks_beside_them(script):
     told = script(
         """

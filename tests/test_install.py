@@ -560,6 +560,7 @@ if "fastproc" in ENTRY_POINTS and ENTRY_POINTS["fastproc"].value == "pytest_fast
     BY_HAND = []
 SUITE = """
     import asyncio
+    import sys
     from asyncio import create_subprocess_exec  # a name of its own, imported early
 
     def test_it():
@@ -567,6 +568,7 @@ SUITE = """
             proc = await create_subprocess_exec("echo", "x", stdout=asyncio.subprocess.PIPE)
             assert await proc.communicate() == (b"x\\n", None)
             print("by", type(proc).__module__)
+            print("imported", "_fastproc" in sys.modules)
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(main())
     """
@@ -593,6 +595,7 @@ def test_the_plugin_is_off_unless_asked_for(tmp_path, name):
     done = pytest_run(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "by asyncio.subprocess" in done.stdout and "fastproc:" not in done.stdout
+    assert "imported False" in done.stdout
     done = pytest_run(tmp_path, "--fastproc")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "by _fastproc" in done.stdout
@@ -600,6 +603,7 @@ def test_the_plugin_is_off_unless_asked_for(tmp_path, name):
     assert len(header) == 1 and _fastproc.__version__ in header[0]
 
 
+@pytest.mark.slow("the test above sees whether it is imported")
 @pytest.mark.parametrize("options", [[], ["--fastproc"]])
 def test_the_plugin_imports_the_package_only_when_asked_for(tmp_path, options):
     (tmp_path / "test_suite.py").write_text(
@@ -609,6 +613,7 @@ def test_the_plugin_imports_the_package_only_when_asked_for(tmp_path, options):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow("that is for pytest to do")
 def test_the_plugin_may_be_turned_on_in_the_settings(tmp_path):
     (tmp_path / "test_suite.py").write_text(textwrap.dedent(SUITE))
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --fastproc\n")

@@ -5,7 +5,11 @@ import textwrap
 
 import pytest
 
-pytestmark = [pytest.mark.every_path, pytest.mark.only_paths("thread")]
+pytestmark = [
+    pytest.mark.every_path,
+    pytest.mark.only_paths("thread"),
+    pytest.mark.one_loop("loops end in test_loop_end.py"),
+]
 
 ENDINGS = {
     "exit-in-the-loop": """

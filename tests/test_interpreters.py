@@ -128,15 +128,16 @@ def test_each_has_types_and_a_state_of_its_own():
 
 
 @OWN_GIL
+@pytest.mark.slow("another seed", when=lambda seed: seed > 0)
 @pytest.mark.parametrize("seed", range(2))
-def test_several_are_busy_at_once(seed):
+def test_several_are_busy_at_once(seed, slow):
     script(
         """
         seed = int(sys.argv[1])
         before = Holdings()
 
         def one_after_the_other(n):
-            for i in range(2):
+            for i in range(int(sys.argv[2])):
                 with Interpreter() as one:
                     one.run(busy(seed * 100 + 10 * n + i))
 
@@ -147,6 +148,7 @@ def test_several_are_busy_at_once(seed):
         assert not before.settled(), before.settled()
         """,
         seed,
+        2 if slow else 1,
     )
 
 
@@ -161,6 +163,10 @@ def test_several_loops_in_several_threads_of_one():
 
 
 @OWN_GIL
+@pytest.mark.slow(
+    "all of them are in test_destroyed_while_others_are_busy",
+    when=lambda what: what not in ("live children", "a burst half started", "tasks that wait"),
+)
 @pytest.mark.parametrize("what", LEAVINGS)
 def test_what_one_leaves_behind_when_it_is_destroyed(what):
     script(

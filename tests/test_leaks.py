@@ -30,9 +30,9 @@ def run(*args):
     return done.returncode, done.stdout, json.loads(last.removeprefix("SUMMARY "))
 
 
-def test_nothing_is_left_by_any_use():
+def test_nothing_is_left_by_any_use(slow):
     """A few runs of each, so that it is quick; .ci/refleaks has more, on debug builds."""
-    few = ["--warm-up", "1", "--runs", "3"]
+    few = ["--warm-up", "1", "--runs", "3"] + ["--one-loop"] * (not slow)
     with ThreadPoolExecutor(PARTS) as pool:
         parts = [f"--part={part}/{PARTS}" for part in range(1, PARTS + 1)]
         results = list(pool.map(lambda part: run(*few, part), parts))

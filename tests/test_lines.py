@@ -11,7 +11,10 @@ from support import iterate, resident, until
 
 from _fastproc import PIPE, StreamReader, create_subprocess_exec, create_subprocess_shell
 
-pytestmark = pytest.mark.differs("asyncio", "it has none of these")
+pytestmark = [
+    pytest.mark.differs("asyncio", "it has none of these"),
+    pytest.mark.one_loop("lines are made of data that other tests get from both loops"),
+]
 
 
 @contextlib.asynccontextmanager

@@ -562,6 +562,7 @@ sys.stdin.read()
 
 @pytest.mark.skipif(not LINUX, reason="has another ptrace()")
 @pytest.mark.every_path
+@pytest.mark.telling_paths("thread")
 @pytest.mark.parametrize("how", ["plain", "closed meanwhile"])
 @pytest.mark.differs("asyncio", "blocks the loop in waitpid() until then")
 def test_dead_child_that_a_tracer_keeps_does_not_occupy_the_loop(aio, how):

@@ -195,6 +195,7 @@ def test_an_option_and_its_argument_in_one_word(same, program):
     same("-cprint(1)")
 
 
+@pytest.mark.slow("test_main.py tries all ways with less", when=lambda way: way == "code")
 @pytest.mark.parametrize("way", ["script", "code", "stdin"])
 def test_the_namespace_has_what_python_gives_it(same, program, way):
     source = """
@@ -236,6 +237,10 @@ def test_no_such_script(same):
         ("import threading\nthreading.Timer(0.1, print, ['late']).start()\n1 / 0\n", 1),
         ("import atexit\natexit.register(lambda: print(late))\nlate = __name__\n", 0),
     ],
+)
+@pytest.mark.slow(
+    "traceback and status of the simplest kind are enough to see that the exception is left alone",
+    when=lambda source: any(word in source for word in ("from e", "Group", "[][0]", "tb_lineno")),
 )
 @pytest.mark.parametrize(
     "way", ["script", *(pytest.param(way, marks=pytest.mark.slow) for way in ("module", "code"))]

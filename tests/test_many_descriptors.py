@@ -28,7 +28,10 @@ from support import (
     until_blocking,
 )
 
-pytestmark = pytest.mark.skipif(not LINUX, reason="looks into /proc")
+pytestmark = [
+    pytest.mark.skipif(not LINUX, reason="looks into /proc"),
+    pytest.mark.one_loop("how descriptors are handed over is no matter of the loop"),
+]
 MANY = 1100  # the default is to begin at 1,024
 
 

@@ -9,6 +9,9 @@ import sys
 import pytest
 from support import kill_and_wait, running
 
+pytestmark = pytest.mark.one_loop("numbers are looked at before a loop is used")
+
+
 INF, NAN, HUGE = float("inf"), float("nan"), 2**70
 DATA = b"hello world"
 

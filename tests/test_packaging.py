@@ -143,6 +143,7 @@ def test_pytest_warns_of_nothing_when_the_package_is_imported_before_it(site, tm
 
 
 @needs_source
+@pytest.mark.slow("one platform is enough", when=lambda platform: platform != "win32")
 @pytest.mark.parametrize("platform", SENTENCES)
 def test_elsewhere_the_build_stops_with_one_sentence(platform, tmp_path):
     code = f"""if True:
@@ -175,6 +176,7 @@ def test_version_is_written_once():
     assert version.value == _fastproc.__version__
 
 
+@pytest.mark.slow("test_types.py and test_docs.py read the stub too")
 def test_stub_agrees_with_the_runtime(stubtest):
     if stubtest is None:
         pytest.skip("mypy is not installed")

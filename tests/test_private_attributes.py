@@ -8,6 +8,9 @@ import weakref
 import pytest
 from support import finish, iterate, pattern, running, silent_reader, until
 
+pytestmark = pytest.mark.one_loop("attributes are no matter of the loop")
+
+
 BASE = asyncio.StreamReader
 
 

@@ -10,7 +10,10 @@ import pytest
 from support import children, iterate, until
 
 every_path = pytest.mark.every_path
-pytestmark = pytest.mark.telling_paths("thread")
+pytestmark = [
+    pytest.mark.telling_paths("thread"),
+    pytest.mark.one_loop("chance tells more than loops"),
+]
 PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
 
 

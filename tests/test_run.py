@@ -40,6 +40,7 @@ LIMIT = 0.3  # seconds: what the trees below are allowed
 pytestmark = [
     pytest.mark.differs("asyncio", "it has none of these"),
     pytest.mark.telling_paths("thread"),
+    pytest.mark.one_loop("run() is made of what other tests run on both loops"),
 ]
 
 
@@ -338,6 +339,13 @@ KINDS = [{}, {"max_output": 100}, {"text": True}]
 
 @every_path
 @no_pidfd
+@pytest.mark.slow(
+    "each tree once, each kind once, and two on the other path",
+    when=lambda aio, tree, kwds: (
+        (kwds and tree != "a child")
+        or (aio.name == "fastproc-thread" and (kwds or tree not in ("a child", "a pipeline")))
+    ),
+)
 @pytest.mark.parametrize("kwds", KINDS, ids=["whole", "kept", "text"])
 @pytest.mark.parametrize("tree", TREES)
 def test_nothing_of_a_tree_outlives_the_time_limit(aio, mark, tree, kwds):
@@ -431,6 +439,10 @@ def test_exceptions_can_be_sent_to_another_process():
 
 @every_path
 @no_pidfd
+@pytest.mark.slow(
+    "the path changes the wait for the child alone",
+    when=lambda aio, kwds: aio.name == "fastproc-thread" and kwds,
+)
 @pytest.mark.parametrize("kwds", [{}, {"max_output": 100}], ids=["whole", "kept"])
 def test_pipes_that_others_hold_are_read_for_a_while(aio, mark, kwds):
     async def main():
@@ -632,8 +644,12 @@ JOBS = {
 @pytest.mark.parametrize("distance", [0, 1, 2, 3], ids=["once", "at-once", "soon", "later"])
 @pytest.mark.parametrize("kind", JOBS)
 @pytest.mark.telling_paths()
+@pytest.mark.slow(
+    "the way down is the same for all kinds, of which this one has most waits",
+    when=lambda kind, distance: distance and kind != "limited",
+)
 def test_run_cancelled_wherever_it_waits_leaves_nothing(aio, mark, kind, distance):
-    script = "trap '' TERM; sleep 0.3 & sleep 0.15; echo x; sleep 0.15"
+    script = "trap '' TERM; sleep 0.2 & sleep 0.1; echo x; sleep 0.1"
 
     async def main():
         def begin():
@@ -652,7 +668,7 @@ def test_run_cancelled_wherever_it_waits_leaves_nothing(aio, mark, kind, distanc
 def test_other_exceptions_that_come_while_it_waits(aio, mark, error):
     async def main():
         def begin():
-            return run_shell("sleep 0.3 & sleep 0.2", env=mark.env, timeout=60)
+            return run_shell("sleep 0.2 & sleep 0.1", env=mark.env, timeout=60)
 
         async for _ in at_every_wait(begin, 0, error):
             await until(lambda: not mark.living())
@@ -910,9 +926,9 @@ def test_stops_that_overlap_share_one_way_down(aio, mark):
 @no_pidfd
 @pytest.mark.parametrize("distance", [0, 1, 2], ids=["once", "at-once", "soon"])
 @pytest.mark.telling_paths()
-def test_stop_cancelled_wherever_it_waits_kills(aio, mark, distance):
+def test_stop_cancelled_wherever_it_waits_kills(aio, mark, distance, slow):
     async def main():
-        for first in range(1, 12):
+        for first in range(1, 12 if slow else 7):
             script = "trap '' TERM; echo; sleep 100 & while :; do sleep 100; done"
             proc = await create_subprocess_shell(
                 script, stdout=PIPE, env=mark.env, start_new_session=True

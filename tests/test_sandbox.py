@@ -13,6 +13,7 @@ from support import LINUX, REFUSE
 pytestmark = [
     pytest.mark.skipif(not LINUX, reason="refuses calls of Linux"),
     pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are x86-64's"),
+    pytest.mark.one_loop("system calls of the loop are not refused"),
 ]
 
 # What is done instead. Where both columns of a test would be one way, they are several calls.

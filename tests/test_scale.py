@@ -20,6 +20,9 @@ from support import (
     until_blocking,
 )
 
+pytestmark = pytest.mark.one_loop("numbers tell more than loops")
+
+
 MIB = 1 << 20
 
 
@@ -139,13 +142,13 @@ def test_thousands_in_a_row_take_no_more_than_the_first(aio, slow):
             assert await proc.wait() == 0
 
     async def main():
-        await some(2000)
+        await some(2000 if slow else 500)
         gc.collect()
         before, memory = Holdings(), resident()
-        await some(18_000 if slow else 2000)
+        await some(18_000 if slow else 1000)
         gc.collect()
         assert not before.news()
-        assert resident() - memory < 2 * MIB
+        assert resident() - memory < (2 * MIB if slow else MIB // 4)
 
     aio.run(main, timeout=200)
 
@@ -171,9 +174,9 @@ def test_a_thousand_with_pipes_in_a_row_leave_nothing(aio):
 
 
 @pytest.mark.differs("uvloop", "the same pipes as asyncio's, once is enough")
-def test_a_quarter_gibibyte_both_ways_with_noise_beside_it(aio):
+def test_a_quarter_gibibyte_both_ways_with_noise_beside_it(aio, slow):
     """Each block is the pattern with its number in front: any byte lost or moved is seen."""
-    block, blocks = MIB, 256
+    block, blocks = MIB, 256 if slow else 64
     body = pattern(block - 8)
 
     def numbered(n):
@@ -210,8 +213,8 @@ def test_a_quarter_gibibyte_both_ways_with_noise_beside_it(aio):
 
 
 @pytest.mark.differs("asyncio", "slow; the point is ours")
-def test_communicate_with_a_quarter_gibibyte(aio):
-    data = pattern(256 * MIB)
+def test_communicate_with_a_quarter_gibibyte(aio, slow):
+    data = pattern((256 if slow else 64) * MIB)
 
     async def main():
         proc = await aio.create_subprocess_exec("cat", stdin=aio.PIPE, stdout=aio.PIPE)

@@ -19,6 +19,7 @@ pytestmark = [
     pytest.mark.every_path,
     pytest.mark.only_paths("vfork", "fork"),
     pytest.mark.skipif(not LINUX, reason="looks into /proc"),
+    pytest.mark.one_loop("what a child is given is no matter of the loop"),
 ]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
 PIPES = {"stdin": -1, "stdout": -1, "stderr": -1}
@@ -122,6 +123,9 @@ def dumpable():
 
 
 @as_root
+@pytest.mark.slow(
+    "some of these at once", when=lambda ids, hook: ids not in ("user-and-group", "all") and hook
+)
 @pytest.mark.parametrize("ids", IDS)
 @pytest.mark.parametrize("hook", [{}, {"preexec_fn": int}], ids=["plain", "preexec"])
 @pytest.mark.differs("uvloop", "no user=")

@@ -27,6 +27,9 @@ def run(*command, **environment):
     )
 
 
+@pytest.mark.slow(
+    "one version is enough to see a wrong stub", when=lambda version: version == "3.11"
+)
 @pytest.mark.parametrize("version", ["3.11", "3.14"])
 def test_a_program_is_right_in_the_eyes_of_mypy(version, tmp_path):
     if importlib.util.find_spec("mypy") is None:

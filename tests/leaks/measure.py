@@ -126,7 +126,10 @@ def fresh_loops(new_loop):
     yield run
 
 
-def leaks(scenario, new_loop, warm_up, runs):
+WAYS = living_loop, fresh_loops
+
+
+def leaks(scenario, new_loop, warm_up, runs, ways=WAYS):
     """{quantity: growth per run} of one scenario; on a loop for all its runs, and on one for each."""
     if not inspect.iscoroutinefunction(scenario):
         return growth(scenario, warm_up, runs)
@@ -136,7 +139,7 @@ def leaks(scenario, new_loop, warm_up, runs):
             await scenario()
 
     found = {}
-    for way in living_loop, fresh_loops:
+    for way in ways:
         with way(new_loop) as run:
             found |= growth(lambda: run(bounded()), warm_up, runs)
     return found

@@ -1,8 +1,9 @@
 """Runs every scenario again and again and says what grows.
 
-    python tests/leaks/run.py [--warm-up N] [--runs N] [--loop stdlib|uvloop] [--part K/N] [TEXT ...]
+    python tests/leaks/run.py [--warm-up N] [--runs N] [--loop stdlib|uvloop] [--one-loop] [--part K/N] [TEXT ...]
 
-With texts: the scenarios whose names contain one of them. `--part` is for running N processes at
+With texts: the scenarios whose names contain one of them. Each is run on one loop, and again with a
+new loop for each run; `--one-loop` leaves out the second. `--part` is for running N processes at
 once. On a debug build of CPython references are counted too. The last line, which begins with
 SUMMARY, is one in JSON. The exit status is 1 if anything grows.
 """
@@ -38,14 +39,16 @@ def main(arguments):
     parser.add_argument("--warm-up", type=int, default=5)
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--loop", choices=["stdlib", "uvloop"], default="stdlib")
+    parser.add_argument("--one-loop", action="store_true")
     parser.add_argument("--part", default="1/1")
     parser.add_argument("texts", nargs="*")
     args = parser.parse_args(arguments)
     new_loop = Aio("fastproc", args.loop).new_loop
+    ways = measure.WAYS[: 1 if args.one_loop else 2]
     names, leaking = choose(args), []
     for name in names:
         scenario = scenarios.SCENARIOS[name]
-        found = measure.leaks(scenario, new_loop, args.warm_up, args.runs)
+        found = measure.leaks(scenario, new_loop, args.warm_up, args.runs, ways)
         if found:
             leaking.append(name)
             what = ", ".join(f"{number:+.1f} {quantity}" for quantity, number in found.items())

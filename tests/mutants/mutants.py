@@ -2,7 +2,7 @@
 
 A test is "file.py words", a file of tests/ and what pytest's -k understands, or a script and what to
 give it: "native" and "sanitized" (tests/native/run.py), "leaks", "faults". The first that fails
-ends it, so the quickest comes first.
+ends it, so the quickest comes first. Only "--slow file.py words" is run with --slow.
 """
 
 from typing import NamedTuple

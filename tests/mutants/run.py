@@ -4,7 +4,8 @@
 
 The faults are those of mutants.py, or of them only those that are named. In a copy of the checkout
 everything is compiled once, the tests that are to see the faults are run without any, and then for
-each fault its one file is compiled and its tests are run until one fails, or takes too long.
+each fault its one file is compiled and its tests are run until one fails, or takes too long. They are
+run without --slow, so that it is known what the plain suite sees; a few faults say that they need it.
 --check only looks whether each fault still fits the sources. The exit status is 0 if every fault
 was seen, 1 if one survived, 2 if the faults do not fit the sources, or a test fails without any.
 """
@@ -55,14 +56,22 @@ def mutated(mutant, checkout):
     return text.replace(mutant.old, mutant.new)
 
 
+def split(test):
+    """(what it begins with: a script, or a file of tests with "--slow" or without, the rest)."""
+    words = test.split(" ")
+    count = 2 if words[0] == "--slow" else 1
+    return " ".join(words[:count]), " ".join(words[count:])
+
+
 def command_of(test, checkout):
     """What runs a test as mutants.py names it."""
-    first, _, rest = test.partition(" ")
+    first, rest = split(test)
     if first.endswith(".py"):
+        *slow, file = first.split()
         # The loop is not what is broken, so one kind of it is enough.
         only = f"({rest}) and not uvloop" if rest else "not uvloop"
-        options = ["-x", "-q", "-p", "no:cacheprovider", "--impl", "fastproc", "--slow", "-k", only]
-        return [sys.executable, "-m", "pytest", *options, checkout / "tests" / first]
+        options = ["-x", "-q", "-p", "no:cacheprovider", "--impl", "fastproc", *slow, "-k", only]
+        return [sys.executable, "-m", "pytest", *options, checkout / "tests" / file]
     options = {
         "native": ["tests/native/run.py", "plain"],
         "sanitized": ["tests/native/run.py", "sanitized"],
@@ -144,7 +153,7 @@ class Place:
             return f"{test}: timeout"
         if status < 0:
             return f"{test}: {signal.Signals(-status).name}"
-        if test.partition(" ")[0].endswith(".py") and status != 1:
+        if split(test)[0].endswith(".py") and status != 1:
             raise Wrong(f"{test}: pytest's status {status}\n{text[-3000:]}")
         if found := TOLD.search(text):
             return (found[1] or found[2]).partition(" - ")[0]
@@ -170,7 +179,7 @@ def together(tests):
     """All of a file or script at once."""
     groups = {}
     for test in tests:
-        first, _, rest = test.partition(" ")
+        first, rest = split(test)
         groups.setdefault(first, []).append(rest)
     for first, rests in groups.items():
         if "" in rests:

@@ -1268,9 +1268,9 @@ mutant(
     "closed_before_removed",
     "pipe/read_pipe.c",
     "    hub_remove(self->base.hub, &self->slot, self->flow.fd);\n"
-    "    fp_fd_close(&self->flow.fd);\n    if",
+    "    fp_fd_close(&self->flow.fd);\n    pipe_give",
     "    fp_fd_close(&self->flow.fd);\n"
-    "    hub_remove(self->base.hub, &self->slot, self->flow.fd);\n    if",
+    "    hub_remove(self->base.hub, &self->slot, self->flow.fd);\n    pipe_give",
     "a copy in a forked process keeps the poller busy for ever",
     "test_other_children.py loop_busy",
 )

@@ -617,11 +617,11 @@ def test_child_that_leaves_its_terminal_goes_on(aio):
     """Its end is the end of stdout, and no hang-up."""
 
     async def main():
-        script = "trap 'exit 1' HUP; echo text; exec </dev/null >/dev/null 2>&1; sleep 0.05; exit 7"
+        script = "trap 'exit 1' HUP; echo text; exec </dev/null >/dev/null 2>&1; sleep 0.2; exit 7"
         proc = await shell(aio, script)
         assert await proc.stdout.read() == b"text\r\n"
-        assert proc.returncode is None
         await proc.stdin.wait_closed()
+        assert proc.returncode is None
         assert await proc.wait() == 7
 
     aio.run(main)

@@ -2467,7 +2467,7 @@ mutant(
     "end_of_file_typed_once_within_a_line",
     "posix/pty.c",
     "    return edits_lines && !begins_line(&settings, latest) ? 2 : 1;",
-    "    return 1;",
+    "    return edits_lines && !begins_line(&settings, latest) ? 1 : 1;",
     "the end of file only ends the line that has begun",
     "native pty_end_of_file",
 )
@@ -2515,7 +2515,7 @@ mutant(
     "terminal_hung_up_with_stdout",
     "child/terminal.c",
     "    if (!has_open_input(self))\n",
-    "    if (true)\n",
+    "    if (!has_open_input(self) || true)\n",
     "closing stdout hangs up a terminal that is still typed at",
     "test_terminal.py closing_both",
 )

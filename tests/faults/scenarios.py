@@ -368,7 +368,7 @@ async def lines_of_a_stream(fault):
     assert await proc.wait() in (0, 255)
 
 
-@scenario("vfork", "fork", "shared", loops=BOTH)
+@scenario("vfork", "fork", "shared", loops=BOTH, leaves_child=True)
 async def at_a_terminal(fault):
     """One that types, resizes, and closes."""
     kwds = {"stdin": PTY, "stdout": PTY, "stderr": PTY, "terminal_size": (5, 6)}

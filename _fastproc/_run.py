@@ -15,7 +15,7 @@ from time import monotonic
 
 from . import _core
 from ._core import PTY
-from ._stop import climb, kill_now
+from ._stop import climb, kill_now, until_gone
 
 CHUNK = 64 * 1024  # bytes: what a pipe holds
 
@@ -186,6 +186,7 @@ class Job:
         "check",
         "cmd",
         "codec",
+        "creating",
         "grace",
         "input",
         "kept",
@@ -217,7 +218,7 @@ class Job:
         elif isinstance(input, str):
             raise TypeError("input must be bytes-like, not str, unless in text mode")
         self.input = input
-        self.process = None
+        self.creating = self.process = None
         self.kept = None
 
     def keep_some(self, max_output, keep, tee):
@@ -271,7 +272,8 @@ class Job:
             raise
 
     async def start_and_read(self, create, args, popen_keywords):
-        self.process = process = await create(*args, **popen_keywords)
+        self.creating = create(*args, **popen_keywords)
+        self.process = process = await self.creating
         process._hold_group(True)
         if self.kept is None:
             self.outputs = await process.communicate(self.input, linger=self.linger)
@@ -329,7 +331,9 @@ class Job:
     async def end(self):
         """Nothing of the child is left after this; else the exception that says why."""
         process = self.process
-        if process is None:  # whose create function has seen to that
+        if process is None:
+            if self.creating is not None and self.creating._begun is not None:
+                await until_gone(self.creating._begun)
             return None
         try:
             await climb(process, SIGTERM, self.grace)

@@ -65,7 +65,30 @@ def is_running(process, search):
     return not search or has_living_member(process.pid)
 
 
-def has_living_member(group):
+def has_remains(process):
+    """Whether a child that was killed is not reaped, or anything of its group still runs."""
+    try:
+        process.signal_group(0)
+    except ValueError:  # it led none
+        return process.returncode is None
+    except PermissionError:
+        return True
+    except ProcessLookupError:  # before Linux 6.9 this only says that the child is reaped
+        return process.pid > 0 and has_living_member(process.pid, if_unknown=False)
+    return process.returncode is None or has_living_member(process.pid)
+
+
+async def until_gone(process):
+    """Wait for what a create call that was cut short has killed.  Cancelling does not end it."""
+    deadline = monotonic() + PATIENCE
+    pause = FIRST_PAUSE
+    while has_remains(process) and monotonic() < deadline:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def has_living_member(group, if_unknown=True):
     """Whether a process of the group is no zombie.
 
     Zombies are members, too, and those whose parent is a container's first process, which often
@@ -74,9 +97,9 @@ def has_living_member(group):
     try:
         names = [name for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
-        return True
+        return if_unknown
     if not names:
-        return True
+        return if_unknown
     for name in names:
         with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
             state, _, its_group = file.read().rpartition(b")")[2].split()[:3]

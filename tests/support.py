@@ -211,6 +211,31 @@ async def until(predicate):
         await asyncio.sleep(0.001)
 
 
+TRACER = """
+import ctypes, sys
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.ptrace(0x4206, int(sys.argv[1]), None, None):  # PTRACE_SEIZE
+    sys.exit("errno %d" % ctypes.get_errno())
+print("traced", flush=True)
+sys.stdin.read()
+"""
+
+
+async def trace(aio, proc):
+    """A process that keeps the status of proc to itself until its stdin is closed."""
+    tracer = await aio.create_subprocess_exec(
+        sys.executable, "-S", "-c", TRACER, str(proc.pid), stdin=aio.PIPE, stdout=aio.PIPE
+    )
+    if await tracer.stdout.readline() != b"traced\n":
+        await tracer.communicate()
+        proc.kill()
+        await proc.communicate()
+        import pytest
+
+        pytest.skip("ptrace() is forbidden")
+    return tracer
+
+
 def until_blocking(predicate):
     """The same without letting the loop run."""
     deadline = time.monotonic() + TIMEOUT

@@ -25,6 +25,7 @@ from support import (
     iterate,
     output_of,
     running,
+    trace,
     until,
     uvloop,
 )
@@ -550,15 +551,6 @@ def test_python_tasks_and_futures_wait_for_children(aio):
 
 # ---- what is ready, and comes to nothing ----
 
-TRACER = """
-import ctypes, sys
-libc = ctypes.CDLL(None, use_errno=True)
-if libc.ptrace(0x4206, int(sys.argv[1]), None, None):  # PTRACE_SEIZE
-    sys.exit("errno %d" % ctypes.get_errno())
-print("traced", flush=True)
-sys.stdin.read()
-"""
-
 
 @pytest.mark.skipif(not LINUX, reason="has another ptrace()")
 @pytest.mark.every_path
@@ -570,14 +562,7 @@ def test_dead_child_that_a_tracer_keeps_does_not_occupy_the_loop(aio, how):
 
     async def main():
         proc = await aio.create_subprocess_exec("sleep", "60", stdin=aio.PIPE)
-        tracer = await aio.create_subprocess_exec(
-            sys.executable, "-S", "-c", TRACER, str(proc.pid), stdin=aio.PIPE, stdout=aio.PIPE
-        )
-        if await tracer.stdout.readline() != b"traced\n":
-            await tracer.communicate()
-            proc.kill()
-            await proc.communicate()
-            pytest.skip("ptrace() is forbidden")
+        tracer = await trace(aio, proc)
         proc.kill()
         await until(lambda: children().get(proc.pid) == "Z")
         for _ in range(5):

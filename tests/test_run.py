@@ -23,6 +23,7 @@ from support import (
     pattern,
     resident,
     state,
+    trace,
     until,
     until_blocking,
     until_reaped,
@@ -656,10 +657,84 @@ def test_run_cancelled_wherever_it_waits_leaves_nothing(aio, mark, kind, distanc
             return run_shell(script, env=mark.env, grace=0.05, **JOBS[kind])
 
         async for _ in at_every_wait(begin, distance):
+            assert not mark.living()
             await until_reaped()
-            await until(
-                lambda: not mark.living()
-            )  # those of a cancelled create are killed, at least
+
+    aio.run(main)
+
+
+@every_path
+@no_pidfd
+@pytest.mark.parametrize(
+    "kwds", [{}, {"start_new_session": False, "preexec_fn": os.setsid}], ids=["usual", "preexec"]
+)
+@pytest.mark.telling_paths()
+def test_run_cancelled_before_it_has_seen_its_child(aio, mark, kwds):
+    """Its grandchildren, of which one has much memory to give back, are gone, too."""
+    much = 64 << 20
+    script = f"trap '' TERM; {{ head -c {much} /dev/zero; sleep 100; }} | tail >/dev/null"
+
+    def has_begun():
+        pages = [resident_of(pid) for pid in mark.living()]
+        return pages and max(pages) > much
+
+    async def main():
+        for times in (1, 2):
+            task = asyncio.create_task(run_shell(script, env=mark.env, **kwds))
+            await asyncio.sleep(0)
+            until_blocking(has_begun)
+            for _ in range(times):
+                task.cancel()
+                await asyncio.sleep(0)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert not mark.living() and not children()
+
+    aio.run(main)
+
+
+def resident_of(pid):
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+    return 0
+
+
+@every_path
+@pytest.mark.telling_paths("pidfd")
+@pytest.mark.parametrize("how", ["stop", "limit", "cancel"])
+def test_child_that_outlives_sigkill_is_given_up_and_named(aio, monkeypatch, how):
+    """As one that is stuck in the kernel; here a tracer keeps its status."""
+    monkeypatch.setattr(_fastproc._stop, "PATIENCE", 0.2)
+
+    async def main():
+        proc = await create_subprocess_exec("sleep", "100", start_new_session=True)
+        tracer = await trace(aio, proc)
+        if how == "stop":
+            with pytest.raises(TimeoutError, match="does not end after SIGKILL"):
+                await proc.stop(grace=0.05)
+        else:
+            monkeypatch.setattr(_fastproc._core, "create_subprocess_exec", already(proc))
+            error, limit = {
+                "limit": (_fastproc.TimeoutExpired, {"timeout": 0.05}),
+                "cancel": (asyncio.CancelledError, {}),
+            }[how]
+            task = asyncio.create_task(run("sleep", "100", grace=0.05, **limit))
+            if how == "cancel":
+                await iterate(3)
+                task.cancel()
+            with pytest.raises(error) as raised:
+                await task
+            assert "could not be ended" in raised.value.__notes__[0]
+        assert proc.returncode is None
+        tracer.stdin.close()
+        await tracer.wait()
+        assert await proc.wait() == -signal.SIGKILL
+
+    def already(proc):
+        async def create(*args, **kwds):
+            return proc
+
+        return create
 
     aio.run(main)
 

@@ -11,7 +11,7 @@
 #include "child/spawn_plan.h"
 #include "child/start.h"
 #include "child/transport.h"
-#include "loop/awaitable.h"
+#include "loop/awaitable_looks.h"
 #include "loop/future.h"
 #include "loop/hub_of_loop.h"
 #include "pipe/reader.h"
@@ -170,6 +170,8 @@ static enum step create_thrown(AwaitableObject *self)
     bool again = (self->done & CHILD_GIVEN_UP) != 0;
     self->done |= CHILD_GIVEN_UP;
     transport_abandon(transport);
+    if (awaitable_keep_begun(self, self->argument) < 0) /* for run() */
+        PyErr_Clear();
     if (again || transport_has_ended(transport) || !hub_is_alive(transport->hub) ||
         PyErr_GivenExceptionMatches(self->thrown, PyExc_GeneratorExit) ||
         PyErr_GivenExceptionMatches(self->thrown, PyExc_KeyboardInterrupt) ||

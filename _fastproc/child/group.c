@@ -45,7 +45,7 @@ int group_signal(TransportObject *self, int signum)
 
 void group_kill(TransportObject *self)
 {
-    if (self->group == GROUP_LED)
+    if (self->group != GROUP_NONE && is_led(self))
         fp_group_signal(&self->child, SIGKILL);
 }
 

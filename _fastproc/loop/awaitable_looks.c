@@ -7,7 +7,6 @@
 #include <frameobject.h>
 #include <string.h>
 
-#include "loop/awaitable.h"
 #include "python/guard.h"
 
 /* ---- names ---- */
@@ -166,6 +165,17 @@ static PyObject *get_frame(PyObject *op, void *Py_UNUSED(closure))
     return frame;
 }
 
+int awaitable_keep_begun(AwaitableObject *self, PyObject *begun)
+{
+    return set_rare(self, "_begun", begun);
+}
+
+static PyObject *get_begun(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *begun = get_rare((AwaitableObject *)op, "_begun");
+    return begun != NULL || PyErr_Occurred() ? begun : Py_NewRef(Py_None);
+}
+
 static PyObject *get_class(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
 {
     return Py_NewRef((PyObject *)&PyCoro_Type);
@@ -182,6 +192,7 @@ GUARD_GETTER(get_awaited);
 GUARD_GETTER(get_state);
 #endif
 GUARD_GETTER(get_frame);
+GUARD_GETTER(get_begun);
 
 PyGetSetDef awaitable_looks[] = {
     {"__class__", get_class, NULL, NULL, NULL},
@@ -196,5 +207,7 @@ PyGetSetDef awaitable_looks[] = {
     {"cr_code", get_code, NULL, NULL, NULL},
     {"cr_frame", GUARDED(get_frame), NULL, NULL, NULL},
     {"cr_origin", get_none, NULL, NULL, NULL},
+    {"_begun", GUARDED(get_begun), NULL,
+     "The Process of a create call that was cut short, or None: it was killed.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

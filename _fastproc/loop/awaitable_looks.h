@@ -7,9 +7,12 @@
 #ifndef FP_LOOP_AWAITABLE_LOOKS_H
 #define FP_LOOP_AWAITABLE_LOOKS_H
 
-#include "python/compat.h"
+#include "loop/awaitable.h"
 
 extern PyGetSetDef awaitable_looks[];
+
+/* What a call that is cut short had begun, kept for its attribute _begun.  0 or -1. */
+int awaitable_keep_begun(AwaitableObject *self, PyObject *begun);
 
 PyObject *awaitable_repr(PyObject *op);
 

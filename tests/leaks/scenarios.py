@@ -899,7 +899,7 @@ async def what_functions_of_asyncio_call():
 
 
 LOOKS = "__class__ __name__ __qualname__ __repr__ cr_await cr_code cr_frame cr_origin cr_running"
-LOOKS += " cr_suspended __await__ send throw close __del__"
+LOOKS += " cr_suspended _begun __await__ send throw close __del__"
 LOOKS += " cr_state" if hasattr(types.CoroutineType, "cr_state") else ""  # from 3.15 on
 
 
@@ -1012,6 +1012,20 @@ async def look_at_a_coroutine_function():
             function()
         with refused(TypeError):
             function(proc, unknown=1)
+
+
+@covers("Awaitable._begun Awaited._begun")
+async def run_is_cancelled_while_its_child_starts():
+    task = asyncio.create_task(_fastproc.run("sleep", "1000"))
+    await asyncio.sleep(0)
+    task.cancel()
+    with refused(asyncio.CancelledError):
+        await task
+    coro = _fastproc.create_subprocess_exec("sleep", "1000")
+    assert coro._begun is None and coro.send(None) is not None
+    coro.throw(ZeroDivisionError())
+    assert isinstance(coro._begun, _fastproc.Process)
+    coro.close()
 
 
 @covers("run run_shell")

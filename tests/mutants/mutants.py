@@ -2264,6 +2264,22 @@ mutant(
     "test_run.py end_of_the_loop_alone",
 )
 mutant(
+    "cut_short_run_forgets_its_child",
+    "child/create.c",
+    "awaitable_keep_begun(self, self->argument) < 0",
+    "false",
+    "a run() that is cancelled while its child starts does not wait for what that has started",
+    "test_run.py cancelled_before",
+)
+mutant(
+    "cut_short_create_spares_what_setsid_has_made",
+    "child/group.c",
+    "self->group != GROUP_NONE && is_led(self)",
+    "self->group == GROUP_LED",
+    "a group that the child made by preexec_fn outlives a cancelled create call",
+    "test_run.py cancelled_before",
+)
+mutant(
     "linger_without_an_end",
     "child/linger.c",
     "held_outputs(self) == 0)",

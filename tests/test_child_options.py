@@ -979,6 +979,15 @@ def test_cgroup_that_cannot_be_made_says_why(aio, answers, error, sentence, monk
 
 
 @once
+def test_import_does_not_wait_for_what_cgroups_need(aio):
+    source = "import asyncio, sys; import _fastproc; sys.exit('pathlib' in sys.modules)"
+    path = os.pathsep.join(sys.path)
+    command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:] = {path!r}.split(':')\n"]
+    command[-1] += source
+    assert subprocess.run(command).returncode == 0
+
+
+@once
 def test_parent_of_a_cgroup_has_to_be_one(aio, tmp_path):
     with pytest.raises(ValueError, match=r"^/\S+ is not a directory of cgroup v2$"):
         _fastproc.Cgroup(tmp_path)

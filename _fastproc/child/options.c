@@ -21,7 +21,7 @@ static int sort_in(struct options *options, const struct spawn_call *call)
         FP_OPTIONS(PLACE)
 #undef PLACE
 #define PLACE(number, keyword, is_here)                                                            \
-    {#keyword, offsetof(struct options, attributes[FP_ATTRIBUTE_##number])},
+    {#keyword, sizeof #keyword - 1, offsetof(struct options, attributes[FP_ATTRIBUTE_##number])},
             FP_ATTRIBUTES(PLACE)
 #undef PLACE
     };

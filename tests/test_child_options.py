@@ -167,6 +167,7 @@ def test_limit_of_nothing_keeps_nothing_from_the_exec(aio):
     assert aio.run(output_of(aio, "echo", "hi", rlimits=limits)) == b"hi\n"
 
 
+@pytest.mark.only_paths("fork")
 def test_limit_of_memory_does_not_hold_for_this_process(aio):
     """Nor does what this process has count, beside which the child runs."""
     ballast = bytearray(300 << 20)
@@ -265,8 +266,12 @@ def end_family(aio, options, count):
     """Starts a parent of so many, kills it, and waits for the children, as a third process."""
     source = f"options = {options!r}" + FAMILY
     read, write = os.pipe()
-    options = {"stdout": write, "capture_output": False, "check": False}
-    thread = threading.Thread(target=aio.script, args=(source, count), kwargs=options)
+
+    def be_parent():
+        with open(write, "wb") as output:
+            aio.script(source, count, check=False, output=output)
+
+    thread = threading.Thread(target=be_parent)
     thread.start()
     with open(read) as file:
         pids = list(map(int, file.readline().split()))
@@ -277,7 +282,6 @@ def end_family(aio, options, count):
         while not all(map(exited, pids)) and time.monotonic() < deadline:
             time.sleep(0.005)
     thread.join()
-    os.close(write)
     return [state(pid) for pid in pids if not exited(pid)]
 
 

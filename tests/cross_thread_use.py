@@ -98,6 +98,7 @@ MEDDLES = {
         lambda proc, rng: set_and_put_back(proc, rng.choice(["stdin", "stdout", "stderr"])),
         lambda proc, rng: rng.random() < 0.02 and proc.close(),
         lambda proc, rng: proc.signal_group(0),
+        lambda proc, rng: proc.set_terminal_size(rng.randrange(100), 80),
         lambda proc, rng: step(proc._next_output(rng.randrange(100_000))),
         lambda proc, rng: step(proc.wait()),
         lambda proc, rng: step(proc.communicate(b"x" * rng.randrange(100_000))),

@@ -869,6 +869,23 @@ def test_job_control_of_bash(aio):
     aio.run(main)
 
 
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+@one_loop
+def test_job_of_a_shell_that_is_stopped_is_hung_up(aio):
+    """Though it is a group of its own, which stop() does not reach."""
+
+    async def main():
+        async with await at_terminal(aio, "bash", "--norc", "--noprofile", "-i", env=DUMB) as proc:
+            dialogue = Dialogue(proc)
+            await dialogue.until(b"$ ")
+            await dialogue.answer(b"sh -c 'echo $$; exec sleep 60'\n", b"60'\r\n")
+            job = int(await dialogue.until(b"\r\n"))
+            assert await proc.stop(grace=0.02) == -signal.SIGKILL
+            await until(lambda: exited(job))
+
+    aio.run(main)
+
+
 @pytest.mark.skipif(not shutil.which("less"), reason="needs less")
 @one_loop
 def test_less(aio, tmp_path):

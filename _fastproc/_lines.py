@@ -41,13 +41,22 @@ class TextLines(Lines):
         while line := await self.next_line(self.most, True):
             if text := text_of(line, self.decoder):
                 return text
-        if text := self.decoder.decode(b"", True):  # a character that was never finished
+        if text := decode(self.decoder, b"", True):  # a character that was never finished
             return text
         raise StopAsyncIteration
 
 
+def decode(decoder, data, is_last=False):
+    """After an error what comes next is read anew."""
+    try:
+        return decoder.decode(data, is_last)
+    except UnicodeDecodeError:
+        decoder.reset()
+        raise
+
+
 def text_of(line, decoder):
-    text = decoder.decode(line)
+    text = decode(decoder, line)
     if line[-1] == 13 or line[-2:] == b"\r\n":
         return text.rstrip("\r\n") + "\n"
     return text
@@ -62,14 +71,11 @@ class Splitter:
         self.rest = bytearray()  # the beginning of a line
         self.skips_newline = False  # the last line ended in "\r", of which a "\n" may be the rest
 
-    def lines(self, data):
-        """Those that are complete with these bytes; all that is left for none."""
-        return [line for line in map(self.finished, self.split(data)) if line]
-
     def finished(self, line):
         return line if self.decoder is None else text_of(line, self.decoder)
 
     def split(self, data):
+        """Iterate over those that are complete with these bytes."""
         if self.skips_newline:
             data = data.removeprefix(b"\n")
         if self.decoder is None:
@@ -103,7 +109,7 @@ class Splitter:
         last = bytes(self.rest)
         self.rest.clear()
         if self.decoder is not None:
-            last = self.decoder.decode(last, True)
+            last = decode(self.decoder, last, True)
         return last
 
 
@@ -153,17 +159,39 @@ def process_lines(self, *, encoding=None, errors="strict", max_line=None):
     decoders = [None, None]
     if encoding is not None:
         decoders = [decoder_of(encoding, errors) for _ in decoders]
-    return lines_of_both(self, [Splitter(max_line, decoder) for decoder in decoders])
+    return LinesOfBoth(self, [Splitter(max_line, decoder) for decoder in decoders])
 
 
-async def lines_of_both(process, splitters):
-    while (piece := await process._next_output(CHUNK)) is not None:
-        stream, data = piece
-        for line in splitters[stream - 1].lines(data):
-            yield stream, line
-    for stream, splitter in enumerate(splitters, 1):
-        if tail := splitter.tail():
-            yield stream, tail
+class LinesOfBoth:
+    """An asynchronous iterator of the pairs.  A step that was cancelled or has raised can be
+    followed by another, which a generator does not allow."""
+
+    def __init__(self, process, splitters):
+        self.process = process
+        self.splitters = splitters
+        self.stream = 1
+        self.lines = iter(())  # those of the stream that were read and not given
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        while True:
+            splitter = self.splitters[self.stream - 1]
+            for line in self.lines:
+                if line := splitter.finished(line):
+                    return self.stream, line
+            piece = await self.process._next_output(CHUNK)
+            if piece is None:
+                return self.tail()
+            self.stream, data = piece
+            self.lines = self.splitters[self.stream - 1].split(data)
+
+    def tail(self):
+        for stream, splitter in enumerate(self.splitters, 1):
+            if tail := splitter.tail():
+                return stream, tail
+        raise StopAsyncIteration
 
 
 def check(max_line):

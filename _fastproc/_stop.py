@@ -66,26 +66,30 @@ def is_running(process, search):
 
 
 def has_remains(process):
-    """Whether a child that was killed is not reaped, or anything of its group still runs."""
+    """Whether anything runs of the group of a child that was killed and is reaped."""
     try:
         process.signal_group(0)
     except ValueError:  # it led none
-        return process.returncode is None
+        return False
     except PermissionError:
         return True
     except ProcessLookupError:  # before Linux 6.9 this only says that the child is reaped
         return process.pid > 0 and has_living_member(process.pid, if_unknown=False)
-    return process.returncode is None or has_living_member(process.pid)
+    return has_living_member(process.pid)
 
 
 async def until_gone(process):
     """Wait for what a create call that was cut short has killed.  Cancelling does not end it."""
     deadline = monotonic() + PATIENCE
     pause = FIRST_PAUSE
-    while has_remains(process) and monotonic() < deadline:
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
+    child = asyncio.ensure_future(process.wait())
+    try:
+        while (not child.done() or has_remains(process)) and monotonic() < deadline:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+    finally:
+        child.cancel()
 
 
 def has_living_member(group, if_unknown=True):

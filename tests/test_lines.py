@@ -172,6 +172,53 @@ def test_a_tail_has_no_newline(aio):
     aio.run(main)
 
 
+@pytest.mark.parametrize("of", ["reader", "process"])
+def test_reading_goes_on_after_an_error_of_decoding(aio, of):
+    sent = (
+        b"one\n\xff\ntwo\n\xc3("  # what comes is read at once, so one error may not take the rest
+    )
+
+    async def main():
+        async with cat() as (proc, send):
+            lines = (proc.stdout if of == "reader" else proc).lines(encoding="utf-8", max_line=3)
+            await send(sent)
+            await send(b"3\xc3")
+            proc.stdin.close()
+            found = []
+            for _ in range(20):
+                try:
+                    line = await anext(lines)
+                except UnicodeDecodeError:
+                    line = "error"
+                except StopAsyncIteration:
+                    break
+                found.append(line[1] if isinstance(line, tuple) else line)
+            assert found == ["one", "\n", "error", "two", "\n", "error", "error"]
+
+    aio.run(main)
+
+
+def test_a_cancelled_wait_for_a_line_of_both_streams_loses_nothing(aio):
+    async def main():
+        async with cat() as (proc, send):
+            lines = proc.lines()
+            for count in range(3):
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(anext(lines), 0.01)
+                await send(b"%d\n" % count)
+                assert await anext(lines) == (1, b"%d\n" % count)
+            await send(b"one\ntwo\nta")
+            assert await anext(lines) == (1, b"one\n")
+            async for pair in lines:
+                assert pair == (1, b"two\n")
+                break
+            proc.stdin.close()
+            assert [pair async for pair in lines] == [(1, b"ta")]
+            assert [pair async for pair in lines] == []
+
+    aio.run(main)
+
+
 def test_errors_of_decoding(aio):
     async def main():
         async with cat() as (proc, send):
@@ -280,7 +327,6 @@ def test_neither_stream_is_read_ahead_of_its_back_pressure(aio):
             await asyncio.sleep(0.2)
             assert len(proc.stdout._buffer) <= 5 << 16 and len(proc.stderr._buffer) <= 5 << 16
             assert resident() - before < 4 << 20
-            await lines.aclose()
 
     aio.run(main)
 

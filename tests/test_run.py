@@ -792,6 +792,113 @@ def test_end_of_the_loop_alone_ends_it(aio, mark, steps):
     assert not mark.living() and not children()
 
 
+USES_OF_PIPES = {
+    "input that nobody reads": ("sleep 100", {"input": bytes(10 << 20)}),
+    "outputs closed": ("exec >&- 2>&-; sleep 100", {}),
+    "merged": ("echo early; sleep 100", {"stderr": STDOUT}),
+    "nothing piped": ("sleep 100", {"stdout": None, "stderr": None}),
+    "a tree with one pipe": ("yes | (yes | cat & cat) | sleep 100", {"max_output": 10}),
+    "endless output": ("yes", {"max_output": 10}),
+    "output to nobody": ("yes", {"tee": lambda *_: None, "max_output": 0}),
+}
+
+
+@pytest.mark.parametrize("kind", USES_OF_PIPES)
+def test_time_limit_holds_whatever_the_child_does_with_its_pipes(aio, mark, kind):
+    command, kwds = USES_OF_PIPES[kind]
+
+    async def main():
+        began = time.monotonic()
+        with pytest.raises(_fastproc.TimeoutExpired):
+            await run_shell(command, timeout=LIMIT, linger=None, env=mark.env, **kwds)
+        assert time.monotonic() - began < LIMIT + SLACK
+        assert not mark.living() and not children()
+
+    aio.run(main)
+
+
+def test_one_that_has_left_the_group_does_not_hold_the_call(aio, mark):
+    """It is not ended, as the documents say, but its hold on the pipes counts no more."""
+
+    async def main():
+        began = time.monotonic()
+        with pytest.raises(_fastproc.TimeoutExpired) as raised:
+            await run_shell(
+                "setsid sleep 100 & echo early; sleep 100",
+                timeout=LIMIT,
+                linger=None,
+                env=mark.env,
+            )
+        assert raised.value.output == b"early\n"
+        assert time.monotonic() - began < LIMIT + SLACK
+        for pid in mark.living():
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: not mark.living())
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("timeout", [-1, 0, 1e10, float("inf")])
+def test_time_limits_at_the_edge(aio, mark, timeout):
+    async def main():
+        if timeout > 0:
+            assert (await run("echo", timeout=timeout)).stdout == b"\n"
+            return
+        with pytest.raises(_fastproc.TimeoutExpired):
+            await run("sleep", "100", timeout=timeout, env=mark.env)
+
+    aio.run(main)
+
+
+def test_task_that_was_limited_is_not_cancelled(aio):
+    """The limit's cancellation is taken back, so that the caller's scopes do not see it."""
+
+    async def main():
+        with pytest.raises(_fastproc.TimeoutExpired):
+            await run("sleep", "100", timeout=0.05)
+        assert asyncio.current_task().cancelling() == 0
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run("echo", timeout=60)) for _ in range(3)]
+        assert [task.result().stdout for task in tasks] == [b"\n"] * 3
+
+    aio.run(main)
+
+
+def test_cancellations_without_end_kill_and_end(aio, mark):
+    """As anyio's scopes send them, in every turn of the loop while the task waits."""
+
+    async def main():
+        script = "trap '' TERM; sleep 100 & while :; do sleep 100; done"
+        for turns in (1, 3, 20):
+            task = asyncio.create_task(run_shell(script, grace=60, env=mark.env))
+            await iterate(turns)
+            if turns == 20:
+                await until(lambda: len(mark.living()) == 3)
+            while not task.done():
+                task.cancel()
+                await asyncio.sleep(0)
+            assert task.cancelled() and not mark.living() and not children()
+
+    aio.run(main)
+
+
+def test_interrupt_of_the_whole_program_ends_the_command(mark):
+    """Ctrl-C does not reach the child's session, so it is for run() to end it."""
+    source = """if True:
+        import asyncio, os, signal, sys, threading, _fastproc
+        async def main():
+            def tee(stream, data):
+                os.kill(os.getpid(), signal.SIGINT)
+            await _fastproc.run_shell("echo; sleep 100 & sleep 100", tee=tee)
+        try:
+            asyncio.run(main())
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    done = subprocess.run([sys.executable, "-c", source], env=mark.env, capture_output=True)
+    assert (done.stdout, done.stderr) == (b"interrupted\n", b"") and not mark.living()
+
+
 def test_time_limit_of_the_caller(aio, mark):
     async def main():
         with pytest.raises(TimeoutError) as raised:

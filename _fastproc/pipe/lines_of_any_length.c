@@ -63,7 +63,8 @@ static enum step look_for_line(AwaitableObject *self, PyObject **result, bool te
     size_t length = reader_length(reader);
     size_t end = find_end(self, length, text);
     /* "\r\n" is not torn for one byte. */
-    if (end > most && !(end == most + 1 && bytes_of(reader)[most] == '\n' && text))
+    if (end > most &&
+        !(text && end == most + 1 && memcmp(bytes_of(reader) + most - 1, "\r\n", 2) == 0))
         end = 0;
     if (end == 0 && length >= most)
         end = most;

@@ -2280,6 +2280,14 @@ mutant(
     "test_run.py cancelled_before",
 )
 mutant(
+    "text_piece_longer_by_its_newline",
+    "pipe/lines_of_any_length.c",
+    'bytes_of(reader) + most - 1, "\\r\\n", 2)',
+    'bytes_of(reader) + most, "\\n", 1)',
+    "a piece of a line is longer than max_line allows",
+    "test_lines.py error_of_decoding",
+)
+mutant(
     "linger_without_an_end",
     "child/linger.c",
     "held_outputs(self) == 0)",

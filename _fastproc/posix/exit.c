@@ -119,6 +119,13 @@ static int wait_for(int by, int id, siginfo_t *info, int options, struct rusage 
 }
 #endif
 
+/* By the descriptor that becomes readable. */
+static bool has_ended(const struct fp_exit *child)
+{
+    struct pollfd told = {.fd = child->fd, .events = POLLIN};
+    return child->fd >= 0 && poll(&told, 1, 0) > 0;
+}
+
 struct waiter {
     pid_t pid;
     int wake; /* write end */
@@ -190,11 +197,10 @@ close_pipe:
  * return; else detaches it. */
 static void leave_waiter(struct fp_exit *child)
 {
-    struct pollfd told = {.fd = child->fd, .events = POLLIN};
     if (!child->has_waiter)
         return;
     child->has_waiter = false;
-    if (child->fd >= 0 && poll(&told, 1, 0) > 0)
+    if (has_ended(child))
         pthread_join(child->waiter, NULL);
     else
         pthread_detach(child->waiter);
@@ -211,13 +217,12 @@ static void set_info(siginfo_t *info, pid_t pid, int status)
 static int wait_plainly(const struct fp_exit *child, siginfo_t *info, int options,
                         struct rusage *usage)
 {
-    struct pollfd ended = {.fd = child->fd, .events = POLLIN};
     bool takes = !(options & WNOWAIT);
     int status = 0;
     pid_t pid = 0;
     info->si_pid = 0;
     if (child->has_waiter || !takes) {
-        if (child->fd >= 0 && poll(&ended, 1, 0) <= 0)
+        if (child->fd >= 0 && !has_ended(child))
             return 0;
         if (!takes)
             return -ENODATA;
@@ -292,6 +297,8 @@ int fp_exit_signal(const struct fp_exit *child, int signum)
         if (result == 0)
             return 0;
         if (errno == ESRCH) /* somebody else has reaped it, and we have not noticed yet */
+            return 0;
+        if (has_ended(child)) /* then the pid may be somebody else's by now */
             return 0;
         /* Whether it may not be signalled, or a sandbox has no such call, the other tells. */
     }

@@ -489,6 +489,14 @@ mutant(
 # ---- posix: the exit ----
 
 mutant(
+    "dead_childs_pid_is_signalled",
+    "posix/exit.c",
+    "        if (has_ended(child)) /* then",
+    "        if (child->pid < 0) /* then",
+    "in a sandbox another process that has the pid now is killed",
+    "native exit_signal_without_waitid_hits_nobody_else",
+)
+mutant(
     "waiter_thread_reaps",
     "posix/exit.c",
     "wait_for(P_PID, waiter.pid, &info, WEXITED | WNOWAIT, NULL);",

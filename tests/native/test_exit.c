@@ -556,6 +556,34 @@ TEST(exit_with_pidfds_that_can_only_be_polled_goes_by_pid)
     run_apart(reap_without_pidfds);
 }
 
+/* The pid of a dead child that somebody else has reaped is another process' by now. */
+static void signal_nobody_else(void)
+{
+    if (!refuse_call(SYS_waitid, EPERM) || !refuse_call(SYS_pidfd_send_signal, EPERM))
+        return;
+    start_and_watch(7, FP_EXIT_AUTO);
+    if (!child.is_pidfd)
+        return;
+    CHECK(waitpid(child.pid, NULL, 0) == child.pid);
+    pid_t other = fork();
+    if (other == 0) {
+        for (;;)
+            pause();
+    }
+    child.pid = other;
+    CHECK(fp_exit_signal(&child, SIGHUP) == 0);
+    kill(other, SIGTERM); /* the first that comes kills it */
+    int wait_status;
+    CHECK(waitpid(other, &wait_status, 0) == other);
+    CHECK(WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGTERM);
+    fp_fd_close(&child.fd);
+}
+
+TEST(exit_signal_without_waitid_hits_nobody_else)
+{
+    run_apart(signal_nobody_else);
+}
+
 static void lose_without_info(void)
 {
     if (!refuse_call(SYS_ioctl, ENOTTY))

@@ -2,7 +2,7 @@
 
 Two settings in the environment, for development builds:
 
-    FASTPROC_DEV=1                        more warnings, and every warning an error
+    FASTPROC_DEV=1                        more warnings, every warning an error, debug information
     FASTPROC_SANITIZE=address,undefined   sanitizers (preload their runtime to import the module)
 """
 
@@ -67,11 +67,22 @@ class BuildExt(build_ext):
         super().build_extension(ext)
 
 
+def wants_debug_information():
+    """CPython's own flags ask for it as well, and it is four fifths of the file."""
+    flags = os.environ.get("CFLAGS", "").split()
+    return "FASTPROC_SANITIZE" in os.environ or any(
+        flag.startswith("-g") and flag != "-g0" for flag in flags
+    )
+
+
 compile_args = ["-std=c11", "-fvisibility=hidden", "-pthread"]
 # The child may not enter the dynamic linker, so every symbol is bound when the module is loaded.
 link_args = ["-Wl,-z,now", "-pthread"]
 if os.environ.get("FASTPROC_DEV") == "1":
     compile_args += WARNINGS
+elif not wants_debug_information():
+    compile_args += ["-g0"]
+    link_args += ["-s"]
 if sanitizers := os.environ.get("FASTPROC_SANITIZE"):
     compile_args += [f"-fsanitize={sanitizers}", "-fno-omit-frame-pointer", "-g"]
     # CPython's own flags say that integers wrap around, and then no overflow is looked for.

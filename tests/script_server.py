@@ -4,6 +4,7 @@ To start Python and to import asyncio takes ten times as long as most scripts. _
 imported by the script. With --slow each script has a fresh interpreter, see Aio.script().
 """
 
+import gc
 import json
 import os
 import selectors
@@ -21,6 +22,7 @@ def serve():
     connection = socket.socket(fileno=int(sys.argv[1]))
     if os.fork() != 0:
         os._exit(0)  # so that the server is no child of who runs the tests
+    gc.freeze()  # what is here need not be collected, and so copied, at the end of each script
     while True:
         request, outputs, *_ = socket.recv_fds(connection, LONGEST, 2)
         if not request:

@@ -722,6 +722,7 @@ def test_preexec_fn_that_raises(aio, tmp_path, error):
     assert not marker.exists() and not children()
 
 
+@pytest.mark.telling_paths()  # preexec_fn has one of its own
 @pytest.mark.differs("uvloop", "runs none before")
 def test_preexec_fn_runs_the_fork_hooks(aio):
     """Of the child: without them the interpreter there is in no state to run Python."""
@@ -734,6 +735,7 @@ def test_preexec_fn_runs_the_fork_hooks(aio):
     assert out.stdout == b"hook function "
 
 
+@pytest.mark.telling_paths("fork")
 @pytest.mark.parametrize("hook", ["before", "after_in_parent"])
 @pytest.mark.differs("uvloop", "runs none")
 def test_fork_hooks_of_the_parent_run_with_its_signals(aio, hook):
@@ -939,6 +941,7 @@ def test_failed_create_leaves_the_implementation_working(aio):
 # Audit
 
 
+@pytest.mark.telling_paths()  # it happens before a path is taken
 @pytest.mark.differs("uvloop", "no audit events")
 def test_audit_event(aio):
     aio.script("""
@@ -963,6 +966,7 @@ def test_audit_event(aio):
     """)
 
 
+@pytest.mark.telling_paths()  # it happens before a path is taken
 @pytest.mark.differs("uvloop", "no audit events")
 def test_audit_hook_that_raises_prevents_the_spawn(aio, tmp_path):
     out = aio.script(
@@ -1050,6 +1054,7 @@ def test_changes_of_the_environment_reach_the_next_child_and_no_earlier_one(aio,
     aio.run(main)
 
 
+@pytest.mark.telling_paths()  # it happens before a path is taken
 @pytest.mark.differs("uvloop", "has no audit events")
 def test_audit_hook_that_replaces_the_program(aio):
     aio.script(

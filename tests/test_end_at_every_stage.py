@@ -155,9 +155,10 @@ def test_loop_that_is_dropped(aio, stage, threaded):
 def test_interpreter_that_ends(aio, stage, where, tmp_path):
     """Quietly; and without its children, unless a thread or uvloop has the loop still."""
     source = """
-        import asyncio, logging, os, sys, threading, time
+        import asyncio, gc, logging, os, sys, threading, time
         from support import Aio, children
         from child_stages import begin
+        gc.unfreeze()  # as in a fresh interpreter
 
         def run():
             global kept

@@ -80,6 +80,8 @@ ENDINGS = {
 
 def end_interpreter(aio, ending, action=None):
     source = textwrap.dedent("""
+        import gc
+        gc.unfreeze()  # as in a fresh interpreter
         PIPES = dict.fromkeys(("stdin", "stdout", "stderr"), -1)
         def run(main):
             with asyncio.Runner(loop_factory=aio.new_loop) as runner:

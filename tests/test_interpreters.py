@@ -208,6 +208,7 @@ def test_destroyed_while_others_are_busy():
 
 
 @OWN_GIL
+@pytest.mark.slow("interpreters differ in none of them", when=lambda method: method != "fork")
 @pytest.mark.parametrize("method", ["clone", "vfork", "fork"])
 def test_children_are_made_in_every_way(method):
     script(

@@ -87,7 +87,11 @@ aio.run(main)
 
 @pytest.mark.every_path
 @pytest.mark.only_paths("shared", "thread", "vfork")
-@pytest.mark.telling_paths()
+@pytest.mark.telling_paths("shared")
+@pytest.mark.slow(
+    "this path makes these calls, and otherwise those of the first",
+    when=lambda aio, calls: aio.name == "fastproc-shared" and calls not in ("recvmsg", "sendmsg"),
+)
 @pytest.mark.parametrize("error", ERRNOS)
 @pytest.mark.parametrize("calls", CALLS)
 @pytest.mark.differs("asyncio", "it does not make them, or fails")

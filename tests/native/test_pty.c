@@ -135,7 +135,9 @@ TEST(pty_end_of_file_by_the_settings)
 
 TEST(pty_with_too_few_descriptors)
 {
-    for (int count = 0; count < 2; count++) {
+    /* valgrind has a limit of its own, of which TIOCGPTPEER knows nothing. */
+    int enough = fp_spawn_best_method() == FP_SPAWN_FORK ? 1 : 2;
+    for (int count = 0; count < enough; count++) {
         int master, slave;
         leave_free_descriptors(count);
         int before = count_low_descriptors();

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import gc
 import os
+import platform
 import re
 import shutil
 import signal
@@ -38,6 +39,7 @@ every_path = pytest.mark.every_path
 one_loop = pytest.mark.not_on("uvloop", "the loop has no part in it")
 TERMINAL = {"stdin": PTY, "stdout": PTY, "stderr": PTY}
 PYTHON = [sys.executable, "-S", "-s", "-c"]
+IOCTL = {"x86_64": 16, "aarch64": 29}
 DUMB = os.environ | {"TERM": "dumb", "PS1": "$ ", "HISTFILE": ""}
 
 
@@ -1063,6 +1065,38 @@ def test_no_terminal_is_left(aio):
     )
     if done.stdout == b"cannot\n":
         pytest.skip("needs a mount namespace")
+
+
+@pytest.mark.skipif(platform.machine() not in IOCTL, reason="knows no number of ioctl here")
+@every_path
+@pytest.mark.telling_paths("shared")
+def test_sandbox_that_refuses_a_controlling_terminal_is_named(aio):
+    aio.script(
+        f"""
+        import ctypes, struct
+        from _fastproc import PTY, run
+        libc = ctypes.CDLL(None)
+        load, equal, give = 0x20, 0x15, 0x06
+        code = struct.pack("HBBI", load, 0, 0, 0)
+        code += struct.pack("HBBI", equal, 0, 3, {IOCTL.get(platform.machine())})
+        code += struct.pack("HBBI", load, 0, 0, 16 + 8)
+        code += struct.pack("HBBI", equal, 0, 1, {termios.TIOCSCTTY})
+        code += struct.pack("HBBI", give, 0, 0, 0x00050000 | 1)
+        code += struct.pack("HBBI", give, 0, 0, 0x7FFF0000)
+        program = ctypes.create_string_buffer(code)
+        filter = struct.pack("HP", 6, ctypes.addressof(program))
+        assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, filter, 0, 0) == 0
+        async def main():
+            try:
+                await run("true", stdout=PTY)
+            except PermissionError as error:
+                assert error.filename == "PTY"
+            else:
+                raise AssertionError("it was not refused")
+            assert (await run("true")).returncode == 0
+        aio.run(main)
+        """
+    )
 
 
 def test_cancelled_create_leaves_nothing(aio, slow):

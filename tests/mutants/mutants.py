@@ -2575,3 +2575,11 @@ mutant(
     "an os.terminal_size is turned round",
     "test_terminal.py size_at_the_start",
 )
+mutant(
+    "refusal_of_a_terminal_not_named",
+    "posix/child.c",
+    "        fail(request, FP_STAGE_TERMINAL, result);",
+    "        fail(request, FP_STAGE_SETUP, result);",
+    "the exception of a sandbox does not say what it refuses",
+    "test_terminal.py refuses_a_controlling",
+)

@@ -66,7 +66,9 @@ def is_running(process, search):
 
 
 def has_remains(process):
-    """Whether anything runs of the group of a child that was killed and is reaped."""
+    """Whether anything runs of the group or cgroup of a child that was killed and is reaped."""
+    if process._cgroup is not None and _cgroup.has_to_be_ended(process._cgroup):
+        return True
     try:
         process.signal_group(0)
     except ValueError:  # it led none
@@ -85,6 +87,8 @@ async def until_gone(process):
     child = asyncio.ensure_future(process.wait())
     try:
         while (not child.done() or has_remains(process)) and monotonic() < deadline:
+            if process._cgroup is not None:
+                _cgroup.kill(process._cgroup)
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)

@@ -19,7 +19,17 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from support import LINUX, REFUSE, children, exited, output_of, running, state, until
+from support import (
+    LINUX,
+    REFUSE,
+    children,
+    exited,
+    output_of,
+    running,
+    state,
+    until,
+    until_blocking,
+)
 
 import _fastproc
 from _fastproc import _cgroup
@@ -845,6 +855,24 @@ def test_end_of_orphans_is_the_end_of_the_cgroup(aio, group):
             "sh", "-c", HIDDEN + "echo done", cgroup=group, kill_orphans=True, grace=0
         )
         assert done.stdout == b"done\n" and group.pids() == []
+
+    aio.run(main)
+
+
+@in_cgroup
+@needs_setsid
+@once
+def test_run_that_is_cancelled_while_it_starts_ends_the_cgroup(aio, group):
+    """A child that has exec'd, which the loop has not heard of."""
+
+    async def main():
+        task = asyncio.ensure_future(_fastproc.run("sh", "-c", HIDDEN + "sleep 1006", cgroup=group))
+        await asyncio.sleep(0)
+        until_blocking(lambda: len(group.pids()) >= 4)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert group.pids() == []
 
     aio.run(main)
 

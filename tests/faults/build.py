@@ -61,7 +61,7 @@ CANNOT_FAIL = """
     getenv getpid getrlimit memchr memcmp memcpy memmem memmove memset pause pthread_attr_destroy
     pthread_detach pthread_join pthread_sigmask qsort sigaddset sigemptyset sigfillset strcat strchr strcmp
     strcpy strcspn strlen strncmp strrchr strspn strstr strtol
-    cfmakeraw PyOS_snprintf
+    cfmakeraw PyOS_snprintf PyUnicode_GetLength
     # Counted, not failed
     PyMem_Free PyMem_RawFree
 """

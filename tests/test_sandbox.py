@@ -6,9 +6,12 @@ errno that kernels and sandboxes give. (posix/refusal.h; native tests have the c
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 from support import LINUX, REFUSE
+
+import _fastproc
 
 pytestmark = [
     pytest.mark.skipif(not LINUX, reason="refuses calls of Linux"),
@@ -40,6 +43,15 @@ CALLS = {
 }
 ERRNOS = ["ENOSYS", "EPERM", "EACCES", "EINVAL"]
 EVERYTHING = os.environ.get("FASTPROC_REFUSALS")
+
+DOCUMENT = Path(_fastproc.__file__).parent / "SANDBOXES.rst"
+
+
+@pytest.mark.skipif(not DOCUMENT.exists(), reason="the documents are in the sources only")
+def test_document_has_the_same_list():
+    table = DOCUMENT.read_text().split("\n=====")[3]
+    assert [line.split("  ")[0] for line in table.splitlines()[1:]] == list(CALLS)
+
 
 LIFE = """
 async def life(**kwds):

@@ -810,7 +810,11 @@ def test_time_limit_ends_all_of_the_cgroup(aio, group, end, way, monkeypatch):
 @in_cgroup
 @needs_setsid
 @once
-def test_stop_ends_all_of_the_cgroup(aio, group):
+@pytest.mark.parametrize("has_pidfds", [True, False])
+def test_stop_ends_all_of_the_cgroup(aio, group, has_pidfds, monkeypatch):
+    if not has_pidfds:
+        monkeypatch.setattr(_cgroup, "pidfd_of", lambda pid: None)
+
     async def main():
         proc = await aio.create_subprocess_exec(
             "sh", "-c", HIDDEN + "echo; exec sleep 1004", stdout=aio.PIPE, cgroup=group

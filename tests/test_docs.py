@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -386,3 +387,16 @@ def test_job_of_a_server_that_is_stopped(jobs, capsys):
     serving = jobs[4]["serve"]("sh", "-c", script, until=lambda line: line == "ready\n")
     assert asyncio.run(serving) == -signal.SIGTERM
     assert capsys.readouterr().out == "server: starting\nserver! ready\n"
+
+
+# Terminals
+
+
+@pytest.mark.skipif(not LINUX, reason="has no terminals for children")
+def test_examples_of_terminals_run(capsys):
+    """It ends by asyncio.run() of each function, one of which asserts what it has read itself."""
+    (source,) = readme_examples("_fastproc/OPTIONS.rst")
+    run_example(source.replace('"python3"', repr(sys.executable)))
+    output = capsys.readouterr().out
+    assert "\x1b[" in output  # a colour
+    assert "6 characters" in output

@@ -192,7 +192,11 @@ async def climb(process, signum, grace):
         ladder.hasten(grace)
     else:
         ladder = process._ladder = Ladder(process, signum, grace)
-    await ladder.climb()
+    try:
+        await ladder.climb()
+    finally:
+        if ladder.climbers == 0:
+            process._ladder = None  # they refer to each other
 
 
 async def stop(self, signal=SIGTERM, *, grace=5.0):

@@ -14,6 +14,7 @@ import sys
 import time
 import types
 import uuid
+import weakref
 
 import pytest
 from support import (
@@ -1086,6 +1087,33 @@ def test_stop_with_another_signal_and_a_child_that_heeds_none(aio, mark):
             await proc.stop(grace=-1)
 
     aio.run(main)
+
+
+def test_what_was_stopped_holds_nothing(aio, mark):
+    async def main():
+        before = descriptors().keys()
+        script = "trap '' TERM; sleep 100 & trap - TERM; echo; wait"
+        proc = await create_subprocess_shell(
+            script, stdout=PIPE, env=mark.env, start_new_session=True
+        )
+        await proc.stdout.readline()
+        assert await proc.stop(grace=0.1) == -signal.SIGTERM and not mark.living()
+        proc.close()
+        await until(lambda: group_is_empty(proc))  # of zombies, too
+        assert not [fd for fd, name in descriptors().items() if fd not in before and "pid" in name]
+        gone = weakref.ref(proc)
+        del proc
+        assert gone() is None  # without the collector
+
+    aio.run(main)
+
+
+def group_is_empty(proc):
+    try:
+        proc.signal_group(0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def test_stops_that_overlap_share_one_way_down(aio, mark):

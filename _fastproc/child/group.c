@@ -4,6 +4,7 @@
  */
 #include "child/group.h"
 
+#include <errno.h>
 #include <signal.h>
 
 #include "child/process.h"
@@ -40,6 +41,8 @@ int group_signal(TransportObject *self, int signum)
         return -1;
     }
     int err = fp_group_signal(&self->child, signum);
+    if (err == -ESRCH && self->phase == TRANSPORT_EXITED && !self->zombie)
+        fp_fd_close(&self->child.fd); /* it is empty, and stays so */
     return err < 0 ? raise_errno(err) : 0;
 }
 

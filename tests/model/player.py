@@ -22,7 +22,7 @@ import warnings
 
 from support import children, descriptors
 
-from . import rules
+from . import additions, rules
 
 PATIENCE = 30  # seconds: only turns a hang into a failure
 FLOOD = 3 << 19  # bytes: more than pipe, reader and one gulp of asyncio's take
@@ -154,7 +154,12 @@ class Player:
         self.deaf = False  # it has closed its stdin, or stdin was closed roughly
         self.alive = self.stopped = False
         self.after_quiet = False  # the loop had no turn since the last step
+        self.communicated = False  # communicate() was called
+        self.grouped = (
+            False  # there was a grandchild, which may be a zombie of the group for a while
+        )
         self.spared = set()  # signals that it survives
+        self.leads = self.config.get("leads", False)
         self.capacity = {-1: 65536}.get(self.config["pipesize"], self.config["pipesize"])
         self.room = self.capacity // 2 - 4096  # bytes that a pipe takes whatever their pieces
 
@@ -163,6 +168,7 @@ class Player:
     async def create(self):
         options = {name: self.stdio(name) for name in ("stdin", "stdout", "stderr")}
         options |= {"limit": self.config["limit"], "pipesize": self.config["pipesize"]}
+        options["start_new_session"] = self.leads
         command = [self.puppets.program, self.puppets.address]
         if self.config["shell"]:
             line = f"exec {command[0]} {command[1]}"
@@ -420,6 +426,7 @@ class Player:
             return "skipped"
         fd = self.flooded
         reader = self.readers[fd]
+        self.communicated = self.communicated or how == "communicate"
         task = asyncio.get_running_loop().create_task(
             self.proc.communicate() if how == "communicate" else reader.read()
         )
@@ -463,6 +470,12 @@ class Player:
 
     async def do_anext(self, fd):
         return await self.begin_read(fd, "next", lambda: self.readers[fd].__anext__())
+
+    async def do_line_of_any_length(self, fd):
+        reader = self.readers[fd]
+        if self.aio.is_fastproc:
+            return await self.begin_read(fd, "line", lambda: anext(reader.lines()))
+        return await self.begin_read(fd, "line", lambda: additions.next_line(reader))
 
     async def do_readexactly(self, fd, size):
         return await self.begin_read(fd, "exactly", lambda: self.readers[fd].readexactly(size))
@@ -661,11 +674,13 @@ class Player:
         await asyncio.wait([task])
         return await self.bounded(self.proc.wait())
 
-    async def do_communicate(self, size):
+    async def do_communicate(self, size, linger=None):
         if any(self.pending_on(fd) for fd in (1, 2)) or self.held or self.torn:
             return "skipped"
-        if self.flooded is not None and self.stopped:
+        refused = self.communicated and size  # perhaps: input after a call that was cancelled
+        if self.flooded is not None and (self.stopped or refused):
             return "skipped"
+        self.communicated = True
         if any(reader is not None and reader.exception() for reader in self.readers.values()):
             return "skipped"
         data = None
@@ -673,10 +688,52 @@ class Player:
             small = self.unheard + (size or 0) <= self.room
             if size is not None and (small or size >= BIG_WRITE):
                 data = self.written(size)
-        self.start("communicate", lambda: self.proc.communicate(data))
+        if self.aio.is_fastproc:
+            self.start("communicate", lambda: self.proc.communicate(data, linger=linger))
+        else:
+            self.start("communicate", lambda: additions.communicate(self.proc, data, linger))
         if self.flooded is not None:
             await self.end_of_flood()
         return None
+
+    async def do_stop(self, number, grace):
+        """One that does not heed the signal would take its time."""
+        if not self.alive or self.holder is not None or (grace and number in self.spared):
+            return "skipped"
+        if self.stopped and grace and number != signal.SIGKILL:
+            return "skipped"  # the signal comes first, or SIGCONT does
+        if self.flooded is not None:
+            return "skipped"
+        if self.aio.is_fastproc:
+            self.start("stop", lambda: self.proc.stop(number, grace=grace))
+        else:
+            self.start("stop", lambda: additions.stop(self.proc, self.leads, number, grace))
+        await asyncio.sleep(0)  # its first step, in which it sends the signal
+        self.died()
+        while any(name.startswith("stop") for name in self.pending):
+            await asyncio.sleep(0.001)  # it looks at the group now and then
+        return None
+
+    async def do_signal_group(self, number):
+        """Not with a grandchild, whose part the model does not play."""
+        if self.grouped or (self.leads and self.stopped and number != signal.SIGKILL):
+            return "skipped"
+        deadly = number in (signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1)
+        if self.aio.is_fastproc:
+            note = self.note(self.proc.signal_group, number)
+        else:
+            note = self.note(additions.signal_group, self.proc, self.leads, number)
+        if self.leads:
+            self.signalled(number, deadly)
+        return note
+
+    async def do_close_all(self):
+        if self.flooded is not None or self.held:
+            return "skipped"
+        if self.proc.stdin is not None:
+            self.deaf = True
+        close = self.proc.close if self.aio.is_fastproc else lambda: additions.close(self.proc)
+        return self.note(close)
 
     async def do_signal(self, number):
         deadly = number in (signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1)
@@ -730,6 +787,7 @@ class Player:
         """Leaves a grandchild that holds the pipes."""
         if not self.obeys or self.holder is not None or self.shut:
             return "skipped"
+        self.grouped = True
         answer = await self.order("g")
         self.holder = self.puppets.accept()
         return answer

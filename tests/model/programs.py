@@ -4,6 +4,7 @@ A step is a tuple of the name of a method of Player, without its "do_", and its 
 at its end lets the loop have no turn behind it.
 """
 
+import math
 import signal
 
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ CONFIG = st.fixed_dictionaries(
         "stdin": st.sampled_from(("pipe",) * 9 + ("null", "file", "inherit")),
         "stdout": st.sampled_from(("pipe",) * 9 + ("null", "file", "inherit")),
         "stderr": st.sampled_from(("pipe",) * 6 + ("null", "file", "stdout", "inherit")),
+        "leads": st.booleans(),
         "limit": st.sampled_from(LIMITS),
         "pipesize": st.sampled_from(PIPESIZES),
     }
@@ -64,6 +66,7 @@ READ = st.one_of(
     step("readexactly", FD, st.sampled_from((-1, 0, 1, 5, 30, 200, 6000))),
     step("readuntil", FD, st.sampled_from(SEPARATORS)),
     step("anext", FD),
+    step("line_of_any_length", FD),
 )
 WRITE = st.one_of(
     step(
@@ -81,13 +84,18 @@ LATER = st.one_of(
     step("wait"),
     step("wait_closed"),
     step("marks", st.sampled_from((None, 0, 10, 65536)), st.sampled_from((None, 0, 5, 100))),
-    step("communicate", st.sampled_from((None, None, 0, 10, 3000, 300_000))),
+    step(
+        "communicate",
+        st.sampled_from((None, None, 0, 10, 3000, 300_000)),
+        st.sampled_from((None, None, 60.0, math.inf)),
+    ),
 )
 PIPE = st.one_of(step("pause", FD), step("resume", FD), step("resume", FD), step("feed", FD, SHORT))
 CHILD = st.one_of(
     step("spare", SPARABLE, st.sampled_from(("ignore", "handle"))),
     step("handled"),
     step("signal", st.sampled_from(HARMLESS)),
+    step("signal_group", st.sampled_from(HARMLESS)),
     step("transport"),
 )
 END_OF_STREAM = st.one_of(
@@ -98,10 +106,13 @@ END_OF_STREAM = st.one_of(
     step("close"),
     step("write_eof"),
     step("abort"),
+    step("close_all"),
 )
 END = st.one_of(
     maybe_quiet(step("exit", st.sampled_from((0, 1, 7, 255)))),
     step("signal", st.sampled_from(DEADLY)),
+    step("signal_group", st.sampled_from(DEADLY)),
+    step("stop", st.sampled_from(DEADLY), st.sampled_from((0, 60))),
     step("terminate"),
     step("kill"),
     step("race_wait", st.sampled_from((0, 3)), TURNS),

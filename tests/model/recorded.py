@@ -25,4 +25,9 @@ RECORDED = [
     # Cancelled in the midst of a lot.
     (PIPES | {"limit": 1}, [("torrent", 1, 4, "read"), ("torrent", 1, 9, "communicate")]),
     (PIPES | {"limit": 1}, [("flood", 1), ("gulp", 1), ("read", 1, -1), ("gulp", 1 << 21)]),
+    # The rest of a group that was stopped, and what the child's Process holds for it.
+    (
+        PIPES | {"leads": True},
+        [("say", 1, b"a"), ("hold",), ("release",), ("stop", 9, 0)],
+    ),
 ]

@@ -85,11 +85,17 @@ async def read_stream(self, fd):
 
 
 async def communicate(self, input=None):
+    # New input after a call that was cancelled is refused, as CPython has decided (gh-139373).
+    if getattr(self, "_cut_short", False) and self.stdin is not None and input:
+        raise ValueError("Cannot send input after starting communication")
+    self._cut_short = True
     self._read_so_far = {}
     if input is None and self.stdin is not None:
         input = b""  # before 3.12 stdin was left open otherwise
     try:
-        return await plain_communicate(self, input)
+        result = await plain_communicate(self, input)
+        self._cut_short = False
+        return result
     except BaseException:
         for fd, data in self._read_so_far.items():
             give_back({1: self.stdout, 2: self.stderr}[fd], data)

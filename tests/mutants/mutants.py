@@ -2296,6 +2296,14 @@ mutant(
     "test_lines.py error_of_decoding",
 )
 mutant(
+    "empty_group_keeps_its_pidfd",
+    "child/group.c",
+    "if (err == -ESRCH &&",
+    "if (false &&",
+    "a child that led a group holds a descriptor although the group is known to be empty",
+    "test_run.py stopped_holds_nothing",
+)
+mutant(
     "linger_without_an_end",
     "child/linger.c",
     "held_outputs(self) == 0)",

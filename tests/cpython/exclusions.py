@@ -31,10 +31,10 @@ EXCLUSIONS = {
             "replaces loop.connect_read_pipe to have mocks for methods of asyncio's pipe transport"
         ),
         "SubprocessMixin.test_popen_error": Listed(
-            "replaces subprocess.Popen, by which asyncio starts a child"
+            "replaces subprocess.Popen, by which asyncio's loop starts a child", loop="uvloop"
         ),
         "SubprocessMixin.test_popen_error_with_stdin_pipe": Listed(
-            "replaces subprocess.Popen, by which asyncio starts a child"
+            "replaces subprocess.Popen, by which asyncio's loop starts a child", loop="uvloop"
         ),
         "SubprocessMixin.test_subprocess_read_pipe_cancelled": Listed(
             MOCKS_CONNECTING, since=(3, 14)
@@ -62,7 +62,6 @@ EXCLUSIONS = {
         ),
     },
     "test_streams": {
-        "StreamTests.test___repr__waiter": Listed("sets stream._waiter"),
         "StreamTests.test_start_tls_buffered_data": Listed(
             "waits by reader._wait_for_data()", since=(3, 14, 10)
         ),

@@ -1099,7 +1099,8 @@ def test_what_was_stopped_holds_nothing(aio, mark):
         await proc.stdout.readline()
         assert await proc.stop(grace=0.1) == -signal.SIGTERM and not mark.living()
         proc.close()
-        await until(lambda: group_is_empty(proc))  # of zombies, too
+        while not group_is_empty(proc):  # of zombies, too
+            await asyncio.sleep(0.001)
         assert not [fd for fd, name in descriptors().items() if fd not in before and "pid" in name]
         gone = weakref.ref(proc)
         del proc

@@ -14,7 +14,6 @@ from subprocess import DEVNULL, PIPE
 from time import monotonic
 
 from . import _core
-from ._core import PTY
 from ._stop import climb, kill_now, until_gone
 
 CHUNK = 64 * 1024  # bytes: what a pipe holds
@@ -232,9 +231,9 @@ class Job:
     def add_stdio(self, stdin, stdout, stderr, popen_keywords):
         """To the keywords; and the session."""
         if self.input is not None:
-            if stdin not in (DEVNULL, PIPE, PTY):
+            if stdin not in (DEVNULL, PIPE, _core.PTY):
                 raise ValueError("stdin and input arguments may not both be used.")
-            if stdin != PTY:
+            if stdin != _core.PTY:
                 stdin = PIPE
         popen_keywords["stdin"] = stdin
         popen_keywords["stdout"] = stdout

@@ -13,7 +13,8 @@ from support import LINUX
 
 HERE = Path(__file__).resolve().parent
 ENOUGH = 600  # seconds
-# A life with its signals, a status of each kind, descriptors, ids; in seconds, without --slow.
+EVERYTHING = os.environ.get("FASTPROC_SANDBOXES") == "all"  # takes half an hour
+# A life with its signals, a status of each kind, descriptors, ids; in seconds, without that.
 FEW = """
     test_wait_returns_minus_n_for_signal_n or test_many_wait_at_once or test_terminate_and_kill
     or test_dropped_process_runs_on_and_is_reaped or test_closing_the_transport_kills_the_child_and
@@ -89,12 +90,11 @@ def run(launcher, name, tests):
     return seen, done.stdout
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in FILTERS]
-)
-def test_suite_in_a_sandbox(launcher, name, slow, totals):
-    tests = [str(HERE / file) for file in FILES[slow]]
-    seen, output = run(launcher, name, tests if slow else [*tests, "-k", " ".join(FEW.split())])
+@pytest.mark.parametrize("name", FILTERS if EVERYTHING else QUICK)
+def test_suite_in_a_sandbox(launcher, name, totals):
+    tests = [str(HERE / file) for file in FILES[EVERYTHING]]
+    few = [] if EVERYTHING else ["-k", " ".join(FEW.split())]
+    seen, output = run(launcher, name, [*tests, *few])
     failed = {
         whose: sorted(test for test, passed in tests.items() if not passed)
         for whose, tests in seen.items()

@@ -341,7 +341,7 @@ async def run_for_too_long(fault):
 @scenario("thread", "pidfd")
 async def stop(fault):
     proc = await create_subprocess_shell(
-        "echo; sleep 1000 & exec sleep 1000", stdout=PIPE, start_new_session=True
+        "echo; sleep 30 2>/dev/null & exec sleep 30", stdout=PIPE, start_new_session=True
     )
     async with proc:
         await proc.stdout.readline()

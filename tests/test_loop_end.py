@@ -497,6 +497,17 @@ def test_loops_closed_in_a_row(aio):
     assert not children()
 
 
+def test_memory_of_what_a_closed_loop_had_is_used_for_other_things(aio):
+    """Here for zeros, in blocks of every size, so that who looks there would crash."""
+    aio.script("""
+        import gc
+        aio.run(shell_output(aio, "echo before"))
+        gc.collect()
+        zeros = [bytes(size) for size in range(64, 4096, 8) for _ in range(8)]
+        assert aio.run(shell_output(aio, "echo after")) == b"after\\n"
+    """)
+
+
 def test_loop_that_stands_still_for_a_while(aio):
     loop = aio.new_loop()
     try:

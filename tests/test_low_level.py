@@ -630,7 +630,7 @@ def test_stale_event_of_a_closed_stdin_reaches_no_child_that_has_just_started(ai
     async def main():
         dead = await aio.create_subprocess_exec("sleep", "60", stdin=aio.PIPE)
         stdin = dead._transport.get_pipe_transport(0)
-        protocol = Recorder(resume_writing=lambda self: stdin.abort())
+        protocol = Recorder(resume_writing=lambda self: dead._transport.close())  # at once
         transport, into = await stopped_with_a_full_pipe(aio, protocol)
         # What the hub sees in its next turn, in this order
         transport.send_signal(signal.SIGCONT)

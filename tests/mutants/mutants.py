@@ -769,8 +769,7 @@ mutant(
     "        hub->state->last_hub = NULL;",
     "        {}",
     "the shortcut leads to a hub that is free",
-    "test_process.py loop_after_loop",
-    "test_loop_end.py loops_closed",
+    "test_loop_end.py memory_of_what_a_closed_loop_had",
 )
 mutant(
     "hub_not_taken_out",

@@ -177,7 +177,7 @@ async def terminal() -> None:
     proc.set_terminal_size(rows=30, columns=100)
     done = await _fastproc.run("x", stdout=PTY, terminal_size=os.get_terminal_size(), text=True)
     assert_type(done.stdout, str | None)
-    await _fastproc.run("x", stdin=PTY, terminal_size=80)  # type: ignore[call-overload] # pyright: ignore[reportArgumentType, reportCallIssue]
+    await _fastproc.run("x", stdin=PTY, terminal_size=80)  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
 
 
 async def server() -> None:

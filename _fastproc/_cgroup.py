@@ -160,23 +160,37 @@ def explained(folder):
         raise OSError(error.errno, sentence, str(folder)) from None
 
 
+# Paths of cgroups are str, because pathlib interns the parts of each path, and what CPython 3.12 has
+# interned it never frees.
+
+
+def words_in(folder, name):
+    with open(os.path.join(folder, name)) as file:
+        return file.read().split()
+
+
+def write_in(folder, name, text):
+    with open(os.path.join(folder, name), "w") as file:
+        file.write(text)
+
+
 def hand_down(folder, controllers):
     """Let cgroups in the folder have limits of these kinds."""
     try:
-        have = set((folder / "cgroup.subtree_control").read_text().split())
+        have = set(words_in(folder, "cgroup.subtree_control"))
     except FileNotFoundError:
-        if folder.exists():
+        if os.path.exists(folder):
             raise ValueError(f"{folder} is not a directory of cgroup v2") from None
         raise
     missing = sorted(controllers - have)
     if not missing:
         return
     for name in missing:
-        if name not in (folder / "cgroup.controllers").read_text().split():
+        if name not in words_in(folder, "cgroup.controllers"):
             raise NotImplementedError(
                 f"{folder} has no {name} controller: cgroup v1 has it, or a cgroup above keeps it"
             )
-    (folder / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in missing))
+    write_in(folder, "cgroup.subtree_control", " ".join(f"+{name}" for name in missing))
 
 
 def make_in(folder, controllers):
@@ -184,9 +198,9 @@ def make_in(folder, controllers):
     with explained(folder):
         hand_down(folder, controllers)
         while True:
-            new = folder / f"fastproc-{os.getpid()}-{next(NUMBERS)}"
+            new = os.path.join(folder, f"fastproc-{os.getpid()}-{next(NUMBERS)}")
             with contextlib.suppress(FileExistsError):
-                new.mkdir()
+                os.mkdir(new)
                 return new
 
 
@@ -194,11 +208,11 @@ def make_anywhere(controllers):
     """In the cgroup that this process is in; or beside that, if it may have no limits in it."""
     ours = our_folder()
     try:
-        return make_in(ours, controllers)
+        return make_in(str(ours), controllers)
     except (OSError, NotImplementedError):
         if (ours.parent / "cgroup.subtree_control").exists():
             with contextlib.suppress(OSError, NotImplementedError):
-                return make_in(ours.parent, controllers)
+                return make_in(str(ours.parent), controllers)
         raise
 
 
@@ -236,8 +250,6 @@ class Cgroup:
     _fd = None  # of that directory, until it is closed
 
     def __init__(self, parent=None, *, memory_max=None, pids_max=None, cpu_max=None):
-        import pathlib
-
         limits = {}
         if memory_max is not None:
             limits["memory.max"] = str(memory_max)
@@ -250,15 +262,15 @@ class Cgroup:
             folder = make_anywhere(controllers)
         else:
             parent = parent.path if isinstance(parent, Cgroup) else os.fsdecode(parent)
-            folder = make_in(pathlib.Path(parent), controllers)
-        self.path = str(folder)
+            folder = make_in(parent, controllers)
+        self.path = folder
         self._owner = os.getpid()
         try:
             for name, text in limits.items():
-                write_limit(folder / name, text)
+                write_limit(folder, name, text)
             self._fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except BaseException:
-            folder.rmdir()
+            os.rmdir(folder)
             raise
 
     def __repr__(self):
@@ -326,11 +338,11 @@ class Cgroup:
 Cgroup.__module__ = __package__  # where users find it
 
 
-def write_limit(path, text):
+def write_limit(folder, name, text):
     try:
-        path.write_text(text)
+        write_in(folder, name, text)
     except OSError as error:
-        raise OSError(error.errno, f"{path.name} does not take {text!r}") from None
+        raise OSError(error.errno, f"{name} does not take {text!r}") from None
 
 
 def empty(cgroup):

@@ -5,7 +5,6 @@ import contextlib
 import ctypes
 import errno
 import os
-import pathlib
 import re
 import resource
 import shutil
@@ -965,28 +964,6 @@ def test_cgroup_in_a_cgroup(aio, group):
 # Where cgroups cannot be had, each reason in a sentence
 
 
-class Pretend(pathlib.PosixPath):
-    """A directory of cgroup v2 whose files answer as is wanted."""
-
-    answers = {}
-
-    def read_text(self):
-        return self.answers["read " + self.name]
-
-    def write_text(self, text):
-        self.fail("write " + self.name)
-
-    def mkdir(self):
-        self.fail("mkdir")
-
-    def exists(self):
-        return False
-
-    def fail(self, what):
-        if number := self.answers.get(what):
-            raise OSError(number, os.strerror(number))
-
-
 @once
 @pytest.mark.parametrize(
     "answers, error, sentence",
@@ -1006,9 +983,20 @@ class Pretend(pathlib.PosixPath):
     ],
 )
 def test_cgroup_that_cannot_be_made_says_why(aio, answers, error, sentence, monkeypatch):
+    """By a directory whose files answer as is wanted."""
     usual = {"read cgroup.subtree_control": "", "read cgroup.controllers": "memory pids"}
-    monkeypatch.setattr(Pretend, "answers", usual | answers)
-    monkeypatch.setattr(_cgroup, "our_folder", lambda: Pretend("/pretended"))
+
+    def fail(what):
+        if number := answers.get(what):
+            raise OSError(number, os.strerror(number))
+
+    def words_in(folder, name):
+        return (usual | answers)["read " + name].split()
+
+    monkeypatch.setattr(_cgroup, "our_folder", lambda: Path("/pretended"))
+    monkeypatch.setattr(_cgroup, "words_in", words_in)
+    monkeypatch.setattr(_cgroup, "write_in", lambda folder, name, text: fail("write " + name))
+    monkeypatch.setattr(os, "mkdir", lambda path: fail("mkdir"))
     with pytest.raises(error) as caught:
         _fastproc.Cgroup(memory_max=1 << 20)
     assert sentence in str(caught.value)

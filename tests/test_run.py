@@ -1101,10 +1101,10 @@ def test_what_was_stopped_holds_nothing(aio, mark):
         proc.close()
         while not group_is_empty(proc):  # of zombies, too
             await asyncio.sleep(0.001)
+        assert not [fd for fd, name in descriptors().items() if fd not in before and "pid" in name]
         gone = weakref.ref(proc)
         del proc
         assert gone() is None  # without the collector
-        assert not [fd for fd, name in descriptors().items() if fd not in before and "pid" in name]
 
     aio.run(main)
 

@@ -774,19 +774,24 @@ def test_end_of_asyncio_run_ends_it(aio, mark, steps):
 @every_path
 @no_pidfd
 @pytest.mark.may_warn("Task was destroyed but it is pending|is still running|never awaited")
-@pytest.mark.parametrize("steps", [1, 30])
-def test_end_of_the_loop_alone_ends_it(aio, mark, steps):
+@pytest.mark.parametrize("when", ["at once", "before the loop sees that it runs", "later"])
+def test_end_of_the_loop_alone_ends_it(aio, mark, when):
     """Nobody steps the coroutine any more; it is collected."""
+
+    def all_run():
+        return len(mark.living()) == 3
 
     async def begin():
         task = asyncio.create_task(run_shell("sleep 100 & sleep 100", env=mark.env))
-        await iterate(steps)
-        if steps > 1:
-            await until(lambda: len(mark.living()) == 3)
+        await iterate(30 if when == "later" else 1)
+        if when == "later":
+            await until(all_run)
         return task
 
     loop = aio.new_loop()
     task = loop.run_until_complete(begin())
+    if when == "before the loop sees that it runs":
+        until_blocking(all_run)
     loop.close()
     del task
     deadline = time.monotonic() + SLACK

@@ -142,7 +142,7 @@ void transport_loop_closed(TransportObject *self, bool forked_off)
         fp_fd_close(&self->child.fd); /* it is our parent's child, not ours */
         self->phase = TRANSPORT_FAILED;
     } else {
-        if (self->holds_group) /* the call that was to end the group cannot go on */
+        if (self->holds_group || on_its_way) /* the call that was to end the group cannot go on */
             group_kill(self);
         if (on_its_way || (self->holds_group && self->phase == TRANSPORT_RUNNING))
             end_child(self);

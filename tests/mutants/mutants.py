@@ -675,6 +675,14 @@ mutant(
 # ---- binding: the hub ----
 
 mutant(
+    "closed_loop_spares_the_group_of_a_new_child",
+    "child/cancel_and_close.c",
+    "if (self->holds_group || on_its_way)",
+    "if (self->holds_group)",
+    "what a child has started before the loop saw its exec outlives the loop, without pidfds",
+    "test_run.py end_of_the_loop_alone",
+)
+mutant(
     "generation_of_a_slot_kept",
     "loop/watch.c",
     "    freed->generation++;\n",

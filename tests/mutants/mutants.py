@@ -2273,7 +2273,7 @@ mutant(
 mutant(
     "group_outlives_the_loop_of_run",
     "child/cancel_and_close.c",
-    "        if (self->holds_group) /* the call",
+    "        if (self->holds_group || on_its_way) /* the call",
     "        if (false) /* the call",
     "a loop that is closed while run() waits leaves what the command has started",
     "test_run.py end_of_the_loop_alone",

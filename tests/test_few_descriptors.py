@@ -248,6 +248,24 @@ def test_limit_that_is_lowered_while_children_wait(aio):
 
 
 @pytest.mark.differs("asyncio", "takes them all")
+def test_limit_that_has_just_been_raised(aio):
+    """A burst goes by the limit of now, even if the last child was started by another a moment ago."""
+
+    async def main():
+        with free_descriptors(8):
+            assert await (await aio.create_subprocess_exec("true")).wait() == 0
+        with free_descriptors(100):
+            creating = [
+                asyncio.ensure_future(aio.create_subprocess_exec("true", stdout=aio.PIPE))
+                for _ in range(300)
+            ]
+            for creation in creating:
+                await (await creation).communicate()
+
+    aio.run(main)
+
+
+@pytest.mark.differs("asyncio", "takes them all")
 def test_a_descriptor_is_left_to_the_rest_of_the_program(aio, tmp_path):
     """In the burst's own turn, and while it goes on."""
 

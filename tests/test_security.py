@@ -254,8 +254,12 @@ def test_arguments_and_environment_are_never_told(aio, caplog):
 
     class Protocol(asyncio.SubprocessProtocol):
         def connection_made(self, transport):
+            self.ended = asyncio.Event()
             tell(transport, self)
             raise ZeroDivisionError("in a callback")
+
+        def connection_lost(self, exc):
+            self.ended.set()
 
     command, env = ["sh", "-c", ":", SECRETS[0]], {"KEY": SECRETS[1], "PATH": os.environ["PATH"]}
     kwds = {"env": env}
@@ -305,7 +309,8 @@ def test_arguments_and_environment_are_never_told(aio, caplog):
         creating.cancel()
         await asyncio.wait([creating])
         aio.create_subprocess_exec(*command, **kwds)  # never awaited
-        await aio.subprocess_exec(Protocol, *command, **kwds)
+        transport, protocol = await aio.subprocess_exec(Protocol, *command, **kwds)
+        await protocol.ended.wait()
         left = await aio.create_subprocess_exec("sh", "-c", "exec sleep 60", SECRETS[0], **kwds)
         tell(left)
 

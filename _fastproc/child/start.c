@@ -207,8 +207,12 @@ static bool hold_queued(PyObject *op, bool at_last)
     TransportObject *self = (TransportObject *)op;
     struct fp_state *state = self->hub->state;
     surroundings_look(state);
-    int room = at_last ? INT_MAX : surroundings_spare_from(state);
-    return spawn_plan_hold_fds(self->plan, &self->hub->held, room);
+    do {
+        int room = at_last ? INT_MAX : surroundings_spare_from(state);
+        if (spawn_plan_hold_fds(self->plan, &self->hub->held, room))
+            return true;
+    } while (!at_last && surroundings_limit_has_changed(state));
+    return false;
 }
 
 static void let_go_queued(PyObject *op)

@@ -41,6 +41,14 @@ static bool is_traced(void)
 }
 #endif
 
+static int limit_of_fds(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX)
+        return (int)limit.rlim_cur;
+    return INT_MAX;
+}
+
 void surroundings_look(struct fp_state *state)
 {
 #ifdef CLOCK_MONOTONIC_COARSE
@@ -49,16 +57,20 @@ void surroundings_look(struct fp_state *state)
     clockid_t clock = CLOCK_MONOTONIC;
 #endif
     struct timespec now;
-    struct rlimit limit;
     clock_gettime(clock, &now);
     long long milliseconds = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
     if (state->looked_at != 0 && milliseconds - state->looked_at < LOOK_EVERY_MS)
         return;
     state->looked_at = milliseconds;
     state->is_traced = is_traced();
-    state->most_fds = INT_MAX;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX)
-        state->most_fds = (int)limit.rlim_cur;
+    state->most_fds = limit_of_fds();
+}
+
+bool surroundings_limit_has_changed(struct fp_state *state)
+{
+    int before = state->most_fds;
+    state->most_fds = limit_of_fds();
+    return state->most_fds != before;
 }
 
 int surroundings_spare_from(const struct fp_state *state)

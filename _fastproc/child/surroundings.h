@@ -14,4 +14,8 @@ void surroundings_look(struct fp_state *state);
 /* The descriptor from which on the table is nearly full, and to be left to the rest of the program. */
 int surroundings_spare_from(const struct fp_state *state);
 
+/* Looks at the limit of descriptors at once, for those who were about to be told that there are too few.
+ * Whether it is another than before. */
+bool surroundings_limit_has_changed(struct fp_state *state);
+
 #endif

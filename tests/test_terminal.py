@@ -557,6 +557,35 @@ def test_end_of_file_and_close_is_one_end(aio):
     aio.run(main)
 
 
+@one_loop
+@pytest.mark.may_warn("use of fork")
+@pytest.mark.parametrize("end", ["close", "write_eof", "collect"])
+def test_forked_process_types_no_end_of_file(aio, end):
+    """It has a copy of a terminal whose child is its parent's; as it only closes its copy of a pipe."""
+
+    async def main():
+        proc = await shell(aio, "stty -echo; echo ready; cat; echo end")
+        dialogue = Dialogue(proc)
+        await dialogue.until(b"ready\r\n")
+        forked = os.fork()
+        if forked == 0:
+            if end == "close":
+                proc.stdin.close()
+            elif end == "write_eof":
+                with contextlib.suppress(Exception):
+                    proc.stdin.write_eof()
+            else:
+                del proc, dialogue
+                gc.collect()
+            os._exit(0)
+        assert os.waitpid(forked, 0) == (forked, 0)
+        assert await dialogue.answer(b"more\n", b"more\r\n") == b"more\r\n"
+        proc.stdin.write_eof()
+        assert await dialogue.end() == (b"end\r\n", 0)
+
+    aio.run(main)
+
+
 def test_abort_types_nothing(aio):
     async def main():
         proc = await shell(aio, "stty -echo; echo ready; cat; echo end")

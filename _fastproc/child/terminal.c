@@ -18,7 +18,7 @@ static ReadPipeObject *output(const TransportObject *self)
 {
     for (int fd = 1; fd < 3; fd++) {
         PyObject *pipe = self->pipes[fd];
-        if (pipe != NULL && ((PipeObject *)pipe)->kind != PIPE_PLAIN)
+        if (pipe != NULL && pipe_is_terminal((PipeObject *)pipe))
             return (ReadPipeObject *)pipe;
     }
     return NULL;
@@ -28,7 +28,7 @@ static ReadPipeObject *output(const TransportObject *self)
 static bool has_open_input(const TransportObject *self)
 {
     const WritePipeObject *input = (const WritePipeObject *)self->pipes[0];
-    return input != NULL && input->base.kind != PIPE_PLAIN && !input->lost;
+    return input != NULL && pipe_is_terminal(&input->base) && !input->lost;
 }
 
 /* ---- what nobody reads ---- */
@@ -87,7 +87,7 @@ void terminal_pipe_ended(TransportObject *self)
         return;
     if (!has_open_input(self))
         terminal_hang_up(self);
-    else if (drop_from_now_on(self) < 0)
+    else if (hub_is_alive(self->hub) && drop_from_now_on(self) < 0)
         hub_settle_exception(self->hub, (PyObject *)self);
 }
 

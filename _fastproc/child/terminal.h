@@ -9,8 +9,9 @@
  * both closed here, by close() of the process or of its transport, and when the
  * child has ended and its outputs as well.
  *
- * What the terminal shows is read and dropped as long as the child has no stream for
- * it, because a child waits when its terminal is full.
+ * What the terminal shows is read and dropped while the child has no stream for it,
+ * because a child waits when its terminal is full; until no process has it open any
+ * more for the first time, or the loop is closed.
  */
 #ifndef FP_CHILD_TERMINAL_H
 #define FP_CHILD_TERMINAL_H

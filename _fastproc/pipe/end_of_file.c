@@ -8,11 +8,6 @@
 #include "posix/pty.h"
 #include "python/errors.h"
 
-static bool is_terminal(const WritePipeObject *pipe)
-{
-    return pipe->base.kind != PIPE_PLAIN;
-}
-
 static int find_keys(const WritePipeObject *pipe, char keys[FP_PTY_MOST_KEYS])
 {
     return fp_pty_end_of_file(pipe->fd, pipe->base.kind == PIPE_RAW_TERMINAL, pipe->latest, keys);
@@ -32,22 +27,30 @@ static int type(WritePipeObject *pipe)
     return result == 0 ? count : -1;
 }
 
-/* The same for those who cannot be told of a failure; not again after an end of file. */
+/* Not in a process that was forked off: the terminal is that of our parent's child. */
+static bool may_type(const WritePipeObject *pipe)
+{
+    return !pipe->closing && !hub_is_forked_off(pipe->base.hub);
+}
+
+/* The same for those who cannot be told of a failure; not again after an end of file, nor behind what no
+ * loop will write. */
 static void type_once(WritePipeObject *pipe)
 {
     PyObject *raised = compat_take_exception();
-    if (!pipe->closing && !pipe->ended && type(pipe) < 0)
+    bool is_stuck = pipe->base.hub->closed && pipe->out.pending > 0;
+    if (may_type(pipe) && !pipe->ended && !is_stuck && type(pipe) < 0)
         hub_settle_exception(pipe->base.hub, (PyObject *)pipe);
     compat_raise(raised);
 }
 
 int end_of_file_write(WritePipeObject *pipe)
 {
-    if (!is_terminal(pipe)) {
+    if (!pipe_is_terminal(&pipe->base)) {
         write_pipe_close_soon(pipe);
         return 0;
     }
-    if (pipe->closing)
+    if (!may_type(pipe))
         return 0;
     int count = type(pipe);
     if (count == 0)
@@ -58,19 +61,19 @@ int end_of_file_write(WritePipeObject *pipe)
 bool end_of_file_is_there(const WritePipeObject *pipe)
 {
     char keys[FP_PTY_MOST_KEYS];
-    return !is_terminal(pipe) || pipe->lost || find_keys(pipe, keys) > 0;
+    return !pipe_is_terminal(&pipe->base) || pipe->lost || find_keys(pipe, keys) > 0;
 }
 
 void end_of_file_and_close(WritePipeObject *pipe)
 {
-    if (is_terminal(pipe))
+    if (pipe_is_terminal(&pipe->base))
         type_once(pipe);
     write_pipe_close_soon(pipe);
 }
 
 void end_of_file_and_close_now(WritePipeObject *pipe)
 {
-    if (is_terminal(pipe))
+    if (pipe_is_terminal(&pipe->base))
         type_once(pipe);
     write_pipe_close(pipe);
 }

@@ -51,6 +51,11 @@ typedef struct {
     bool counted;      /* in hub->roomy_pipes */
 } PipeObject;
 
+static inline bool pipe_is_terminal(const PipeObject *pipe)
+{
+    return pipe->kind != PIPE_PLAIN;
+}
+
 /* Whether the pipe's data goes to a protocol rather than to a reader of ours. */
 bool pipe_has_listener(const PipeObject *pipe);
 void pipe_data_received(PipeObject *pipe, PyObject *data);

@@ -181,7 +181,7 @@ static enum fp_flow read_for_reader(ReadPipeObject *self)
 /* What else a read may end in; true if that was the end. */
 static bool ended(ReadPipeObject *self, enum fp_flow flow)
 {
-    bool hung_up = flow == FP_FLOW_ERROR && self->flow.err == EIO && self->base.kind != PIPE_PLAIN;
+    bool hung_up = flow == FP_FLOW_ERROR && self->flow.err == EIO && pipe_is_terminal(&self->base);
     if (flow == FP_FLOW_EOF || hung_up) {
         lose(self, NULL, true);
     } else if (flow == FP_FLOW_ERROR) {

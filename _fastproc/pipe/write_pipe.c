@@ -83,15 +83,11 @@ static void lose(WritePipeObject *self, PyObject *exception)
     hub_ask_for_rest(self->base.hub);
 }
 
-static bool is_terminal(const WritePipeObject *self)
-{
-    return self->base.kind != PIPE_PLAIN;
-}
-
 /* Ends with the OSError of -err.  Of a terminal that no process has open any more, it is a pipe's. */
 static void lose_to_errno(WritePipeObject *self, int err)
 {
-    PyObject *exception = exception_of_errno(is_terminal(self) && err == -EIO ? -EPIPE : err);
+    PyObject *exception =
+        exception_of_errno(pipe_is_terminal(&self->base) && err == -EIO ? -EPIPE : err);
     lose(self, exception);
     Py_XDECREF(exception);
 }
@@ -152,7 +148,7 @@ static int write_bytes(WritePipeObject *self, PyObject *data, const char *bytes,
 {
     if (self->closing || count == 0)
         return 0;
-    if (is_terminal(self)) {
+    if (pipe_is_terminal(&self->base)) {
         self->latest = (unsigned char)bytes[count - 1];
         self->ended = false;
     }
@@ -268,7 +264,7 @@ static void lose_sight(WritePipeObject *self)
 static bool write_pipe_ready(PyObject *op, unsigned ready)
 {
     WritePipeObject *self = (WritePipeObject *)op;
-    bool hung_up = is_terminal(self) && (ready & FP_HANGUP);
+    bool hung_up = pipe_is_terminal(&self->base) && (ready & FP_HANGUP);
     if ((ready & FP_BROKEN) || hung_up) { /* the child has closed its stdin */
         PyObject *exception = NULL;
         if (self->out.pending > 0 &&

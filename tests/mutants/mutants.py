@@ -440,7 +440,7 @@ mutant(
 mutant(
     "memory_score_of_the_parent",
     "posix/spawn.c",
-    "vfork = has(request, FP_ATTRIBUTE_OOM_SCORE_ADJ) ? CLONE_VFORK : 0;",
+    "vfork = sets_oom_score(request) ? CLONE_VFORK : 0;",
     "vfork = 0;",
     "oom_score_adj is set for this process as well",
     "test_child_options.py gives_what and memory",
@@ -448,7 +448,7 @@ mutant(
 mutant(
     "memory_score_of_the_parent_by_a_shared_table",
     "posix/spawn.c",
-    "needs_own_memory(request) || has(request, FP_ATTRIBUTE_OOM_SCORE_ADJ) ||",
+    "needs_own_memory(request) || sets_oom_score(request) ||",
     "needs_own_memory(request) ||",
     "oom_score_adj is set for this process as well, where many descriptors are open",
     "test_child_options.py gives_what and memory",
@@ -937,10 +937,18 @@ mutant(
 mutant(
     "limit_not_seen",
     "child/surroundings.c",
-    "        state->most_fds = (int)limit.rlim_cur;",
+    "        return (int)limit.rlim_cur;",
     "        {}",
     "children that wait take the last descriptors",
     "test_few_descriptors.py no_fewer and outputs",
+)
+mutant(
+    "raised_limit_not_seen",
+    "child/start.c",
+    "!at_last && surroundings_limit_has_changed(state)",
+    "false",
+    "a burst right after the limit was raised takes all descriptors, and fails",
+    "test_few_descriptors.py just_been_raised",
 )
 mutant(
     "known_outcome_not_told",
@@ -2519,6 +2527,14 @@ mutant(
     "native pty_end_of_file",
 )
 mutant(
+    "forked_process_types",
+    "pipe/end_of_file.c",
+    "!pipe->closing && !hub_is_forked_off(pipe->base.hub)",
+    "!pipe->closing",
+    "the end of a forked process ends the input of its parent's child",
+    "test_terminal.py forked_process_types",
+)
+mutant(
     "raw_terminal_made_cooked",
     "child/spawn_plan.c",
     "fp_pty_open(plan->terminal_size, plan->terminal_raw,",
@@ -2529,7 +2545,7 @@ mutant(
 mutant(
     "end_of_a_terminal_is_an_error",
     "pipe/read_pipe.c",
-    "self->flow.err == EIO && self->base.kind != PIPE_PLAIN;",
+    "self->flow.err == EIO && pipe_is_terminal(&self->base);",
     "false;",
     "the end of a child at a terminal raises",
     "test_terminal.py echo",
@@ -2537,7 +2553,7 @@ mutant(
 mutant(
     "hang_up_of_a_terminal_not_noticed",
     "pipe/write_pipe.c",
-    "    bool hung_up = is_terminal(self) && (ready & FP_HANGUP);",
+    "    bool hung_up = pipe_is_terminal(&self->base) && (ready & FP_HANGUP);",
     "    bool hung_up = false;",
     "stdin stays open when the child has left its terminal",
     "test_terminal.py leaves_its_terminal",
@@ -2553,8 +2569,8 @@ mutant(
 mutant(
     "end_of_file_typed_again_by_close",
     "pipe/end_of_file.c",
-    "    if (!pipe->closing && !pipe->ended && type(pipe) < 0)",
-    "    if (!pipe->closing && type(pipe) < 0)",
+    "    if (may_type(pipe) && !pipe->ended && !is_stuck && type(pipe) < 0)",
+    "    if (may_type(pipe) && !is_stuck && type(pipe) < 0)",
     "write_eof() and close() end two programs",
     "test_terminal.py is_one_end",
 )

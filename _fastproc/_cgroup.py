@@ -74,7 +74,8 @@ def send(cgroup, signum, but_not=lambda pid: False):
     try:
         for pid in members(cgroup):
             found[pid] = pidfd_of(pid)
-        for pid in found.keys() & members(cgroup):  # still: so that is whom the pidfd means
+        # A pid that is listed after its pidfd was opened, too, was not reused outside meanwhile.
+        for pid in found.keys() & members(cgroup):
             with contextlib.suppress(OSError):
                 if but_not(pid):
                     continue

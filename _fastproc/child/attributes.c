@@ -142,6 +142,8 @@ static int read_limit(PyObject *given, rlim_t *limit)
         PyErr_SetString(PyExc_ValueError, "Cannot convert negative int");
     } else if (overflow == 0) {
         *limit = value == -1 ? RLIM_INFINITY : (rlim_t)value;
+        if (value != -1 && (unsigned long long)*limit != (unsigned long long)value)
+            PyErr_SetString(PyExc_OverflowError, "Python int too large to convert to C rlim_t");
     } else {
         unsigned long long large = PyLong_AsUnsignedLongLong(number);
         *limit = (rlim_t)large;
@@ -287,8 +289,8 @@ static int open_given(PyObject *given)
     }
     if (path == NULL) {
         int number = PyObject_AsFileDescriptor(given);
-        int fd = number >= 0 ? fcntl(number, F_DUPFD_CLOEXEC, 3) : -1;
-        return number < 0 || fd >= 0 ? fd : attributes_raise(-errno, FP_ATTRIBUTE_CGROUP);
+        int fd = number >= 0 ? fp_fd_copy(number) : -1;
+        return number < 0 || fd >= 0 ? fd : attributes_raise(fd, FP_ATTRIBUTE_CGROUP);
     }
     PyObject *name;
     int fd = -1;

@@ -132,16 +132,11 @@ int options_read(struct options *options, const struct spawn_call *call)
 
 /* ---- numbers ---- */
 
-static bool is_given(PyObject *option)
-{
-    return option != NULL && option != Py_None;
-}
-
 /* An int option; `otherwise` when it is not given or None.  0 or -1. */
 static int read_int(PyObject *option, int otherwise, int *result)
 {
     *result = otherwise;
-    return is_given(option) ? arguments_int(option, result) : 0;
+    return option_is_given(option) ? arguments_int(option, result) : 0;
 }
 
 /* As fcntl.fcntl() makes an unsigned int of one that is above 0; 0 is the least that there is, a page.
@@ -150,7 +145,7 @@ static int read_pipe_size(PyObject *option, int *result)
 {
     Py_ssize_t plain;
     *result = -1;
-    if (!is_given(option))
+    if (!option_is_given(option))
         return 0;
     int positive = number_compare(option, 0, Py_GT);
     if (positive <= 0)
@@ -177,7 +172,8 @@ static int read_truth(PyObject *option, bool otherwise, bool *result)
 /* A forked process has only the main interpreter, CPython says.  0 or -1. */
 static int check_preexec(const struct options *options)
 {
-    if (!is_given(options->_preexec_fn) || PyInterpreterState_Get() == PyInterpreterState_Main())
+    if (!option_is_given(options->_preexec_fn) ||
+        PyInterpreterState_Get() == PyInterpreterState_Main())
         return 0;
     PyErr_SetString(PyExc_RuntimeError, "preexec_fn not supported within subinterpreters");
     return -1;
@@ -206,7 +202,7 @@ static int read_one_stdio(PyObject *option, int fd, struct spawn_plan *plan)
 {
     plan->stdio[fd] = STDIO_INHERIT;
     plan->given_fds[fd] = -1;
-    if (!is_given(option))
+    if (!option_is_given(option))
         return 0;
     int number;
     if (PyLong_Check(option)) {
@@ -383,17 +379,17 @@ int options_read_identity(const struct options *options, struct spawn_plan *plan
     struct fp_spawn_request *request = &plan->request;
     unsigned id;
     *groups = NULL;
-    if (is_given(options->_group)) {
+    if (option_is_given(options->_group)) {
         if (read_id(options->_group, &by_group, "Group must be a string or an integer, not %R",
                     &id) < 0)
             return -1;
         request->set_gid = true;
         request->gid = (gid_t)id;
     }
-    if (is_given(options->_extra_groups) &&
+    if (option_is_given(options->_extra_groups) &&
         read_groups(options->_extra_groups, &by_group, request, groups) < 0)
         return -1;
-    if (is_given(options->_user)) {
+    if (option_is_given(options->_user)) {
         if (read_id(options->_user, &by_user, "User must be a string or an integer", &id) < 0) {
             PyMem_Free(*groups);
             *groups = NULL;

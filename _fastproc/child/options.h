@@ -62,4 +62,9 @@ int options_read_flags(const struct options *options, struct spawn_plan *plan);
 /* A sorted array of descriptors from PyMem, or NULL if there are none. */
 int options_read_pass_fds(const struct options *options, struct spawn_plan *plan, int **fds);
 
+static inline bool option_is_given(PyObject *option)
+{
+    return option != NULL && option != Py_None;
+}
+
 #endif

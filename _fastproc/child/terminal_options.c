@@ -9,11 +9,6 @@
 /* What a terminal has that nobody has chosen a size for: with none, programs do odd things. */
 static const struct fp_pty_size usual_size = {.rows = 24, .columns = 80};
 
-static bool is_given(PyObject *option)
-{
-    return option != NULL && option != Py_None;
-}
-
 /* 0 or -1. */
 static int read_number(PyObject *number, const char *what, unsigned short *result)
 {
@@ -22,16 +17,14 @@ static int read_number(PyObject *number, const char *what, unsigned short *resul
                      Py_TYPE(number)->tp_name);
         return -1;
     }
-    PyObject *index = PyNumber_Index(number);
-    if (index == NULL)
-        return -1;
     int overflow;
-    long value = PyLong_AsLongAndOverflow(index, &overflow);
+    long value = PyLong_AsLongAndOverflow(number, &overflow);
+    if (value == -1 && overflow == 0 && PyErr_Occurred())
+        return -1;
     bool fits = overflow == 0 && value >= 0 && value <= USHRT_MAX;
     *result = fits ? (unsigned short)value : 0;
     if (!fits)
         PyErr_Format(PyExc_ValueError, "%s: rows and columns must be between 0 and 65535", what);
-    Py_DECREF(index);
     return fits ? 0 : -1;
 }
 
@@ -91,10 +84,10 @@ int terminal_options_read(const struct options *options, struct spawn_plan *plan
         return 0;
     int raw = options->_terminal_raw != NULL ? PyObject_IsTrue(options->_terminal_raw) : 0;
     plan->terminal_size = usual_size;
-    if (raw < 0 || (is_given(options->_terminal_size) &&
+    if (raw < 0 || (option_is_given(options->_terminal_size) &&
                     read_size(options->_terminal_size, &plan->terminal_size) < 0))
         return -1;
-    if (!wanted && is_given(options->_terminal_size))
+    if (!wanted && option_is_given(options->_terminal_size))
         return refuse(PyExc_ValueError, "terminal_size needs stdin, stdout or stderr to be PTY");
     if (!wanted)
         return raw ? refuse(PyExc_ValueError,

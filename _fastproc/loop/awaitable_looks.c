@@ -167,7 +167,11 @@ static PyObject *get_frame(PyObject *op, void *Py_UNUSED(closure))
 
 int awaitable_keep_begun(AwaitableObject *self, PyObject *begun)
 {
-    return set_rare(self, "_begun", begun);
+    int result;
+    GUARD_BEGIN(self); /* others may look at it as a coroutine meanwhile */
+    result = set_rare(self, "_begun", begun);
+    GUARD_END();
+    return result;
 }
 
 static PyObject *get_begun(PyObject *op, void *Py_UNUSED(closure))

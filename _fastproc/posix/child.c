@@ -254,7 +254,8 @@ FP_IN_CHILD static void close_others(const struct fp_spawn_request *request)
 FP_IN_CHILD static void close_others(const struct fp_spawn_request *request)
 {
     long last = sysconf(_SC_OPEN_MAX);
-    if (last < 0 || last > LAST_FD_GUESS)
+    if (last < 0 || last > LAST_FD_GUESS ||
+        fp_attributes_have(request->attributes, FP_ATTRIBUTE_RLIMITS)) /* lower than what is open */
         last = LAST_FD_GUESS;
     for (int fd = FIRST_EXTRA_FD; fd < last; fd++)
         if (!is_kept(request, fd))

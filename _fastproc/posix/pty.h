@@ -34,12 +34,10 @@ int fp_pty_set_size(int master, struct fp_pty_size size);
 
 enum { FP_PTY_MOST_KEYS = 2 };
 
-/* What to type so that whoever reads the terminal finds the end of the file, by its settings of now:
- * how many keys, 0 if there are none that mean this, or -errno.  The character for it ends a line that has
- * begun, and only at the start of one it is the end of the file; so it is needed twice unless `latest`,
- * the byte that was typed last (-1: none was), has ended one.  A program that reads single keys is
- * given it once, and may make of it what it likes; not on a terminal that is raw by order, where it
- * would be a byte like others. */
+/* The keys that a reader of the terminal takes for the end of the file, by the settings of now.  Returns
+ * how many, 0 if no key means it, or -errno.  In the middle of a line the key only ends the line, so it is
+ * typed twice there; `latest` is the byte that was typed last, or -1.  A program that reads single keys
+ * gets it once.  On a terminal that was made raw for the caller (`raw`) no key means it. */
 int fp_pty_end_of_file(int master, bool raw, int latest, char keys[FP_PTY_MOST_KEYS]);
 
 #endif

@@ -65,6 +65,12 @@ static bool needs_own_memory(const struct fp_spawn_request *request)
     return request->set_groups || request->set_gid || request->set_uid;
 }
 
+/* Of all that shares the memory, so the thread is suspended until the child has its own. */
+static bool sets_oom_score(const struct fp_spawn_request *request)
+{
+    return fp_attributes_have(request->attributes, FP_ATTRIBUTE_OOM_SCORE_ADJ);
+}
+
 FP_IN_CHILD static void run_child(void *request)
 {
     fp_child_main(request);
@@ -74,11 +80,6 @@ struct clone3_arguments {
     uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
     uint64_t set_tid, set_tid_size, cgroup; /* Linux 5.7; an older one wants none of these */
 };
-
-static bool has(const struct fp_spawn_request *request, enum fp_attribute which)
-{
-    return fp_attributes_have(request->attributes, which);
-}
 
 /* Whether the other way into a cgroup is to be tried, if only for its error, which names the cgroup. */
 static bool may_be_the_cgroups(long err)
@@ -95,7 +96,8 @@ static long clone_child(struct fp_spawn_request *request, uint64_t flags, int *p
         .exit_signal = SIGCHLD,
     };
     size_t size = offsetof(struct clone3_arguments, set_tid);
-    bool shares_memory = (flags & CLONE_VM) != 0, has_cgroup = has(request, FP_ATTRIBUTE_CGROUP);
+    bool shares_memory = (flags & CLONE_VM) != 0,
+         has_cgroup = fp_attributes_have(request->attributes, FP_ATTRIBUTE_CGROUP);
     if (has_cgroup) {
         args.flags |= INTO_CGROUP;
         args.cgroup = (uint64_t)request->attributes->cgroup;
@@ -165,7 +167,7 @@ static long start(struct fp_spawn_request *request, enum fp_spawn_method *method
     for (;;) {
         switch (*method) {
         case FP_SPAWN_CLONE:
-            vfork = has(request, FP_ATTRIBUTE_OOM_SCORE_ADJ) ? CLONE_VFORK : 0;
+            vfork = sets_oom_score(request) ? CLONE_VFORK : 0;
             pid = clone_child(request, CLONE_VM | vfork, pidfd);
             break;
         case FP_SPAWN_VFORK:
@@ -193,8 +195,8 @@ static bool hand_over(const struct fp_spawn_request *request, enum fp_spawn_meth
 {
     int fds[FP_HANDOVER_MOST] = {request->outcome_fd}, count = 1;
     if (request->handover == NULL || method != FP_SPAWN_CLONE || request->hooks != NULL ||
-        needs_own_memory(request) || has(request, FP_ATTRIBUTE_OOM_SCORE_ADJ) ||
-        !request->close_fds || request->pass_fd_count > 0)
+        needs_own_memory(request) || sets_oom_score(request) || !request->close_fds ||
+        request->pass_fd_count > 0)
         return false;
     for (int fd = 0; fd < 3; fd++) {
         int from = request->stdio[fd];

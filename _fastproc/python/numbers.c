@@ -7,12 +7,10 @@
 /* 0 or -1. */
 static int floor_of_int(PyObject *number, size_t *count)
 {
-    PyObject *index = PyNumber_Index(number);
-    if (index == NULL)
-        return -1;
     int overflow;
-    long long value = PyLong_AsLongLongAndOverflow(index, &overflow);
-    Py_DECREF(index);
+    long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+    if (value == -1 && overflow == 0 && PyErr_Occurred())
+        return -1;
     if (overflow == 0)
         *count = value > 0 ? (size_t)value : 0;
     else

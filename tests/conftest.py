@@ -2,6 +2,7 @@ import contextlib
 import faulthandler
 import gc
 import inspect
+import itertools
 import logging
 import os
 import re
@@ -168,12 +169,21 @@ def pytest_pycollect_makeitem():
     return [one for one in made if not hasattr(one, "callspec") or has_meaning(one)]
 
 
+def is_not_for_nested(item):
+    """nest_asyncio's asyncio.run() leaves its loop open, and tests without `aio` go by the other."""
+    return "aio" not in item.fixturenames
+
+
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("slow"):
-        return
-    slow = [is_slow(item) for item in items]
-    config.hook.pytest_deselected(items=[item for item, out in zip(items, slow) if out])
-    items[:] = [item for item, out in zip(items, slow) if not out]
+    def leave_out(unwanted):
+        out = [unwanted(item) for item in items]
+        config.hook.pytest_deselected(items=list(itertools.compress(items, out)))
+        items[:] = [item for item, is_out in zip(items, out) if not is_out]
+
+    if not config.getoption("slow"):
+        leave_out(is_slow)
+    if config.getoption("loops") == "nested":
+        leave_out(is_not_for_nested)
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
     python matrix.py FOLDER SCENARIO PATH LOOP MODE [--quick] [--from N]
 
---quick: one errno for each call, and no look at Python's memory.  FOLDER has the package that build.py has made.  Says on standard output, in lines of JSON, which
-call it is about to have fail, and what came of it.
+--quick: one errno for each call, and no look at Python's memory.  FOLDER has the package that build.py
+has made.  Says on standard output, in lines of JSON, which call it is about to have fail, and what came
+of it.
 """
 
 import argparse
@@ -289,8 +290,8 @@ class Row:
             before = sys.getallocatedblocks() + self.seam.blocks()
             for _ in range(times):
                 self.run(at, which)
-                self.noise.take()
                 gc.collect()  # CPython has 16 MemoryErrors; then one that keeps all its tracebacks
+                self.noise.take()
             self.clean_up()  # which is the scenario's business where it could kill: cannot_kill()
             growth = sys.getallocatedblocks() + self.seam.blocks() - before
             if growth < 0.9 * times:

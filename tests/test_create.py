@@ -1,7 +1,6 @@
 """What a child is given: program, arguments, environment, descriptors, ids, directory."""
 
 import asyncio
-import ctypes
 import errno
 import grp
 import itertools
@@ -620,7 +619,7 @@ def test_ids_may_be_what_they_are(aio):
 @as_root
 @pytest.mark.differs("uvloop", "no user=")
 def test_changing_the_childs_ids_leaves_us_dumpable(aio):
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl = pytest.importorskip("ctypes").CDLL(None, use_errno=True).prctl
     get_dumpable, set_dumpable = 3, 4
     before = prctl(get_dumpable, 0, 0, 0, 0)
     assert prctl(set_dumpable, 1, 0, 0, 0) == 0

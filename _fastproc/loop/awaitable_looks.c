@@ -212,7 +212,8 @@ PyGetSetDef awaitable_looks[] = {
     {"cr_frame", GUARDED(get_frame), NULL, NULL, NULL},
     {"cr_origin", get_none, NULL, NULL, NULL},
     {"_begun", GUARDED(get_begun), NULL,
-     "The Process, or (transport, protocol), of a create call that was cut short: its child was killed. "
+     "The Process, or (transport, protocol), of a create call that was cut short: its child was "
+     "killed. "
      "None of others.",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},

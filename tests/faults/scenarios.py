@@ -303,7 +303,7 @@ def nothing_is_left_of(pid):
 @scenario("thread", "pidfd", loops=BOTH)
 async def run_to_the_end(fault):
     done = await _fastproc.run_shell(
-        "cat; echo error >&2; exec sleep 1000 & exit 3", input=DATA, linger=0.1, kill_orphans=True
+        "cat; echo error >&2; exec sleep 1000 & exit 3", input=DATA, linger=0.02, kill_orphans=True
     )
     assert done.stdout == DATA or fault.of_write and DATA.startswith(done.stdout)
     assert done.stderr == b"error\n" and done.returncode in (3, 255)

@@ -63,14 +63,14 @@ def test_a_forked_process_that_lives_on_hides_no_exit(aio, status):
 @pytest.mark.may_warn("use of fork")
 @pytest.mark.differs("uvloop", "does not survive a fork")
 def test_copies_in_a_forked_process_keep_no_loop_busy(aio):
-    """Of a pipe that is closed here, whose events are nobody's any more."""
+    """Of pipes that are closed here, whose events are nobody's any more."""
 
     async def main():
         async with running(
             aio, "cat", stdin=aio.PIPE, stdout=aio.PIPE
         ):  # so that there is a poller
             script = "read line; echo line"
-            pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE}
+            pipes = {"stdin": aio.PIPE, "stdout": aio.PIPE, "stderr": aio.PIPE}
             proc = await aio.create_subprocess_exec("/bin/sh", "-c", script, **pipes)
             with pipe() as (hold, release):
                 forked = os.fork()
@@ -81,6 +81,7 @@ def test_copies_in_a_forked_process_keep_no_loop_busy(aio):
                 proc._transport.get_pipe_transport(1).close()
                 proc.stdin.write(b"go on\n")
                 assert await proc.wait() == 0  # it could write, as the copy is open
+                assert await proc.stderr.read() == b""  # which is closed at its end
                 await until(lambda: not busy_pollers())
                 await finish(proc)
                 release.close()

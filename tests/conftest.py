@@ -299,6 +299,8 @@ def pytest_pyfunc_call(pyfuncitem):
     A hook and not a fixture, because pytest puts warning filters back between the phases of a test.
     """
     allowed = [SLOW, *(marker.args[0] for marker in pyfuncitem.iter_markers("may_warn"))]
+    if support.script_server is not None:
+        support.script_server.revive()  # before its socket is counted
     before = Holdings()
     signal.alarm(HANG)
     try:

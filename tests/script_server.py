@@ -4,9 +4,11 @@ To start Python and to import asyncio takes ten times as long as most scripts. _
 imported by the script. With --slow each script has a fresh interpreter, see Aio.script().
 """
 
+import contextlib
 import gc
 import json
 import os
+import select
 import selectors
 import signal
 import socket
@@ -49,47 +51,70 @@ def serve():
 
 class ScriptServer:
     def __init__(self, env):
+        self.env = env
         self.settings = settings(env)
+        self.start()
+
+    def start(self):
         self.socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         source = "from support import *\nfrom script_server import serve\nexec(serve())"
         command = [sys.executable, "-S", "-s", "-c", source, str(other.fileno())]
         null = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         with other:
-            subprocess.run(command, env=env, pass_fds=[other.fileno()], check=True, **null)
+            subprocess.run(command, env=self.env, pass_fds=[other.fileno()], check=True, **null)
 
     def close(self):
         self.socket.close()
+
+    def revive(self):
+        """Start another server if this one has died, or owes the answer to a call that was cut short."""
+        if select.select([self.socket], [], [], 0)[0]:
+            self.close()
+            self.start()
 
     def fits(self, env):
         """Whether an interpreter with that environment would be like this one."""
         return settings(env) == self.settings
 
     def run(self, source, args, env, timeout, output=None):
-        """Like subprocess.run(), with both outputs captured or written to a file."""
+        """Like subprocess.run(), with both outputs captured or written to a file.
+
+        Raises ConnectionError if the server dies meanwhile.
+        """
         pipes = [] if output else [os.pipe() for _ in range(2)]
         outputs = [write for _, write in pipes] or [output.fileno()] * 2
         request = json.dumps([source, args, env, os.getcwd()]).encode()
-        socket.send_fds(self.socket, [request], outputs)
-        for _, write in pipes:
-            os.close(write)
-        deadline = time.monotonic() + timeout
-        pid = int(self.socket.recv(20))
         try:
-            texts = read_all([read for read, _ in pipes], deadline)
-            self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
-            status = int(self.socket.recv(20))
-        except BaseException as error:
-            os.kill(pid, signal.SIGKILL)
-            self.socket.settimeout(None)
-            self.socket.recv(20)
-            if isinstance(error, TimeoutError):
-                raise subprocess.TimeoutExpired(source, timeout) from None
-            raise
+            try:
+                socket.send_fds(self.socket, [request], outputs)
+            finally:
+                for _, write in pipes:
+                    os.close(write)
+            deadline = time.monotonic() + timeout
+            pid = self.receive()
+            try:
+                texts = read_all([read for read, _ in pipes], deadline)
+                self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+                status = self.receive()
+            except BaseException as error:
+                self.socket.settimeout(None)
+                with contextlib.suppress(ProcessLookupError, ConnectionError):
+                    os.kill(pid, signal.SIGKILL)
+                    self.receive()
+                if isinstance(error, TimeoutError):
+                    raise subprocess.TimeoutExpired(source, timeout) from None
+                raise
         finally:
             for read, _ in pipes:
                 os.close(read)
         self.socket.settimeout(None)
         return subprocess.CompletedProcess(source, status, *(texts or [None, None]))
+
+    def receive(self):
+        """A pid or a status."""
+        if not (number := self.socket.recv(20)):
+            raise ConnectionError("the server of scripts has died")
+        return int(number)
 
 
 def settings(env):

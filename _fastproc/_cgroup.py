@@ -65,7 +65,7 @@ def members(cgroup):
         for *_, folder in os.fwalk(".", dir_fd=cgroup):
             with contextlib.suppress(OSError):
                 pids.update(map(int, read(folder, "cgroup.procs").split()))
-    return pids
+    return pids - {0}  # 0 is a process outside of our pid namespace, and to kill() our own group
 
 
 def send(cgroup, signum, but_not=lambda pid: False):
@@ -332,8 +332,8 @@ class Cgroup:
 
     def __del__(self):
         if self._fd is not None:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
             os.close(self._fd)
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
 
 
 Cgroup.__module__ = __package__  # where users find it

@@ -951,6 +951,31 @@ def test_cgroup_that_is_dropped_warns(aio):
 
 @in_cgroup
 @once
+@pytest.mark.may_warn("unclosed <Cgroup")
+def test_cgroup_that_is_dropped_closes_its_descriptor_where_warnings_are_errors(aio):
+    group = _fastproc.Cgroup()
+    path, fd = Path(group.path), group.fileno()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        del group
+    with pytest.raises(OSError):
+        os.fstat(fd)
+    path.rmdir()
+
+
+def test_signal_to_a_cgroup_does_not_hit_our_own_group(tmp_path, monkeypatch):
+    """The kernel lists a process that is outside of our pid namespace as 0."""
+    (tmp_path / "cgroup.procs").write_text("0\n")
+    monkeypatch.setattr(os, "kill", lambda *args: pytest.fail(f"kill{args}"))
+    fd = os.open(tmp_path, os.O_PATH | os.O_DIRECTORY)
+    try:
+        _cgroup.send(fd, signal.SIGTERM)
+    finally:
+        os.close(fd)
+
+
+@in_cgroup
+@once
 def test_cgroup_in_a_cgroup(aio, group):
     async def main():
         for parent in group, group.path, Path(group.path):

@@ -5,8 +5,10 @@ import asyncio
 import codecs
 import collections
 import contextlib
+import errno
 import io
 import locale
+import os
 import subprocess
 import sys
 from signal import SIGTERM
@@ -226,7 +228,7 @@ class Job:
         if max_output is not None and max_output < 0:
             raise ValueError("max_output must not be negative")
         self.kept = [None, Kept(max_output, keep), Kept(max_output, keep)]
-        self.tee = copy_to_our_own if tee is True else tee
+        self.tee = OurOwn() if tee is True else tee
 
     def add_stdio(self, stdin, stdout, stderr, popen_keywords):
         """To the keywords; and the session."""
@@ -464,12 +466,33 @@ class Codec:
         return data.decode(self.encoding, self.errors)
 
 
-def copy_to_our_own(stream, data):
-    file = sys.stdout if stream == 1 else sys.stderr
-    buffer = getattr(file, "buffer", None)
-    if buffer is None:
-        file.write(data.decode(errors="replace"))
-    else:
+class OurOwn:
+    """Copies what comes to sys.stdout and sys.stderr."""
+
+    def __init__(self):
+        new_decoder = codecs.getincrementaldecoder("utf-8")
+        self.decoders = {1: new_decoder("replace"), 2: new_decoder("replace")}
+
+    def __call__(self, stream, data):
+        file = sys.stdout if stream == 1 else sys.stderr
+        if file is None:  # the descriptor was closed when Python started; print() is silent, too
+            return
+        buffer = getattr(file, "buffer", None)
+        if buffer is None:
+            file.write(self.decoders[stream].decode(data))
+        else:
+            file.flush()
+            write_all(buffer, data)
         file.flush()
-        buffer.write(data)
-    file.flush()
+
+
+def write_all(file, data):
+    """Also where the file is raw, as under `python -u`: a signal may end its write() early."""
+    if not isinstance(file, io.RawIOBase):
+        file.write(data)
+        return
+    while data:
+        written = file.write(data)
+        if written is None:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        data = data[written:]

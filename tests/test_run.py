@@ -311,6 +311,45 @@ def test_tee_to_our_own_outputs(aio, capfdbinary, monkeypatch):
     monkeypatch.undo()
 
 
+def test_tee_to_a_stream_of_text_shows_a_character_that_comes_in_pieces(aio, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    aio.run(run_shell(r"printf '\303'; sleep 0.05; printf '\251'", tee=True))
+    assert sys.stdout.getvalue() == "\u00e9"
+
+
+def test_tee_without_an_output_of_our_own(aio, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert aio.run(run("echo", "text", tee=True)).stdout == b"text\n"
+
+
+class TakesParts(io.RawIOBase):
+    """As the raw file of `python -u`, where a signal has ended the system call."""
+
+    def __init__(self):
+        self.heard = b""
+        self.is_full = False
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        if self.is_full:
+            return None
+        self.heard += bytes(data[:3])
+        return len(data[:3])
+
+
+@pytest.mark.one_loop("what is written does not depend on it")
+def test_tee_to_a_raw_output_writes_all_of_it(aio, monkeypatch):
+    raw = TakesParts()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, write_through=True))
+    aio.run(run("echo", "0123456789", tee=True))
+    assert raw.heard == b"0123456789\n"
+    raw.is_full = True
+    with pytest.raises(BlockingIOError):
+        aio.run(run("echo", "0123456789", tee=True))
+
+
 def test_tee_that_raises_ends_everything(aio, mark):
     async def main():
         def tee(stream, data):
@@ -663,7 +702,9 @@ def test_run_cancelled_wherever_it_waits_leaves_nothing(aio, mark, kind, distanc
         async for _ in at_every_wait(begin, distance):
             assert not mark.living()
             await until_reaped()
-        await until(lambda: not mark.living())  # of the last, which was not interrupted, one may sleep
+        await until(
+            lambda: not mark.living()
+        )  # of the last, which was not interrupted, one may sleep
 
     aio.run(main)
 

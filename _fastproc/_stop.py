@@ -81,19 +81,27 @@ def has_remains(process):
 
 
 async def until_gone(process):
-    """Wait for what a create call that was cut short has killed.  Cancelling does not end it."""
+    """Wait for what a create call that was cut short has killed.
+
+    Cancelling does not end it, and is raised when that is gone.
+    """
     deadline = monotonic() + PATIENCE
     pause = FIRST_PAUSE
     child = asyncio.ensure_future(process.wait())
+    cancelled = None
     try:
         while (not child.done() or has_remains(process)) and monotonic() < deadline:
             if process._cgroup is not None:
                 _cgroup.kill(process._cgroup)
-            with contextlib.suppress(asyncio.CancelledError):
+            try:
                 await asyncio.sleep(pause)
+            except asyncio.CancelledError as error:
+                cancelled = error
             pause = min(2 * pause, LONGEST_PAUSE)
     finally:
         child.cancel()
+    if cancelled is not None:
+        raise cancelled
 
 
 def has_living_member(group, if_unknown=True):

@@ -981,6 +981,25 @@ def test_second_cancellation_kills_at_once(aio, mark):
     aio.run(main)
 
 
+def test_cancellation_is_not_lost_while_a_start_that_took_too_long_is_cleared_away(
+    aio, monkeypatch
+):
+    remains = ["something"]
+    monkeypatch.setattr(_fastproc._stop, "has_remains", lambda process: bool(remains))
+
+    async def main():
+        task = asyncio.create_task(run("sleep", "100", timeout=0))
+        await iterate(10)
+        task.cancel()
+        await iterate(10)
+        assert not task.done()
+        remains.clear()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    aio.run(main)
+
+
 def test_many_at_a_time(aio, mark):
     async def main():
         gate = asyncio.Semaphore(16)

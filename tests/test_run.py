@@ -984,14 +984,18 @@ def test_second_cancellation_kills_at_once(aio, mark):
 def test_cancellation_is_not_lost_while_a_start_that_took_too_long_is_cleared_away(
     aio, monkeypatch
 ):
-    remains = ["something"]
-    monkeypatch.setattr(_fastproc._stop, "has_remains", lambda process: bool(remains))
+    remains, looks = ["something"], []
+
+    def has_remains(process):
+        looks.append(process)
+        return bool(remains)
 
     async def main():
+        monkeypatch.setattr(_fastproc._stop, "has_remains", has_remains)
         task = asyncio.create_task(run("sleep", "100", timeout=0))
-        await iterate(10)
+        await until(lambda: looks)
         task.cancel()
-        await iterate(10)
+        await iterate(3)
         assert not task.done()
         remains.clear()
         with pytest.raises(asyncio.CancelledError):

@@ -696,6 +696,44 @@ def test_task_that_runs_the_loop_itself_while_others_have_been_woken(aio):
     )
 
 
+@pytest.mark.not_on("uvloop", "its turns cannot be taken so")
+def test_task_that_takes_turns_of_the_loop_by_hand_while_others_have_been_woken(aio):
+    """With nothing patched, as greenlets and trampolines do it: a task is left and entered again."""
+    aio.script(
+        """
+        async def outer(proc, others):
+            await proc.wait()
+            loop, itself = asyncio.get_running_loop(), asyncio.current_task()
+            asyncio.tasks._leave_task(loop, itself)
+            while not all(other.done() for other in others):
+                loop._run_once()
+            asyncio.tasks._enter_task(loop, itself)
+            for _ in range(30):  # the turn under way has counted what was taken out of it
+                loop.call_soon(int)
+            return [other.result() for other in others]
+
+        async def inner(proc):
+            return await proc.wait()
+
+        async def main():
+            hold, release = os.pipe()
+            procs = [await aio.create_subprocess_exec("cat", stdin=hold) for _ in range(3)]
+            os.close(hold)
+            others = []
+            task = asyncio.ensure_future(outer(procs[0], others))
+            await iterate(1)
+            others += [asyncio.ensure_future(inner(proc)) for proc in procs]
+            await iterate(1)
+            os.close(release)
+            until_blocking(lambda: all(exited(proc.pid) for proc in procs))
+            assert await task == [0, 0, 0]
+
+        signal.alarm(20)
+        aio.run(main)
+        """
+    )
+
+
 @pytest.mark.may_warn("took")
 @pytest.mark.not_on("uvloop", "it does not look")
 @pytest.mark.not_on("nested", "nest_asyncio does not look")

@@ -146,8 +146,7 @@ static enum step communicate_step(AwaitableObject *self, PyObject **result)
         linger_set(process->transport, PyFloat_AS_DOUBLE(part(self, LINGER)));
     }
     if (!(self->done & TURN_GIVEN) && somebody_reads(self)) {
-        self->done |= TURN_GIVEN; /* first: the end of its input might end the child, and that who
-                                       is in the way */
+        self->done |= TURN_GIVEN; /* before anything is done, because it may be refused then */
         return STEP_WAIT;
     }
     if (refuse_more_input(self) < 0)

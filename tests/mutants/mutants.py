@@ -1803,7 +1803,7 @@ mutant(
     "            hub_ask_for_turn(hub);",
     "            {}",
     "a task that runs the loop itself waits for others for ever",
-    "test_loops.py runs_the_loop",
+    "test_loops.py takes_turns_of_the_loop",
 )
 mutant(
     "debug_mode_blames_the_hub",
@@ -2112,12 +2112,13 @@ mutant(
     "test_communicate.py more_input",
 )
 mutant(
-    "stdin_closed_before_it_is_known_who_reads",
+    "no_turn_for_a_reader_that_was_cancelled",
     "child/communicate.c",
     "    if (!(self->done & TURN_GIVEN) && somebody_reads(self)) {",
-    "    feed_input(self, &missing);\n    if (!(self->done & TURN_GIVEN) && somebody_reads(self)) {",
-    "communicate() ends the child, and with it the reader that is in the way",
-    "test_communicate.py known_who_reads",
+    "    if (!(self->done & TURN_GIVEN) && somebody_reads(self) && false) {",
+    "communicate() right after cancelling a reader says that one is in the way",
+    "test_communicate.py test_communicate or cancel",
+    "test_cancel.py cancel",
 )
 
 # ---- loops that are not plain ----

@@ -39,7 +39,8 @@ class TextLines(Lines):
 
     async def __anext__(self):
         while line := await self.next_line(self.most, True):
-            if text := text_of(line, self.decoder):
+            is_last = line[-1] not in b"\r\n" and (self.most is None or len(line) < self.most)
+            if text := text_of(line, self.decoder, is_last):
                 return text
         if text := decode(self.decoder, b"", True):  # a character that was never finished
             return text
@@ -55,8 +56,8 @@ def decode(decoder, data, is_last=False):
         raise
 
 
-def text_of(line, decoder):
-    text = decode(decoder, line)
+def text_of(line, decoder, is_last=False):
+    text = decode(decoder, line, is_last)
     if line[-1] == 13 or line[-2:] == b"\r\n":
         return text.rstrip("\r\n") + "\n"
     return text

@@ -1325,7 +1325,7 @@ mutant(
     "hangup_is_the_end_of_the_data",
     "pipe/read_pipe.c",
     "    int gulps = hangup ? GULPS_AT_HANGUP : GULPS_FOR_A_WAITER;",
-    "    int gulps = hangup ? 1 : GULPS_FOR_A_WAITER;\n    if (hangup && fp_inflow_is_full(&self->flow))\n        return;",
+    "    int gulps = hangup ? 1 : GULPS_FOR_A_WAITER;\n    if (hangup && fp_inflow_is_full(&self->flow))\n        return false;",
     "what an ended child has left in its pipe is read late or never",
     "test_reader.py has_left",
 )
@@ -1365,7 +1365,7 @@ mutant(
     "paused_pipe_waited_for",
     "pipe/reader.c",
     "    if (self->paused && resume_transport(self) < 0) /*",
-    "    if (self->paused && self->limit == 0 && resume_transport(self) < 0) /*",
+    "    if (self->paused && self->limit.bytes == 0 && resume_transport(self) < 0) /*",
     "who wants more than the limits waits for ever",
     "test_reader.py deadlock",
 )

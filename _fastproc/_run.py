@@ -108,9 +108,9 @@ async def run(
     stderr: the same, or STDOUT.
     timeout: float, in seconds, for all of it; None is no limit.
     grace: float, in seconds, from SIGTERM to SIGKILL; 0 kills at once.
-    linger: float, in seconds; how long the outputs are read on after
-        the exit if another process still holds their pipes. None is as
-        long as it takes.
+    linger: float, in seconds; how long the outputs are read on, and the
+        input is written on, after the exit if another process still
+        holds their pipes. None is as long as it takes.
     kill_orphans: bool; whether to end the process group, and the cgroup,
         when the child has exited. Then nothing lingers.
     max_output: int; how many bytes of each output are kept. The rest is
@@ -193,6 +193,7 @@ class Job:
         "kept",
         "kill_orphans",
         "linger",
+        "lingering",
         "outputs",
         "process",
         "tee",
@@ -220,6 +221,8 @@ class Job:
             raise TypeError("input must be bytes-like, not str, unless in text mode")
         self.input = input
         self.creating = self.process = None
+        self.outputs = None
+        self.lingering = False
         self.kept = None
 
     def keep_some(self, max_output, keep, tee):
@@ -276,10 +279,32 @@ class Job:
         self.creating = create(*args, **popen_keywords)
         self.process = process = await self.creating
         process._hold_group(True)
-        if self.kept is None:
-            self.outputs = await process.communicate(self.input, linger=self.linger)
-        else:
+        stdin = process.stdin
+        if self.kept is not None:
             await self.read_some()
+        elif self.input is None or self.linger is None:
+            self.outputs = await process.communicate(self.input, linger=self.linger)
+        else:  # communicate() would wait until somebody has read all of the input
+            stdin.write(self.input)
+            stdin.close()
+            process.stdin = None
+            self.outputs = await process.communicate(linger=self.linger)
+        if stdin is not None and stdin.transport.get_write_buffer_size():
+            await self.let_input_be_read(stdin)
+        self.lingering |= process._lingered
+
+    async def let_input_be_read(self, stdin):
+        """By others than the child, which has exited: as long as the outputs of others are read."""
+        with contextlib.suppress(ConnectionError):
+            if self.linger is None:
+                await stdin.wait_closed()
+                return
+            try:
+                with Limit(0 if self.process._lingered else self.linger):
+                    await stdin.wait_closed()
+            except LimitReached:
+                self.process.close()
+                self.lingering = True
 
     async def read_some(self):
         """As communicate(), with a look at each piece, of which not all are kept."""
@@ -318,7 +343,7 @@ class Job:
             raise subprocess.CalledProcessError(returncode, self.cmd, *outputs)
         result = CompletedProcess(self.cmd, returncode, *outputs)
         result.stdout_bytes, result.stderr_bytes = sizes
-        result.lingering = process._lingered
+        result.lingering = self.lingering
         return result
 
     def decoded(self, outputs, sizes):
@@ -348,12 +373,14 @@ class Job:
         process = self.process
         if process is None:
             return [None, None]
-        if self.kept is None:
-            self.keep_some(None, "tail", None)
-        while (piece := await process._next_output(CHUNK)) is not None:
-            stream, data = piece
-            self.kept[stream].add(data)
-        outputs = self.all_kept()
+        outputs = self.outputs
+        if outputs is None:
+            if self.kept is None:
+                self.keep_some(None, "tail", None)
+            while (piece := await process._next_output(CHUNK)) is not None:
+                stream, data = piece
+                self.kept[stream].add(data)
+            outputs = self.all_kept()
         if self.codec is not None:
             self.codec.errors = "replace"  # they may end anywhere
             outputs = self.decoded(outputs, [len(output or b"") for output in outputs])

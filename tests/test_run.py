@@ -594,6 +594,59 @@ def test_orphans_are_ended_if_asked_for(aio, mark, kwds):
     aio.run(main)
 
 
+# The input, of which others have the pipe
+MUCH = b"x" * (1 << 20)  # more than a pipe holds
+HOLDER = "echo; exec 3<&0; { sleep 100 <&3 & } >/dev/null 2>&1; exit 3"
+KEEPING_LESS = pytest.mark.parametrize("kwds", [{}, {"max_output": 9}], ids=["all", "less"])
+
+
+@KEEPING_LESS
+def test_input_that_nobody_reads_is_dropped_after_a_while(aio, mark, kwds):
+    async def main():
+        done = await run_shell(HOLDER, input=MUCH, linger=0.05, env=mark.env, **kwds)
+        assert (done.stdout, done.returncode, done.lingering) == (b"\n", 3, True)
+        assert 0.05 <= done.duration < SLACK
+        (holder,) = mark.living()
+        os.kill(holder, signal.SIGKILL)
+        await until(lambda: not mark.living())
+
+    aio.run(main)
+
+
+@KEEPING_LESS
+def test_who_holds_the_input_is_killed_as_an_orphan(aio, mark, kwds):
+    async def main():
+        done = await run_shell(HOLDER, input=MUCH, kill_orphans=True, env=mark.env, **kwds)
+        assert (done.stdout, done.returncode) == (b"\n", 3)
+        assert done.duration < SLACK and not mark.living()
+
+    aio.run(main)
+
+
+@KEEPING_LESS
+def test_time_limit_while_others_hold_the_input(aio, mark, kwds):
+    async def main():
+        with pytest.raises(_fastproc.TimeoutExpired) as raised:
+            await run_shell(HOLDER, input=MUCH, linger=60, timeout=LIMIT, env=mark.env, **kwds)
+        assert (raised.value.stdout, raised.value.stderr) == (b"\n", b"")
+        assert not mark.living()
+
+    aio.run(main)
+
+
+@KEEPING_LESS
+@pytest.mark.parametrize("linger", [60, None])
+def test_input_that_others_read_reaches_them(aio, tmp_path, linger, kwds):
+    async def main():
+        script = "exec 3<&0; { sleep 0.1; cat <&3 >got; mv got all; } >/dev/null 2>&1 & exit 0"
+        done = await run_shell(script, input=MUCH, linger=linger, cwd=tmp_path, **kwds)
+        assert not done.lingering
+        await until((tmp_path / "all").exists)
+        assert (tmp_path / "all").read_bytes() == MUCH
+
+    aio.run(main)
+
+
 @every_path
 @no_pidfd
 def test_communicate_with_linger(aio, mark):

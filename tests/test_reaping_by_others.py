@@ -66,8 +66,8 @@ def test_stolen_status_of_a_killed_child(aio):
             expected = -signal.SIGTERM if aio.knows_stolen_status else 255
         except ChildProcessError:
             expected = -signal.SIGTERM
+        assert await proc.wait() == expected
         with pytest.raises(ProcessLookupError):
-            assert await proc.wait() == expected
             proc.kill()
         await finish(proc)
 

@@ -228,7 +228,8 @@ def test_text_is_decoded_as_by_subprocess(aio):
         assert (await run("cat", input="é\r\n", encoding="latin-1")).stdout == "é\n"
         with pytest.raises(UnicodeDecodeError):
             await run_shell(r"printf '\377'", encoding="utf-8")
-        assert (await run_shell(r"printf '\377'", encoding="utf-8", errors="replace")).stdout
+        done = await run_shell(r"printf '\377'", encoding="utf-8", errors="replace")
+        assert done.stdout == "\ufffd"
 
     aio.run(main)
 

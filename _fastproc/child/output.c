@@ -79,7 +79,9 @@ static PyObject *take_from(AwaitableObject *self, int which, size_t count)
         return NULL;
     if (reader->arrivals != NULL)
         fp_arrivals_take(reader->arrivals, (size_t)PyBytes_GET_SIZE(bytes));
-    return Py_BuildValue("(iN)", which + 1, bytes);
+    PyObject *pair = Py_BuildValue("(iO)", which + 1, bytes);
+    Py_DECREF(bytes);
+    return pair;
 }
 
 static enum step wait_for_output(AwaitableObject *self)

@@ -18,6 +18,7 @@ PATIENCE = 5.0  # seconds for what was killed to be gone; some processes are stu
 FIRST_PAUSE = 0.0005  # seconds between two looks; each is twice the one before
 LONGEST_PAUSE = 0.05
 PERIOD = 100_000  # microseconds, the kernel's own for cpu.max
+SHORTAGE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # it cannot be known now, but later
 NUMBERS = itertools.count(1)  # of the cgroups that this process has made
 
 
@@ -41,12 +42,12 @@ def is_populated(cgroup):
     """Whether a process runs in it, or in one below it; zombies do not count."""
     try:
         return "populated 1" in read(cgroup, "cgroup.events")
-    except OSError:  # removed; or the root, which is never ended
-        return False
+    except OSError as error:  # removed; or the root, which is never ended
+        return error.errno in SHORTAGE
 
 
 def may_be_ended(cgroup):
-    """Not the root, nor one that this process is in."""
+    """Not the root, nor one that this process is in.  OSError in a shortage."""
     try:
         os.stat("cgroup.events", dir_fd=cgroup)
     except OSError:
@@ -55,17 +56,34 @@ def may_be_ended(cgroup):
 
 
 def has_to_be_ended(cgroup):
-    return is_populated(cgroup) and may_be_ended(cgroup)
+    try:
+        return is_populated(cgroup) and may_be_ended(cgroup)
+    except OSError:
+        return True
 
 
 def members(cgroup):
-    """The pids in it and below it."""
+    """The pids in it and below it.  OSError in a shortage, rather than some of them."""
     pids = set()
-    with contextlib.suppress(OSError):
-        for *_, folder in os.fwalk(".", dir_fd=cgroup):
-            with contextlib.suppress(OSError):
+    with unless_in_a_shortage():
+        for *_, folder in os.fwalk(".", dir_fd=cgroup, onerror=raise_in_a_shortage):
+            with unless_in_a_shortage():
                 pids.update(map(int, read(folder, "cgroup.procs").split()))
     return pids - {0}  # 0 is a process outside of our pid namespace, and to kill() our own group
+
+
+def raise_in_a_shortage(error):
+    if error.errno in SHORTAGE:
+        raise error
+
+
+@contextlib.contextmanager
+def unless_in_a_shortage():
+    """Suppresses errors: what was there is gone, or is not for us to read."""
+    try:
+        yield
+    except OSError as error:
+        raise_in_a_shortage(error)
 
 
 def send(cgroup, signum, but_not=lambda pid: False):
@@ -98,12 +116,12 @@ def pidfd_of(pid):
 
 def kill(cgroup):
     """Everything in it; does not wait."""
-    if not may_be_ended(cgroup):
-        return
-    try:
-        write(cgroup, "cgroup.kill", "1")
-    except OSError:  # before Linux 5.14, or not ours to write
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        if not may_be_ended(cgroup):
+            return
+        try:
+            write(cgroup, "cgroup.kill", "1")
+        except OSError:  # before Linux 5.14, or not ours to write
             kill_one_by_one(cgroup)
 
 
@@ -358,6 +376,6 @@ def empty(cgroup):
 
 def remove(path):
     """With those that processes have made in it."""
-    for folder, *_ in os.walk(path, topdown=False):
+    for folder, *_ in os.walk(path, topdown=False, onerror=raise_in_a_shortage):
         with contextlib.suppress(FileNotFoundError):
             os.rmdir(folder)

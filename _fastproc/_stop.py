@@ -40,8 +40,10 @@ def send_to_cgroup(process, signum):
 
     if signum == SIGKILL:
         _cgroup.kill(process._cgroup)
-    elif _cgroup.may_be_ended(process._cgroup):
-        _cgroup.send(process._cgroup, signum, but_not=gets_it_anyway)
+        return
+    with contextlib.suppress(OSError):  # too few descriptors to see who is in it
+        if _cgroup.may_be_ended(process._cgroup):
+            _cgroup.send(process._cgroup, signum, but_not=gets_it_anyway)
 
 
 def kill_now(process):
@@ -170,6 +172,8 @@ class Ladder:
                     self.kill()
                     pause = FIRST_PAUSE
                     continue
+                if self.killed and self.process._cgroup is not None:
+                    _cgroup.kill(self.process._cgroup)  # which may have failed before
                 try:
                     await asyncio.sleep(min(pause, left))
                 except asyncio.CancelledError as error:

@@ -23,6 +23,7 @@ from support import (
     REFUSE,
     children,
     exited,
+    free_descriptors,
     output_of,
     running,
     state,
@@ -961,6 +962,49 @@ def test_cgroup_that_is_dropped_closes_its_descriptor_where_warnings_are_errors(
     with pytest.raises(OSError):
         os.fstat(fd)
     path.rmdir()
+
+
+@in_cgroup
+@needs_setsid
+@once
+def test_stop_ends_all_of_the_cgroup_as_soon_as_descriptors_are_free_again(aio, group):
+    async def main():
+        proc = await aio.create_subprocess_exec(
+            "sh", "-c", HIDDEN + "echo; exec sleep 1004", stdout=aio.PIPE, cgroup=group
+        )
+        assert await proc.stdout.readline() == b"\n"
+        with free_descriptors(0):
+            stopping = asyncio.ensure_future(proc.stop(grace=0))
+            await until(lambda: proc.returncode is not None)
+            await asyncio.sleep(0.05)
+            assert not stopping.done()
+        await stopping
+        assert group.pids() == []
+
+    aio.run(main)
+
+
+def test_cgroup_that_cannot_be_read_for_want_of_descriptors_may_be_ours(tmp_path, monkeypatch):
+    """So it is not killed."""
+    for name in ("cgroup.procs", "cgroup.events", "cgroup.kill"):
+        (tmp_path / name).write_text("")
+    fd = os.open(tmp_path, os.O_PATH | os.O_DIRECTORY)
+    read = _cgroup.read
+
+    def read_some(cgroup, name):
+        if name == "cgroup.procs":
+            raise OSError(errno.EMFILE, "Too many open files")
+        return read(cgroup, name)
+
+    try:
+        _cgroup.kill(fd)
+        assert (tmp_path / "cgroup.kill").read_text() == "1"
+        (tmp_path / "cgroup.kill").write_text("")
+        monkeypatch.setattr(_cgroup, "read", read_some)
+        _cgroup.kill(fd)
+        assert (tmp_path / "cgroup.kill").read_text() == ""
+    finally:
+        os.close(fd)
 
 
 def test_signal_to_a_cgroup_does_not_hit_our_own_group(tmp_path, monkeypatch):

@@ -314,13 +314,15 @@ class Job:
             if self.input is not None:
                 process.stdin.write(self.input)
             process.stdin.close()
-        while (piece := await process._next_output(CHUNK)) is not None:
-            stream, data = piece
-            kept[stream].add(data)
-            if tee:
-                tee(stream, data)
-        await process.wait()
-        process._set_linger(None)
+        try:
+            while (piece := await process._next_output(CHUNK)) is not None:
+                stream, data = piece
+                kept[stream].add(data)
+                if tee:
+                    tee(stream, data)
+            await process.wait()
+        finally:
+            process._set_linger(None)  # whose timer holds the child
         self.outputs = self.all_kept()
 
     def all_kept(self):
@@ -469,7 +471,7 @@ class Codec:
         self.encoding = encoding or io.text_encoding(None)
         if self.encoding == "locale":
             self.encoding = locale.getencoding()
-        codecs.lookup(self.encoding)
+        "".encode(self.encoding)  # LookupError also for what makes no text, as "hex"
         self.errors = errors or "strict"
 
     def encode(self, text):

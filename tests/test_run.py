@@ -181,6 +181,7 @@ def test_program_that_does_not_exist(aio):
         ({"input": "str"}, TypeError),
         ({"input": b"bytes", "text": True}, TypeError),
         ({"encoding": "no-such"}, LookupError),
+        ({"encoding": "hex"}, LookupError),
         ({"nonsense": 1}, TypeError),
     ],
     ids=str,
@@ -359,6 +360,16 @@ def test_tee_that_raises_ends_everything(aio, mark):
         with pytest.raises(ZeroDivisionError):
             await run_shell("echo; sleep 100 & sleep 100", tee=tee, env=mark.env)
         assert not mark.living() and not children()
+
+        def tee_late(stream, data):
+            time.sleep(0.1)  # the child has exited, and its pipes are held
+            raise ZeroDivisionError
+
+        before = descriptors()
+        for function in tee, tee_late:
+            with pytest.raises(ZeroDivisionError):
+                await run_shell("echo; sleep 100 &", tee=function, linger=60, env=mark.env)
+            await until(lambda: len(descriptors()) <= len(before))
 
     aio.run(main)
 

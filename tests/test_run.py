@@ -681,6 +681,24 @@ def test_communicate_with_linger(aio, mark):
     aio.run(main)
 
 
+def test_communicate_with_linger_drops_input_that_another_holds_and_does_not_read(aio, mark):
+    async def main():
+        script = "exec 3<&0; sleep 100 <&3 >/dev/null 2>&1 & exit 3"
+        pipes = {"stdin": PIPE, "stdout": PIPE, "start_new_session": True}
+        proc = await create_subprocess_shell(script, env=mark.env, **pipes)
+        assert await proc.communicate(bytes(3 << 20), linger=0.05) == (b"", None)
+        assert proc.returncode == 3 and proc._lingered
+        for pid in mark.living():
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: not mark.living())
+
+        proc = await create_subprocess_shell("exit 4", stdin=PIPE, stdout=PIPE)
+        assert await proc.communicate(bytes(3 << 20), linger=0) == (b"", None)
+        assert proc.returncode == 4 and not proc._lingered  # nobody holds it
+
+    aio.run(main)
+
+
 def test_communicate_with_linger_cancelled_lets_others_read_on(aio):
     async def main():
         proc = await create_subprocess_shell("(sleep 0.4; echo late) & exit", stdout=PIPE)

@@ -9,56 +9,68 @@
 
 #include "loop/loop_methods.h"
 #include "pipe/read_pipe.h"
+#include "pipe/write_pipe.h"
 #include "python/guard.h"
 
-/* 1 << fd of each output that another process has open: only those may last.  The others end when
- * what is in them has been read, which their reader may take its time for. */
-static unsigned held_outputs(const TransportObject *self)
+/* The descriptor of a pipe that may last, or -1.  An input lasts while some of it is to be written. */
+static int open_fd(const TransportObject *self, int fd)
 {
-    struct pollfd outputs[2];
+    const PyObject *pipe = self->pipes[fd];
+    if (pipe == NULL)
+        return -1;
+    if (fd > 0)
+        return ((const ReadPipeObject *)pipe)->closing ? -1
+                                                       : ((const ReadPipeObject *)pipe)->flow.fd;
+    const WritePipeObject *input = (const WritePipeObject *)pipe;
+    return input->lost || input->out.pending == 0 ? -1 : input->fd;
+}
+
+/* 1 << fd of each pipe that another process has open: only those may last.  The other outputs end when
+ * what is in them has been read, which their reader may take its time for. */
+static unsigned held_pipes(const TransportObject *self)
+{
+    struct pollfd pipes[3]; /* those of -1 are left out by poll() */
     unsigned held = 0;
-    nfds_t count = 0;
-    for (int fd = 1; fd < 3; fd++) {
-        const ReadPipeObject *pipe = (const ReadPipeObject *)self->pipes[fd];
-        if (pipe == NULL || pipe->closing)
-            continue;
-        outputs[count++] = (struct pollfd){.fd = pipe->flow.fd};
-        held |= 1U << fd;
+    for (int fd = 0; fd < 3; fd++) {
+        pipes[fd] = (struct pollfd){.fd = open_fd(self, fd)};
+        held |= pipes[fd].fd >= 0 ? 1U << fd : 0;
     }
-    if (count == 0 || poll(outputs, count, 0) < 0) /* not known: none is given up too early */
+    if (held == 0 || poll(pipes, 3, 0) < 0) /* not known: none is given up too early */
         return held;
-    for (int fd = 1, i = 0; fd < 3; fd++)
-        if ((held & 1U << fd) && (outputs[i++].revents & POLLHUP))
+    for (int fd = 0; fd < 3; fd++)
+        if (pipes[fd].revents & (fd == 0 ? POLLERR | POLLHUP : POLLHUP))
             held &= ~(1U << fd);
     return held;
 }
 
 /* Called by the loop's timer. */
-static PyObject *end_outputs(PyObject *op, PyObject *Py_UNUSED(ignored))
+static PyObject *end_pipes(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     TransportObject *self = (TransportObject *)op;
     Py_CLEAR(self->linger_timer);
     if (!hub_is_alive(self->hub))
         Py_RETURN_NONE;
-    unsigned held = held_outputs(self);
-    for (int fd = 1; fd < 3; fd++) {
-        ReadPipeObject *pipe = (ReadPipeObject *)self->pipes[fd];
-        if (!(held & 1U << fd) || pipe == NULL || pipe->closing)
+    unsigned held = held_pipes(self);
+    for (int fd = 0; fd < 3; fd++) {
+        if (!(held & 1U << fd) || open_fd(self, fd) < 0)
             continue;
         self->lingered = true;
-        read_pipe_finish(pipe);
+        if (fd == 0)
+            write_pipe_abort((WritePipeObject *)self->pipes[fd]);
+        else
+            read_pipe_finish((ReadPipeObject *)self->pipes[fd]);
     }
     Py_RETURN_NONE;
 }
 
 GUARD_BY(((TransportObject *)op)->hub);
-GUARD_METHOD(end_outputs);
+GUARD_METHOD(end_pipes);
 
 void linger_begin(TransportObject *self)
 {
-    static PyMethodDef method = {"end_outputs", GUARDED(end_outputs), METH_NOARGS, NULL};
+    static PyMethodDef method = {"end_pipes", GUARDED(end_pipes), METH_NOARGS, NULL};
     if (self->linger < 0 || self->phase != TRANSPORT_EXITED || self->linger_timer != NULL ||
-        !hub_is_alive(self->hub) || held_outputs(self) == 0)
+        !hub_is_alive(self->hub) || held_pipes(self) == 0)
         return;
     PyObject *raised = compat_take_exception();
     PyObject *callback = PyCFunction_New(&method, (PyObject *)self);
@@ -67,7 +79,7 @@ void linger_begin(TransportObject *self)
     Py_XDECREF(callback);
     hub_settle_exception(self->hub, (PyObject *)self);
     if (self->linger_timer == NULL) /* no memory for it: rather too early than never */
-        Py_XDECREF(end_outputs((PyObject *)self, NULL));
+        Py_XDECREF(end_pipes((PyObject *)self, NULL));
     compat_raise(raised);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * How long the outputs of a child that has exited are read on, when somebody
- * else (a daemon, a background job) still holds their pipes.
+ * How long the outputs of a child that has exited are read on, and its input is
+ * written on, when somebody else (a daemon, a background job) still holds their
+ * pipes.
  */
 #ifndef FP_CHILD_LINGER_H
 #define FP_CHILD_LINGER_H

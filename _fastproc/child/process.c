@@ -253,8 +253,8 @@ static PyGetSetDef process_getset[] = {
      NULL},
     {"_cgroup", GUARDED(process_get_cgroup), NULL,
      "A descriptor of the cgroup that it was started in, or None.", NULL},
-    {"_lingered", GUARDED(process_get_lingered), NULL,
-     "Whether an output was ended by _set_linger().", NULL},
+    {"_lingered", GUARDED(process_get_lingered), NULL, "Whether a pipe was ended by _set_linger().",
+     NULL},
     {"_transport", process_get_transport, NULL, "The asyncio.SubprocessTransport.", NULL},
     {"_loop", process_get_loop, NULL, "The event loop.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -309,9 +309,9 @@ static PyMethodDef process_methods[] = {
      "was read before as well.\n\n"
      "input: bytes-like, or None; ignored if stdin is not a pipe.\n"
      "linger: float, in seconds, or None; how long after the exit the\n"
-     "    outputs are read on if another process still holds their pipes,\n"
-     "    which are closed then.  None is as long as it takes.  Not in\n"
-     "    asyncio.\n"
+     "    outputs are read on, and the input is written on, if another\n"
+     "    process still holds their pipes, which are closed then.  None\n"
+     "    is as long as it takes.  Not in asyncio.\n"
      "Returns an awaitable of tuple[bytes | None, bytes | None]; what the\n"
      "    child wrote to stdout and stderr, None for what is not a pipe.\n"
      "Raises RuntimeError if another task is reading stdout or stderr,\n"

@@ -2322,7 +2322,7 @@ mutant(
 mutant(
     "linger_without_an_end",
     "child/linger.c",
-    "held_outputs(self) == 0)",
+    "held_pipes(self) == 0)",
     "true)",
     "communicate(linger=) waits as long as anybody holds the pipe",
     "test_run.py communicate_with_linger",
@@ -2331,10 +2331,18 @@ mutant(
 mutant(
     "linger_for_nobody",
     "child/linger.c",
-    "revents & POLLHUP))",
-    "revents & 0))",
+    "revents & (fd == 0 ? POLLERR | POLLHUP : POLLHUP))",
+    "revents & 0)",
     "an output that nobody else holds is given up if it is read late, and said to linger",
     "test_run.py read_late",
+)
+mutant(
+    "input_lingers_without_an_end",
+    "child/linger.c",
+    "    return input->lost || input->out.pending == 0 ? -1 : input->fd;",
+    "    return input->lost || true ? -1 : input->fd;",
+    "communicate(input, linger=) waits as long as anybody holds stdin and does not read it",
+    "test_run.py input_that_another_holds",
 )
 mutant(
     "linger_drops_the_last_words",

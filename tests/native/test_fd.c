@@ -259,7 +259,7 @@ TEST(fd_read_survives_interruptions)
     CHECK(fp_fd_pipe(fds) == 0);
     interrupt_soon(fds[1], false);
     CHECK(fp_fd_read(fds[0], &c, 1) == 1 && c == '!');
-    CHECK(ticks == 4);
+    CHECK(ticks >= 4); /* one more may have been on its way */
     fp_fd_close(&fds[0]);
     fp_fd_close(&fds[1]);
 }
@@ -276,7 +276,7 @@ TEST(fd_write_and_writev_survive_interruptions)
         fcntl(fds[1], F_SETFL, 0);
         interrupt_soon(fds[0], true);
         CHECK((vector ? fp_fd_writev(fds[1], &part, 1) : fp_fd_write(fds[1], "x", 1)) == 1);
-        CHECK(ticks == 4);
+        CHECK(ticks >= 4); /* one more may have been on its way */
         fp_fd_set_nonblocking(fds[1]);
     }
     fp_fd_close(&fds[0]);

@@ -106,7 +106,8 @@ async def run(
         or None, which lets the child inherit.
     stdout: the same.
     stderr: the same, or STDOUT.
-    timeout: float, in seconds, for all of it; None is no limit.
+    timeout: float, in seconds, from the call to the exit and the end of
+        the outputs; None is no limit. What is left is ended after it.
     grace: float, in seconds, from SIGTERM to SIGKILL; 0 kills at once.
     linger: float, in seconds; how long the outputs are read on, and the
         input is written on, after the exit if another process still

@@ -283,13 +283,8 @@ class Job:
         stdin = process.stdin
         if self.kept is not None:
             await self.read_some()
-        elif self.input is None or self.linger is None:
+        else:
             self.outputs = await process.communicate(self.input, linger=self.linger)
-        else:  # communicate() would wait until somebody has read all of the input
-            stdin.write(self.input)
-            stdin.close()
-            process.stdin = None
-            self.outputs = await process.communicate(linger=self.linger)
         if stdin is not None and stdin.transport.get_write_buffer_size():
             await self.let_input_be_read(stdin)
         self.lingering |= process._lingered

@@ -636,102 +636,89 @@ def test_pipe_that_is_ready_and_cannot_be_read_does_not_occupy_the_loop(aio):
     assert script(aio, REFUSE_READ_OF + textwrap.dedent(source)) == "done\n"
 
 
+# A task and three others, which wait for children that end together.
+WOKEN_TOGETHER = """
+async def inner(proc):
+    return await proc.wait()
+
+async def main():
+    hold, release = os.pipe()
+    procs = [await aio.create_subprocess_exec("cat", stdin=hold) for _ in range(3)]
+    os.close(hold)
+    others = []
+    task = asyncio.ensure_future(outer(procs[0], others))
+    await iterate(1)
+    others += [asyncio.ensure_future(inner(proc)) for proc in procs]
+    await iterate(1)
+    os.close(release)
+    until_blocking(lambda: all(exited(proc.pid) for proc in procs))
+    return await task
+"""
+
+
 @pytest.mark.not_on("uvloop", "its loop cannot be run so")
 def test_task_that_runs_the_loop_itself_while_others_have_been_woken(aio):
     """As nest_asyncio has it: the result of one of those can be had inside."""
-    aio.script(
-        """
-        import asyncio.tasks as tasks
-        import time
+    source = """
+    import asyncio.tasks as tasks
+    import time
 
-        # Tasks that may be left and entered, and one iteration of the loop, as nest_asyncio has them
-        asyncio.Task = tasks.Task = tasks._PyTask
-        for name in "current_task", "_enter_task", "_leave_task", "_register_task":
-            setattr(tasks, name, getattr(tasks, "_py_" + name.lstrip("_"), getattr(tasks, name)))
-        loop = aio.new_loop()
+    # Tasks that may be left and entered, and one iteration of the loop, as nest_asyncio has them
+    asyncio.Task = tasks.Task = tasks._PyTask
+    for name in "current_task", "_enter_task", "_leave_task", "_register_task":
+        setattr(tasks, name, getattr(tasks, "_py_" + name.lstrip("_"), getattr(tasks, name)))
+    loop = aio.new_loop()
 
-        def turn():
-            loop._process_events(loop._selector.select(0 if loop._ready else 20))
-            for _ in range(len(loop._ready)):
-                if loop._ready:
-                    handle = loop._ready.popleft()
-                    if not handle._cancelled:
-                        handle._run()
+    def turn():
+        loop._process_events(loop._selector.select(0 if loop._ready else 20))
+        for _ in range(len(loop._ready)):
+            if loop._ready:
+                handle = loop._ready.popleft()
+                if not handle._cancelled:
+                    handle._run()
 
-        def run(task):
-            task = asyncio.ensure_future(task, loop=loop)
-            outer = tasks._current_tasks.pop(loop, None)
-            while not task.done():
-                turn()
-            if outer:
-                tasks._current_tasks[loop] = outer
-            return task.result()
+    def run(task):
+        task = asyncio.ensure_future(task, loop=loop)
+        outer = tasks._current_tasks.pop(loop, None)
+        while not task.done():
+            turn()
+        if outer:
+            tasks._current_tasks[loop] = outer
+        return task.result()
 
-        async def outer(proc, others):
-            await proc.wait()
-            return [run(other) for other in others]
+    async def outer(proc, others):
+        await proc.wait()
+        return [run(other) for other in others]
 
-        async def inner(proc):
-            return await proc.wait()
-
-        async def main():
-            hold, release = os.pipe()
-            procs = [await aio.create_subprocess_exec("cat", stdin=hold) for _ in range(3)]
-            others = []
-            task = asyncio.ensure_future(outer(procs[0], others))
-            await iterate(1)
-            others += [asyncio.ensure_future(inner(proc)) for proc in procs]
-            await iterate(1)
-            os.close(release)
-            until_blocking(lambda: all(exited(proc.pid) for proc in procs))
-            return await task
-
-        asyncio._set_running_loop(loop)
-        signal.alarm(20)
-        assert run(main()) == [0, 0, 0]
-        asyncio._set_running_loop(None)
-        loop.run_until_complete(iterate(3))
-        loop.close()
-        """
-    )
+    asyncio._set_running_loop(loop)
+    signal.alarm(20)
+    assert run(main()) == [0, 0, 0]
+    asyncio._set_running_loop(None)
+    loop.run_until_complete(iterate(3))
+    loop.close()
+    """
+    aio.script(WOKEN_TOGETHER + textwrap.dedent(source))
 
 
 @pytest.mark.not_on("uvloop", "its turns cannot be taken so")
 def test_task_that_takes_turns_of_the_loop_by_hand_while_others_have_been_woken(aio):
     """With nothing patched, as greenlets and trampolines do it: a task is left and entered again."""
-    aio.script(
-        """
-        async def outer(proc, others):
-            await proc.wait()
-            loop, itself = asyncio.get_running_loop(), asyncio.current_task()
-            asyncio.tasks._leave_task(loop, itself)
-            while not all(other.done() for other in others):
-                loop._run_once()
-            asyncio.tasks._enter_task(loop, itself)
-            for _ in range(30):  # the turn under way has counted what was taken out of it
-                loop.call_soon(int)
-            return [other.result() for other in others]
+    source = """
+    async def outer(proc, others):
+        await proc.wait()
+        loop, itself = asyncio.get_running_loop(), asyncio.current_task()
+        asyncio.tasks._leave_task(loop, itself)
+        while not all(other.done() for other in others):
+            loop._run_once()
+        asyncio.tasks._enter_task(loop, itself)
+        for _ in range(30):  # the turn under way has counted what was taken out of it
+            loop.call_soon(int)
+        return [other.result() for other in others]
 
-        async def inner(proc):
-            return await proc.wait()
-
-        async def main():
-            hold, release = os.pipe()
-            procs = [await aio.create_subprocess_exec("cat", stdin=hold) for _ in range(3)]
-            os.close(hold)
-            others = []
-            task = asyncio.ensure_future(outer(procs[0], others))
-            await iterate(1)
-            others += [asyncio.ensure_future(inner(proc)) for proc in procs]
-            await iterate(1)
-            os.close(release)
-            until_blocking(lambda: all(exited(proc.pid) for proc in procs))
-            assert await task == [0, 0, 0]
-
-        signal.alarm(20)
-        aio.run(main)
-        """
-    )
+    signal.alarm(20)
+    assert aio.run(main) == [0, 0, 0]
+    """
+    aio.script(WOKEN_TOGETHER + textwrap.dedent(source))
 
 
 @pytest.mark.may_warn("took")

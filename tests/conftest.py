@@ -34,6 +34,7 @@ from support import (
 # What a loop in debug mode logs on a busy machine.
 SLOW = r"^Executing [\s\S]* took [0-9.]+ seconds$"
 HANG = 240  # seconds after which a test that blocks the loop itself is shot, with a traceback
+WORKERS = 4  # at most: with more the run is not over earlier, because single tests take ten seconds
 
 
 def pytest_addoption(parser):
@@ -53,6 +54,25 @@ def pytest_addoption(parser):
         action="store_true",
         help="every case on every path, and in full size what takes long",
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """The whole suite is run by several processes; what is named, or debugged, in this one."""
+    whole = config.args_source is config.ArgsSource.TESTPATHS
+    one_of_several = "PYTEST_XDIST_WORKER" in os.environ  # which must not start more of them
+    if (
+        not whole or one_of_several or not hasattr(config.option, "numprocesses")
+    ):  # or no pytest-xdist
+        return
+    option = config.option
+    if option.numprocesses is None and not (
+        option.usepdb or option.trace or option.capture == "no"
+    ):
+        processors = len(os.sched_getaffinity(0)) if support.LINUX else os.cpu_count()
+        option.numprocesses = min(processors, WORKERS) if processors > 1 else 0
+        if option.dist == "no":
+            option.dist = "worksteal"
 
 
 def pytest_configure(config):

@@ -232,7 +232,8 @@ def test_default_signals_undo_what_is_inherited(aio):
 
 def test_all_signals_may_be_set_to_the_default(aio):
     options = {"default_signals": signal.valid_signals(), "restore_signals": False}
-    assert ignored_by_child(aio, **options) == set()
+    # glibc's posix_spawn() starts a program with the signals ignored that glibc keeps to itself.
+    assert ignored_by_child(aio, **options) & signal.valid_signals() == set()
 
 
 def test_signal_is_ignored_whatever_this_process_does_with_it(aio):

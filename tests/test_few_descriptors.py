@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import errno
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -235,14 +234,9 @@ def test_limit_that_is_lowered_while_children_wait(aio):
                 asyncio.ensure_future(aio.create_subprocess_exec("true")) for _ in range(100)
             ]
             await asyncio.sleep(0)
-            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-            highest = max(descriptors())
-            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 2, hard))
-            try:
+            with free_descriptors(12):
                 for proc in await asyncio.gather(*creating):
                     assert await proc.wait() == 0
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     aio.run(main)
 

@@ -17,7 +17,7 @@ struct fp_memory {
     /* Like realloc: NULL allocates, size 0 frees and returns NULL.  When it returns NULL
      * for another size, the old block is gone too. */
     void *(*resize)(void *block, size_t size);
-    /* Or NULL: called with memory within a block that is about to be written completely. */
+    /* Or NULL: called with memory within a block that is about to be written, once for each byte. */
     void (*expect)(void *from, size_t size);
 };
 
@@ -25,6 +25,7 @@ struct fp_buffer {
     unsigned char *block; /* NULL while there is nothing to hold */
     size_t start, end;    /* the bytes are block[start..end) */
     size_t size;          /* of block */
+    size_t expected;      /* of block, from its start: memory->expect() was called for it */
 };
 
 static inline size_t fp_buffer_length(const struct fp_buffer *buffer)

@@ -12,14 +12,20 @@ enum {
     LARGE = 2 * 1024 * 1024, /* a block from which on what comes into it is announced */
 };
 
-/* A stream that has volume may well fill its pipe for the next gulp. */
+/* A stream that has volume may well fill its pipe for the next gulp.  What was announced for an
+ * earlier gulp and is enough for one like the last is left at that. */
 static void announce(const struct fp_inflow *inflow, const struct fp_memory *memory,
-                     const struct fp_buffer *buffer)
+                     struct fp_buffer *buffer)
 {
     if (memory->expect == NULL || !fp_inflow_is_bulk(inflow) || buffer->size < LARGE)
         return;
-    size_t room = fp_buffer_room(buffer);
-    memory->expect(buffer->block + buffer->end, inflow->largest < room ? inflow->largest : room);
+    size_t from = buffer->expected > buffer->end ? buffer->expected : buffer->end;
+    if (from - buffer->end >= inflow->last || from == buffer->size)
+        return;
+    size_t room = buffer->size - from;
+    size_t size = inflow->largest < room ? inflow->largest : room;
+    buffer->expected = from + size;
+    memory->expect(buffer->block + from, size);
 }
 
 enum fp_flow fp_inflow_read(struct fp_inflow *inflow, struct fp_buffer *buffer,

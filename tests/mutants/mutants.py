@@ -616,6 +616,22 @@ mutant(
     "native inflow_of_volume_announces",
 )
 mutant(
+    "expects_again",
+    "stream/inflow.c",
+    "if (from - buffer->end >= inflow->last || from == buffer->size)",
+    "if (from == buffer->size)",
+    "middling reads after large ones ask for the same pages again and again",
+    "native inflow_of_volume_announces",
+)
+mutant(
+    "expects_nothing_of_another_block",
+    "stream/buffer.c",
+    "    *buffer = (struct fp_buffer){0};",
+    "    *buffer = (struct fp_buffer){.expected = buffer->expected};",
+    "only the first of many outputs of a stream has its memory provided",
+    "native inflow_of_volume_announces",
+)
+mutant(
     "expects_volume_of_any_stream",
     "stream/inflow.c",
     " || !fp_inflow_is_bulk(inflow) || buffer->size < LARGE)",

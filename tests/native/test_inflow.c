@@ -217,14 +217,26 @@ TEST(inflow_of_volume_announces_what_will_come)
     gulp_announced(PIPE, false); /* had none before */
     gulp_announced(PIPE / 2, true);
     CHECK(expected_from == buffer.block + PIPE && expected_size == PIPE);
+    gulp_announced(PIPE / 2, false); /* what was announced is enough for as much again */
     gulp_announced(PIPE / 2 - 1, true);
-    CHECK(expected_from == buffer.block + PIPE + PIPE / 2 && expected_size == PIPE);
+    CHECK(expected_from == buffer.block + 2 * PIPE && expected_size == PIPE);
     gulp_announced(1, false); /* has none any more */
 
-    inflow.last = inflow.largest = 4 * PIPE; /* of an enlarged pipe, but there is less room */
-    fp_buffer_commit(&buffer, fp_buffer_room(&buffer) - PIPE);
+    inflow.last = PIPE; /* half of which was announced before */
     gulp_announced(1, true);
-    CHECK(expected_size == PIPE && expected_from + PIPE == buffer.block + buffer.size);
+    CHECK(expected_from == buffer.block + 3 * PIPE && expected_size == PIPE);
+
+    inflow.last = inflow.largest = 4 * PIPE; /* of an enlarged pipe, but there is less room */
+    fp_buffer_commit(&buffer, fp_buffer_room(&buffer) - PIPE - 1);
+    gulp_announced(1, true);
+    CHECK(expected_size == PIPE + 1 && expected_from + PIPE + 1 == buffer.block + buffer.size);
+    inflow.last = 4 * PIPE;
+    gulp_announced(1, false); /* to the end of the block */
+
+    fp_buffer_free(&buffer, &guarded_memory);
+    inflow.last = PIPE;
+    CHECK(fp_buffer_reserve(&buffer, &guarded_memory, LARGE) != NULL);
+    gulp_announced(1, true); /* another block */
     tear_down();
 }
 

@@ -2,9 +2,11 @@
  *
  *     floor WORKLOAD AMOUNT
  *
- * A child is cloned in the parent's memory without suspending it and reports its exec through a
- * close-on-exec pipe; everything is waited for in one epoll.  Prints JSON as the other sides do.
- * Linux only.  Any error ends the program.
+ * It knows what _fastproc knows.  A child is cloned in the parent's memory without suspending it and
+ * reports its exec through a close-on-exec pipe.  Beside many descriptors it begins in the parent's
+ * table of them, and receives its own through a socket.  Pipes for megabytes are enlarged, and the
+ * memory for them is provided ahead.  Everything is waited for in one epoll.  Prints JSON as the other
+ * sides do.  Linux only.  Any error ends the program.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,12 +19,19 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { STACK = 32 * 1024, MIB = 1 << 20, FLIGHT = 100, ROUNDS_BEFORE = 20 };
+enum {
+    STACK = 32 * 1024,
+    MIB = 1 << 20,
+    FLIGHT = 100,
+    ROUNDS_BEFORE = 20,
+    LARGE_PIPE = 256 * 1024,
+};
 
 extern char **environ;
 
@@ -79,11 +88,62 @@ struct child {
 };
 
 static int poller;
-static char scratch[64 * 1024];
+static char scratch[LARGE_PIPE];
+static int handover[2] = {-1, -1}; /* ours, the child's; -1: its table is a copy of ours */
+
+struct handed { /* what a child receives: the outcome's report, and its pipes */
+    struct iovec part;
+    struct msghdr message;
+    char byte;
+    char room[CMSG_SPACE(4 * sizeof(int))] __attribute__((aligned(8)));
+};
+
+static struct cmsghdr *lay_out(struct handed *handed, int count)
+{
+    *handed = (struct handed){.part = {&handed->byte, 1}};
+    handed->message = (struct msghdr){.msg_iov = &handed->part,
+                                      .msg_iovlen = 1,
+                                      .msg_control = handed->room,
+                                      .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int))};
+    return CMSG_FIRSTHDR(&handed->message);
+}
+
+static void hand_over(const struct child *child)
+{
+    struct handed handed;
+    int fds[4] = {child->report}, count = 1;
+    for (int fd = 0; fd < 3; fd++)
+        if (child->stdio[fd] >= 0)
+            fds[count++] = child->stdio[fd];
+    struct cmsghdr *header = lay_out(&handed, count);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
+    memcpy(CMSG_DATA(header), fds, (size_t)count * sizeof(int));
+    check(sendmsg(handover[0], &handed.message, 0) == 1, "sendmsg");
+}
+
+/* In the child, whose memory is the parent's: what it learns goes into a copy. */
+static void leave_table(struct child *own)
+{
+    struct handed handed;
+    struct cmsghdr *header = lay_out(&handed, 4);
+    syscall(SYS_close_range, handover[1] + 1, ~0U, 1U << 1 /* CLOSE_RANGE_UNSHARE */);
+    if (syscall(SYS_recvmsg, handover[1], &handed.message, MSG_CMSG_CLOEXEC) != 1)
+        syscall(SYS_exit, 127);
+    int fds[4], next = 1;
+    memcpy(fds, CMSG_DATA(header), sizeof fds);
+    own->report = fds[0];
+    for (int fd = 0; fd < 3; fd++)
+        if (own->stdio[fd] >= 0)
+            own->stdio[fd] = fds[next++];
+}
 
 static int run_child(void *argument)
 {
-    struct child *child = argument;
+    struct child own = *(struct child *)argument, *child = &own;
+    if (handover[0] >= 0)
+        leave_table(child);
     for (int fd = 0; fd < 3; fd++)
         if (child->stdio[fd] >= 0 && syscall(SYS_dup3, child->stdio[fd], fd, 0) < 0)
             _exit(127);
@@ -127,12 +187,15 @@ static void start(struct child *child, const char *path, char *const *argv, cons
     check(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0, "pipe2");
     child->outcome = ends[0];
     child->report = ends[1];
+    if (handover[0] >= 0)
+        hand_over(child);
     if (child->stack == NULL)
         child->stack = malloc(STACK);
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &child->before);
-    int pid = clone(run_child, child->stack + STACK - 64, CLONE_VM | CLONE_PIDFD | SIGCHLD, child,
-                    &child->pidfd);
+    int shared = handover[0] >= 0 ? CLONE_FILES : 0;
+    int pid = clone(run_child, child->stack + STACK - 64, CLONE_VM | CLONE_PIDFD | shared | SIGCHLD,
+                    child, &child->pidfd);
     sigprocmask(SIG_SETMASK, &child->before, NULL);
     check(pid > 0, "clone");
     close(child->report);
@@ -299,6 +362,33 @@ static void flight(int amount)
 
 /* ---- bytes ---- */
 
+struct memory {
+    char *bytes;
+    size_t size, room;
+};
+
+/* For the next read, with its pages provided: they are many, so one call is cheaper than the faults. */
+static char *reserve(struct memory *memory)
+{
+    if (memory->room - memory->size < LARGE_PIPE) {
+        size_t room = memory->room ? memory->room + memory->room / 2 : 2 * LARGE_PIPE;
+        room = (room + 4095) / 4096 * 4096;
+        memory->bytes = memory->bytes == NULL
+                            ? mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                            : mremap(memory->bytes, memory->room, room, MREMAP_MAYMOVE);
+        check(memory->bytes != MAP_FAILED, "mmap");
+        memory->room = room;
+    }
+    char *next = memory->bytes + memory->size, *page = next - memory->size % 4096;
+    madvise(page, LARGE_PIPE, 23 /* MADV_POPULATE_WRITE */);
+    return next;
+}
+
+static void enlarge(int pipe)
+{
+    check(fcntl(pipe, F_SETPIPE_SZ, LARGE_PIPE) >= LARGE_PIPE, "F_SETPIPE_SZ");
+}
+
 static void start_writer(struct child *child, int mib)
 {
     static char size[32];
@@ -311,39 +401,37 @@ static void start_writer(struct child *child, int mib)
 static void read_all(int mib, int keep)
 {
     struct child child = {0};
-    char *kept = NULL;
-    size_t size = 0, room = 0, total = (size_t)mib * MIB;
+    struct memory kept = {0};
+    size_t size = 0, total = (size_t)mib * MIB;
     begin();
     start_writer(&child, mib);
+    enlarge(child.ends[1]);
     while (child.open > 0) {
         turn(&child);
         if (child.outcome >= 0)
             continue;
-        if (keep && child.ends[1] >= 0) {
-            if (room - size < sizeof scratch) {
-                room = room ? room + room / 2 : 2 * sizeof scratch;
-                kept = realloc(kept, room);
-                check(kept != NULL, "realloc");
-            }
-            size += gulp(&child, kept + size, room - size);
-        } else {
+        if (keep && child.ends[1] >= 0)
+            size = kept.size += gulp(&child, reserve(&kept), LARGE_PIPE);
+        else
             size += gulp(&child, scratch, sizeof scratch);
-        }
         advance(&child);
     }
     check(size == total, "read");
     end();
-    free(kept);
 }
 
 static void echo(int mib)
 {
     struct child child = {0};
-    size_t total = (size_t)mib * MIB, written = 0, size = 0, room = 0;
-    char *data = calloc(total, 1), *kept = NULL;
+    struct memory kept = {0};
+    size_t total = (size_t)mib * MIB, written = 0;
+    char *data = calloc(total, 1);
+    check(data != NULL, "calloc");
     memset(data, 1, total);
     begin();
     start(&child, "/bin/cat", CAT_ARGV, "01");
+    enlarge(child.ends[0]);
+    enlarge(child.ends[1]);
     struct epoll_event event = {.events = EPOLLOUT, .data.ptr = &child};
     check(epoll_ctl(poller, EPOLL_CTL_ADD, child.ends[0], &event) == 0, "epoll_ctl");
     while (child.open > 0) {
@@ -356,15 +444,11 @@ static void echo(int mib)
             if (written == total)
                 unwatch(&child.ends[0]);
         }
-        if (room - size < sizeof scratch) {
-            room = room ? room + room / 2 : 2 * sizeof scratch;
-            kept = realloc(kept, room);
-            check(kept != NULL, "realloc");
-        }
-        size += gulp(&child, kept + size, room - size);
+        if (child.ends[1] >= 0)
+            kept.size += gulp(&child, reserve(&kept), LARGE_PIPE);
         advance(&child);
     }
-    check(size == total, "read");
+    check(kept.size == total, "read");
     end();
 }
 
@@ -413,6 +497,8 @@ int main(int argc, char **argv)
         one_after_another(run_true, amount);
         return ballast[MIB] != 1;
     }
+    if (strcmp(workload, "descriptors") == 0 || strcmp(workload, "live") == 0)
+        check(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, handover) == 0, "socketpair");
     if (strcmp(workload, "descriptors") == 0)
         for (int i = 0; i < 6000; i++)
             check(dup(0) >= 0, "dup");

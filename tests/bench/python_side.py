@@ -243,13 +243,17 @@ async def capture(api, mib):
     return measured.figures()
 
 
+async def read_by_pieces(api, mib):
+    proc, size = await writer_of(api, mib), 0
+    while data := await proc.stdout.read(64 * 1024):
+        size += len(data)
+    assert await proc.wait() == 0
+    assert size == mib * MIB
+
+
 async def relay(api, mib):
     with Measured() as measured:
-        proc, size = await writer_of(api, mib), 0
-        while data := await proc.stdout.read(64 * 1024):
-            size += len(data)
-        assert await proc.wait() == 0
-    assert size == mib * MIB
+        await read_by_pieces(api, mib)
     return measured.figures()
 
 

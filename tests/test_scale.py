@@ -2,7 +2,10 @@
 
 import asyncio
 import gc
+import os
 import resource
+import subprocess
+import sys
 
 import pytest
 from support import (
@@ -24,6 +27,21 @@ pytestmark = pytest.mark.one_loop("numbers tell more than loops")
 
 
 MIB = 1 << 20
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_twice_as_many_start_at_a_time_as_there_are_processors(count):
+    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < count:
+        pytest.skip("fewer processors, or none can be chosen")
+    script = f"""if True:
+        import os
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:{count}])
+        import _fastproc
+        print(_fastproc._core.machine()["gate"])
+    """
+    # Containers may allow less time than one processor has.
+    told = int(subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE).stdout)
+    assert told in {2 * n for n in range(1, count + 1)} and (count > 1 or told == 2)
 
 
 @pytest.fixture

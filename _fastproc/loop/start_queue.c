@@ -4,28 +4,15 @@
  */
 #include "loop/start_queue.h"
 
-#include <sched.h>
-#include <unistd.h>
-
+#include "posix/processors.h"
 #include "python/errors.h"
-
-static int processor_count(void)
-{
-#ifdef __linux__
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return CPU_COUNT(&set);
-#endif
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
-    return count > 1 ? (int)count : 1;
-}
 
 /* How many children may be between clone and exec.  Twice the processors, because otherwise a
  * processor waits for the loop to start the next one; more take turns with this thread and stall
  * the loop for longer.  Measured for 1 to 100 on two processors: tests/bench/NOTES.rst. */
 int start_queue_default_width(void)
 {
-    return 2 * processor_count();
+    return 2 * fp_processors();
 }
 
 bool start_queue_add(HubObject *hub, struct start_entry *entry, PyObject *owner,

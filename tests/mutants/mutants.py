@@ -616,6 +616,22 @@ mutant(
     "native inflow_of_volume_announces",
 )
 mutant(
+    "processors_of_the_own_cgroup_alone",
+    "posix/processors.c",
+    "        *last = '\\0';\n    }",
+    "        return least;\n    }",
+    "the limit of a container's parent is not seen",
+    "native processors_of_the_cgroups_above",
+)
+mutant(
+    "processors_rounded_down",
+    "posix/processors.c",
+    "(int)((quota - 1) / period) + 1",
+    "(int)(quota / period)",
+    "a container with less than one processor has none, so nothing is ever started",
+    "native processors_of_a_container",
+)
+mutant(
     "expects_again",
     "stream/inflow.c",
     "if (from - buffer->end >= inflow->last || from == buffer->size)",

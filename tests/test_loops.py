@@ -35,7 +35,7 @@ import contextvars
 from asyncio import events
 
 def only(coro):
-    with asyncio.Runner(loop_factory=aio.new_loop) as runner:
+    with asyncio.Runner(debug=False, loop_factory=aio.new_loop) as runner:
         return runner.run(asyncio.wait_for(coro, 20))
 
 async def output(*args):

@@ -45,9 +45,9 @@ def communicate(proc, data, linger):
 async def next_line(reader):
     """One line of any length."""
     while (end := reader._buffer.find(b"\n") + 1) == 0 and not reader._eof:
-        await reader._wait_for_data("lines")
         if reader._exception is not None:
             raise reader._exception
+        await reader._wait_for_data("lines")
     if not (line := await reader.read(end or len(reader._buffer))):
         raise StopAsyncIteration
     return line

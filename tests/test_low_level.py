@@ -1199,6 +1199,7 @@ def test_cancelling_the_create_call_ends_the_child(aio):
                 transport.close()
                 await made[-1].ended
         await iterate(3)
+        assert made
         for protocol in made:
             assert protocol.told == [] or protocol.told[-1] == ("connection_lost", None)
 

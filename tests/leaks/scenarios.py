@@ -994,12 +994,9 @@ async def look_at_a_coroutine_function():
         function = _fastproc.Process.__dict__["wait"]
         assert (function.__name__, function.__qualname__) == ("wait", "Process.wait")
         assert inspect.iscoroutinefunction(function) and repr(function)
-        assert [
-            function.__code__,
-            function.__defaults__,
-            function.__kwdefaults__,
-            function.__annotations__,
-        ]
+        assert isinstance(function.__code__, types.CodeType)
+        assert function.__defaults__ is None and function.__kwdefaults__ is None
+        assert function.__annotations__ == {}
         assert function.__class__ is types.FunctionType and function.__globals__
         assert function.__closure__ is None and function.__reduce__()
         with contextlib.suppress(AttributeError):  # before 3.12

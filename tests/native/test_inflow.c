@@ -220,11 +220,12 @@ TEST(inflow_of_volume_announces_what_will_come)
     gulp_announced(PIPE / 2, false); /* what was announced is enough for as much again */
     gulp_announced(PIPE / 2 - 1, true);
     CHECK(expected_from == buffer.block + 2 * PIPE && expected_size == PIPE);
-    gulp_announced(1, false); /* has none any more */
 
     inflow.last = PIPE; /* half of which was announced before */
     gulp_announced(1, true);
     CHECK(expected_from == buffer.block + 3 * PIPE && expected_size == PIPE);
+    buffer.expected = buffer.end;
+    gulp_announced(1, false); /* has no volume any more */
 
     inflow.last = inflow.largest = 4 * PIPE; /* of an enlarged pipe, but there is less room */
     fp_buffer_commit(&buffer, fp_buffer_room(&buffer) - PIPE - 1);

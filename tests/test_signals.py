@@ -393,6 +393,7 @@ for send in "kill", "close", "loop-close":
     assert os.read(answer, 5) == b"lives", "it was killed"
 """,
         kind,
+        timeout=120,  # others that start processes are faster, again and again
     )
 
 

@@ -448,6 +448,8 @@ class Player:
             return "skipped"
         if self.reads_all(fd) or self.would_hide_a_separator(fd):
             return "skipped"
+        if kind in ("line", "next", "until", "exactly") and self.stays_paused(fd):
+            return "skipped"
         self.start(f"on {fd} {kind}", call)
         return None
 
@@ -456,6 +458,11 @@ class Player:
         when somebody reads meanwhile."""
         searches = [n for n in self.pending_on(fd) if n.split()[2] in ("line", "next", "until")]
         return searches and self.readers[fd]._buffer
+
+    def stays_paused(self, fd):
+        """asyncio resumes a pipe after most reads, but not after those that find too little at the
+        end, which may be one that was fed by hand."""
+        return self.readers[fd]._eof and self.readers[fd]._paused
 
     async def do_read(self, fd, size):
         if size >= 0:

@@ -13,6 +13,11 @@ RECORDED = [
     # communicate() left a pipe open whose end had been fed by hand.
     (PIPES, [("feed_eof", 1), ("torrent", 2, 2, "communicate")]),
     (PIPES, [("feed_eof", 1), ("communicate", None), ("say", 2, b"line\n"), ("cancel", 0)]),
+    # The end is fed by hand to a stream whose pipe is paused.
+    (
+        PIPES | {"limit": 8},
+        [("feed", 1, b"x" * 20), ("feed_eof", 1), ("say", 1, b"a"), ("readexactly", 1, 30)],
+    ),
     # What is behind a limit while a reader that waited for more is cancelled.
     (PIPES | {"limit": 8}, [("readexactly", 1, 200), ("say", 1, b"x" * 20), ("cancel", 0)]),
     (PIPES | {"limit": 8}, [("read", 1, -1), ("say", 1, "a line of 5000"), ("cancel", 0)]),

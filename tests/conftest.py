@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 import support
 from script_server import ScriptServer
+from script_server import is_possible as script_server_is_possible
 from support import (
     FORCED_PARAMETERS,
     OTHER_LOOPS,
@@ -224,7 +225,7 @@ def aio(request):
 @pytest.fixture(scope="session", autouse=True)
 def script_server(request):
     """Without --slow, what Aio.script() runs scripts by."""
-    if request.config.getoption("slow"):
+    if request.config.getoption("slow") or not script_server_is_possible():
         yield
         return
     support.script_server = ScriptServer(support.script_environment())

@@ -1,10 +1,11 @@
 """The server of scripts that the other tests use."""
 
 import os
+import socket
 import subprocess
 
 import pytest
-from script_server import ScriptServer
+from script_server import ScriptServer, is_possible
 from support import script_environment
 
 KILL_THE_SERVER = "import os; os.kill(os.getppid(), 9); print('done')"
@@ -19,6 +20,16 @@ def server():
 
 def run(server, source):
     return server.run(source, [], dict(os.environ), timeout=30)
+
+
+@pytest.mark.parametrize("name", ["send_fds", "recv_fds"])
+def test_it_is_not_used_where_descriptors_cannot_be_sent(monkeypatch, name):
+    def refuse(*args):
+        raise PermissionError
+
+    assert is_possible()
+    monkeypatch.setattr(socket, name, refuse)
+    assert not is_possible()
 
 
 def test_another_server_is_started_when_one_has_died():

@@ -746,6 +746,8 @@ class Player:
         deadly = number in (signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1)
         if self.stopped and number not in (signal.SIGKILL, signal.SIGCONT, 0, 99):
             return "skipped"
+        if number == 99 and self.after_quiet and not self.alive:
+            return "skipped"  # some versions of asyncio first look whether the child lives
         note = self.note(self.proc.send_signal, number)
         self.signalled(number, deadly)
         return note

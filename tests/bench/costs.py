@@ -1,0 +1,158 @@
+"""What a child, a line, a MiB and a round of ping-pong cost, in figures without noise.
+
+    python -m tests.bench.costs              measures, and compares with costs.json; 1 if it is more
+    python -m tests.bench.costs --refresh    measures, and writes costs.json
+    python -m tests.bench.costs --only spawn,lines
+
+Counted are the instructions of the parent (valgrind's callgrind) and its system calls (strace -c), on
+one processor, so that parent and child take turns.  A count has to stay within 3 % of that in
+costs.json, which is kept for each version of CPython; one that has become less is told, too, because
+then the file is to be refreshed.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from . import syscalls
+from .report import simple_table
+
+HERE = Path(__file__).parent
+KEPT = HERE / "costs.json"
+TOLERANCE = 0.03
+AGAIN = 2  # times a row is counted again that has become more: which turn sees an exit is a matter of luck
+
+# workload: (its unit, how many that is, two amounts of them; what both have in common is no part of the cost)
+WORKLOADS = {
+    "spawn": ("child", 1, 50, 250),
+    "pipes": ("child", 1, 50, 250),
+    "cat": ("child", 1, 50, 250),
+    "run": ("child", 1, 50, 250),
+    "lines": ("1,000 lines", 1000, 20, 60),
+    "readline": ("1,000 lines", 1000, 20, 60),
+    "any_lines": ("1,000 lines", 1000, 20, 60),
+    "capture": ("MiB", 1, 8, 40),
+    "relay": ("MiB", 1, 8, 40),
+    "echo": ("MiB", 1, 8, 40),
+    "pingpong": ("round", 1, 200, 1200),
+}
+LOOPS = ("fastproc", "fastproc-uvloop")
+COUNTED = ("instructions", "system calls")
+
+
+def command(contender, workload, amount):
+    """Of one run, on one processor, with the same hashes each time."""
+    return [sys.executable, str(HERE / "python_side.py"), contender, workload, str(amount)]
+
+
+def instructions(contender, workload, amount):
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
+            + command(contender, workload, amount),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    return int(re.search(r"Collected : (\d+)", done.stderr)[1])
+
+
+def system_calls(contender, workload, amount):
+    program, side, name, *_ = command(contender, workload, amount)
+    return sum(syscalls.count_once([program, side, name], workload, amount).values())
+
+
+def per_unit(count, contender, workload):
+    _, size, few, many = WORKLOADS[workload]
+    more = count(contender, workload, many * size) - count(contender, workload, few * size)
+    return round(more / (many - few), 2)
+
+
+def measure(row):
+    """{"instructions": number, "system calls": number}, for one unit of a "workload, contender"."""
+    workload, contender = row.split(", ")
+    found = {
+        name: per_unit(count, contender, workload)
+        for name, count in zip(COUNTED, (instructions, system_calls))
+    }
+    print(f"{row}: {found} per {WORKLOADS[workload][0]}", file=sys.stderr)
+    return found
+
+
+def is_more(found, kept):
+    return any(name in kept and verdict(found[name], kept[name]) == "more" for name in COUNTED)
+
+
+def measure_all(workloads, kept):
+    """{row: what measure() returns}; the median of several where it is more than what was kept."""
+    rows = [f"{workload}, {contender}" for workload in workloads for contender in LOOPS]
+    found = {row: measure(row) for row in rows}
+    for row in rows:
+        if is_more(found[row], kept.get(row, {})):
+            several = [found[row], *(measure(row) for _ in range(AGAIN))]
+            found[row] = {name: statistics.median(one[name] for one in several) for name in COUNTED}
+    return found
+
+
+def verdict(now, before):
+    """More, less or the same; a tenth of a system call more or less is chance."""
+    if abs(now - before) <= max(TOLERANCE * before, 0.1):
+        return "same"
+    return "more" if now > before else "less"
+
+
+def compare(found, kept):
+    """Rows of a table, and which of them cost more."""
+    rows, more = [["", "counted", "before", "now", "change", ""]], []
+    for row, counts in found.items():
+        for name, now in counts.items():
+            before = kept.get(row, {}).get(name)
+            if before is None:
+                rows.append([row, name, "", f"{now:,.1f}", "", "new"])
+                continue
+            said = verdict(now, before)
+            change = f"{(now / before - 1) * 100:+.1f} %" if before else ""
+            rows.append([row, name, f"{before:,.1f}", f"{now:,.1f}", change, said])
+            if said == "more":
+                more.append(f"{row}: {name}")
+    return rows, more
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--refresh", action="store_true")
+    parser.add_argument("--only", metavar="WORKLOAD,...", default=",".join(WORKLOADS))
+    options = parser.parse_args()
+    missing = [tool for tool in ("valgrind", "strace") if shutil.which(tool) is None]
+    if missing:
+        sys.exit("not here: " + ", ".join(missing))
+    os.environ["PYTHONHASHSEED"] = "0"
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    version = platform.python_version()
+    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    found = measure_all(options.only.split(","), kept.get(version, {}))
+    rows, more = compare(found, kept.get(version, {}))
+    print("\n".join(simple_table(rows)))
+    if options.refresh:
+        kept[version] = kept.get(version, {}) | found
+        KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+        return
+    if version not in kept:
+        sys.exit(f"costs.json has no figures of CPython {version}: use --refresh")
+    if more:
+        sys.exit("costs: more than before: " + "; ".join(more))
+    print(f"costs: CPython {version}, {len(found)} rows, none is above costs.json by more than 3 %")
+
+
+if __name__ == "__main__":
+    main()

@@ -136,7 +136,10 @@ def test_pytest_warns_of_nothing_when_the_package_is_imported_before_it(site, tm
         "-p": ["-m", "pytest", "-p", "early"],
     }.get(early, ["-m", "pytest"])
     path = os.pathsep.join(map(str, [site, beside]))
-    environment = os.environ | {"PYTHONPATH": path, "PYTEST_ADDOPTS": "-p no:cacheprovider"}
+    environment = os.environ | {
+        "PYTHONPATH": path,
+        "PYTEST_ADDOPTS": "-p no:cacheprovider -p no:asyncio",
+    }
     done = run(sys.executable, *run_pytest, cwd=suite, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "warning" not in done.stdout + done.stderr

@@ -422,6 +422,8 @@ class Player:
         busy = self.pending_on(1) or self.pending_on(2) or self.held
         if busy or any(reader and reader.exception() for reader in self.readers.values()):
             return "skipped"
+        if how == "communicate" and any(r and r._paused for r in self.readers.values()):
+            return "skipped"  # whether that is read on in so few turns
         if await self.do_flood(fd) == "skipped":
             return "skipped"
         fd = self.flooded

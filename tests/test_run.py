@@ -23,6 +23,7 @@ from support import (
     iterate,
     pattern,
     resident,
+    script_environment,
     state,
     trace,
     until,
@@ -928,6 +929,39 @@ def test_end_of_the_loop_alone_ends_it(aio, mark, when):
         gc.collect()
         time.sleep(0.01)
     assert not mark.living() and not children()
+
+
+@pytest.mark.parametrize("end", ["loop", "cancel"])
+def test_a_group_that_is_made_while_its_end_is_begun(mark, end):
+    """The child leads a group only after that was looked for, and has filled it before it is killed."""
+    script = """if True:
+        import asyncio, gc, sys
+        from support import Aio, iterate
+        from _fastproc import run_shell
+
+        aio = Aio("fastproc-fork", "stdlib")
+        aio.configure()
+
+        async def main():
+            task = asyncio.create_task(run_shell("sleep 100 & sleep 100"))
+            await iterate(1)
+            if sys.argv[1] == "cancel":
+                task.cancel()
+                await asyncio.wait([task])
+
+        loop = aio.new_loop()
+        loop.run_until_complete(main())
+        loop.close()
+    """
+    slowed = "setsid:delay_enter=50000", "kill,pidfd_send_signal:delay_exit=300000"
+    inject = [f"--inject={rule}" for rule in slowed]
+    command = ["strace", "-f", "-o", os.devnull, *inject, sys.executable, "-c", script, end]
+    environment = mark.env | script_environment()
+    if not shutil.which("strace") or subprocess.run([*command[:4], "true"]).returncode != 0:
+        pytest.skip("needs strace, and the right to trace")
+    # It ends when all have ended that it follows.
+    subprocess.run(command, env=environment, check=True, timeout=60, stderr=subprocess.DEVNULL)
+    assert not mark.living()
 
 
 USES_OF_PIPES = {

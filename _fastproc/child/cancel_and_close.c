@@ -28,26 +28,38 @@ void transport_close(TransportObject *self)
     transport_close_pipes(self);
 }
 
+/* The group of a child that is on its way may not be there yet, and be there and full a moment later.
+ * A child that has been killed makes none, and starts nothing, any more. */
+static void kill_on_its_way(TransportObject *self)
+{
+    group_kill(self);
+    if (self->plan != NULL && self->child.fd < 0) {
+        /* Not reaped and not watched yet, so both ways of naming it are safe. */
+        struct fp_exit child = {.pid = self->plan->child.pid,
+                                .fd = self->plan->child.pidfd,
+                                .is_pidfd = self->plan->child.pidfd >= 0};
+        fp_exit_signal(&child, SIGKILL);
+    } else {
+        fp_exit_signal(&self->child, SIGKILL);
+    }
+    group_kill(self);
+}
+
 void transport_abandon(TransportObject *self)
 {
     if (self->abandoned || hub_is_forked_off(self->hub)) /* not our child */
         return;
     self->abandoned = true;
-    group_kill(self);
     switch (self->phase) {
     case TRANSPORT_QUEUED:
         self->phase = TRANSPORT_FAILED;
         start_queue_remove(self->hub, &self->queued);
         break;
-    case TRANSPORT_STARTING: {
-        /* Not reaped and not watched yet, so both ways of naming it are safe. */
-        struct fp_exit child = {.pid = self->plan->child.pid,
-                                .fd = self->plan->child.pidfd,
-                                .is_pidfd = self->plan->child.pidfd >= 0};
-        fp_exit_signal(self->child.fd >= 0 ? &self->child : &child, SIGKILL);
+    case TRANSPORT_STARTING:
+        kill_on_its_way(self);
         break;
-    }
     default:
+        group_kill(self);
         transport_close(self);
     }
 }
@@ -142,7 +154,9 @@ void transport_loop_closed(TransportObject *self, bool forked_off)
         fp_fd_close(&self->child.fd); /* it is our parent's child, not ours */
         self->phase = TRANSPORT_FAILED;
     } else {
-        if (self->holds_group || on_its_way) /* the call that was to end the group cannot go on */
+        if (on_its_way)
+            kill_on_its_way(self);
+        else if (self->holds_group) /* the call that was to end the group cannot go on */
             group_kill(self);
         if (on_its_way || (self->holds_group && self->phase == TRANSPORT_RUNNING))
             end_child(self);

@@ -632,6 +632,14 @@ mutant(
     "native processors_of_a_container",
 )
 mutant(
+    "group_killed_before_it_is_made",
+    "child/cancel_and_close.c",
+    "        fp_exit_signal(&self->child, SIGKILL);\n    }\n    group_kill(self);",
+    "        fp_exit_signal(&self->child, SIGKILL);\n    }",
+    "a cancelled run() leaves what the child has started while it was looked for its group",
+    "test_run.py group_that_is_made",
+)
+mutant(
     "expects_again",
     "stream/inflow.c",
     "if (from - buffer->end >= inflow->last || from == buffer->size)",

@@ -1116,6 +1116,8 @@ def test_cancellation_is_not_lost_while_a_start_that_took_too_long_is_cleared_aw
         while not looks:  # the start may have been faster than the limit
             task = asyncio.create_task(run("sleep", "100", timeout=0))
             await until(lambda task=task: looks or task.done())
+            if not looks:
+                assert isinstance(task.exception(), _fastproc.TimeoutExpired)
         task.cancel()
         await iterate(3)
         assert not task.done()

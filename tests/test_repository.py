@@ -51,6 +51,12 @@ def test_the_hook_of_pre_commit_runs_a_script_that_is_there():
     assert (ROOT / hook["entry"].split()[0]).exists()
 
 
+def test_mutants_fit_the_sources():
+    script = ROOT / "tests" / "mutants" / "run.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_changes_begin_with_the_version_that_is_made():
     versions = re.findall(r"^(\d\S*)(?: \(.*\))?\n---", (ROOT / "CHANGES.rst").read_text(), re.M)
     assert versions[0] == _fastproc.__version__

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What ends a child that has not exited by itself: close(), a cancelled create, the end of its loop.
+ * close(), and a cancelled create call: both kill the child, and its loop reaps it.
  */
 #ifndef FP_CHILD_CANCEL_AND_CLOSE_H
 #define FP_CHILD_CANCEL_AND_CLOSE_H
@@ -13,9 +13,8 @@ void transport_abandon(TransportObject *self);
 /* As asyncio's: closes the pipes and kills the child if it runs. */
 void transport_close(TransportObject *self);
 
-void transport_loop_closed(TransportObject *self, bool forked_off);
-
-/* Nobody refers to it any more, and there is no loop that would reap the child. */
-void transport_end_dropped(TransportObject *self);
+/* Kills one that has not exec'd yet.  The group of a child that is on its way may not be there yet, and be there and full a moment later.
+ * A child that has been killed makes none, and starts nothing, any more. */
+void transport_kill_on_its_way(TransportObject *self);
 
 #endif

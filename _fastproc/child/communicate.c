@@ -6,7 +6,7 @@
  */
 #include "child/linger.h"
 #include "child/process.h"
-#include "loop/loop_methods.h"
+#include "loop/exceptions.h"
 #include "loop/future.h"
 #include "pipe/end_of_file.h"
 #include "pipe/read_pipe.h"

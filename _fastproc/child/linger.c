@@ -7,6 +7,7 @@
 #include <math.h>
 #include <poll.h>
 
+#include "loop/exceptions.h"
 #include "loop/loop_methods.h"
 #include "pipe/read_pipe.h"
 #include "pipe/write_pipe.h"

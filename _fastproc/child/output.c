@@ -8,7 +8,7 @@
 #include "child/linger.h"
 #include "child/process.h"
 #include "child/terminal.h"
-#include "loop/loop_methods.h"
+#include "loop/exceptions.h"
 #include "loop/future.h"
 #include "pipe/read_pipe.h"
 #include "pipe/write_pipe.h"

@@ -5,7 +5,7 @@
 #include "child/protocol.h"
 
 #include "child/terminal.h"
-#include "loop/loop_methods.h"
+#include "loop/protocol_calls.h"
 #include "pipe/pipe.h"
 
 static void tell(TransportObject *child, PyObject *protocol, PyObject *name, PyObject *const *args,

@@ -243,23 +243,23 @@ int spawn_plan_check_fds(const struct spawn_plan *plan)
     return open ? 0 : raise_errno(-EBADF);
 }
 
-bool spawn_plan_hold_fds(struct spawn_plan *plan, struct fp_held_set *set, int room)
+bool spawn_plan_keep_fds(struct spawn_plan *plan, struct fp_kept_fds *set, int room)
 {
     int result = 0;
     for (int fd = 0; fd < 3 && result >= 0; fd++) {
         int source = source_of(plan, fd);
-        if (source == NO_SOURCE || plan->held[fd] != NULL || plan->request.close_stdio[fd])
+        if (source == NO_SOURCE || plan->kept[fd] != NULL || plan->request.close_stdio[fd])
             continue;
         bool not_to_have =
             plan->stdio[fd] == STDIO_INHERIT && (fcntl(fd, F_GETFD) & FD_CLOEXEC); /* or closed */
         plan->request.close_stdio[fd] = not_to_have;
         if (!not_to_have)
-            result = fp_held_take(set, source, &plan->held[fd]);
+            result = fp_kept_fd_take(set, source, &plan->kept[fd]);
         if (result >= room)
             result = -EMFILE;
     }
-    if (result >= 0 && plan->held[PLAN_DIRECTORY] == NULL && !begins_anywhere(plan)) {
-        result = fp_held_take(set, FP_HELD_DIRECTORY, &plan->held[PLAN_DIRECTORY]);
+    if (result >= 0 && plan->kept[PLAN_DIRECTORY] == NULL && !begins_anywhere(plan)) {
+        result = fp_kept_fd_take(set, FP_KEPT_DIRECTORY, &plan->kept[PLAN_DIRECTORY]);
         if (result == -EACCES) /* one may be where one could not go to */
             result = 0;
         if (result >= room)
@@ -272,17 +272,17 @@ bool spawn_plan_hold_fds(struct spawn_plan *plan, struct fp_held_set *set, int r
     return result >= 0;
 }
 
-void spawn_plan_let_go(struct spawn_plan *plan, struct fp_held_set *set)
+void spawn_plan_let_go(struct spawn_plan *plan, struct fp_kept_fds *set)
 {
-    for (int i = 0; i < PLAN_HELD; i++)
-        if (plan->held[i] != NULL && fp_held_is_current(plan->held[i]))
-            fp_held_release(set, &plan->held[i]);
+    for (int i = 0; i < PLAN_KEPT; i++)
+        if (plan->kept[i] != NULL && fp_kept_fd_is_current(plan->kept[i]))
+            fp_kept_fd_release(set, &plan->kept[i]);
 }
 
-void spawn_plan_release_fds(struct spawn_plan *plan, struct fp_held_set *set)
+void spawn_plan_release_fds(struct spawn_plan *plan, struct fp_kept_fds *set)
 {
-    for (int i = 0; i < PLAN_HELD; i++)
-        fp_held_release(set, &plan->held[i]);
+    for (int i = 0; i < PLAN_KEPT; i++)
+        fp_kept_fd_release(set, &plan->kept[i]);
 }
 
 /* ---- a real fork, for preexec_fn ---- */
@@ -373,8 +373,8 @@ static int open_stdio(struct spawn_plan *plan, int fd, int theirs[3])
         *child_end = PLAN_INHERIT;
         break;
     }
-    if (plan->held[fd] != NULL)
-        *child_end = plan->held[fd]->fd;
+    if (plan->kept[fd] != NULL)
+        *child_end = plan->kept[fd]->fd;
     return 0;
 }
 
@@ -386,7 +386,7 @@ int spawn_plan_start(struct fp_state *state, struct spawn_plan *plan)
     for (int fd = 0; fd < 3 && err == 0; fd++)
         err = open_stdio(plan, fd, theirs);
     if (err == 0) {
-        const struct fp_held *directory = plan->held[PLAN_DIRECTORY];
+        const struct fp_kept_fd *directory = plan->kept[PLAN_DIRECTORY];
         plan->directory = directory != NULL ? directory->fd : -1;
         plan->request.begin_in = directory != NULL ? &plan->directory : NULL;
         plan->hooks = (struct fp_fork_hooks){before_fork, after_fork_in_parent, after_fork_in_child,
@@ -401,35 +401,4 @@ int spawn_plan_start(struct fp_state *state, struct spawn_plan *plan)
     if (err < 0)
         spawn_plan_close_pipes(plan);
     return err;
-}
-
-/* ---- what went wrong ---- */
-
-void spawn_plan_raise_error(struct fp_state *state, const struct spawn_plan *plan)
-{
-    PyObject *filename = NULL;
-    if (plan->error.stage >= FP_STAGE_ATTRIBUTE) {
-        attributes_raise(-plan->error.err,
-                         (enum fp_attribute)(plan->error.stage - FP_STAGE_ATTRIBUTE));
-        return;
-    }
-    switch ((enum fp_spawn_stage)plan->error.stage) {
-    case FP_STAGE_PREEXEC:
-        PyErr_SetString(state->SubprocessError, "Exception occurred in preexec_fn.");
-        return;
-    case FP_STAGE_CHDIR:
-        filename = plan->cwd;
-        break;
-    case FP_STAGE_EXEC:
-        filename = plan->program;
-        break;
-    case FP_STAGE_TERMINAL:
-        raise_errno_naming(-plan->error.err, "PTY");
-        return;
-    case FP_STAGE_SETUP:
-    case FP_STAGE_NONE:
-    case FP_STAGE_ATTRIBUTE:
-        break;
-    }
-    raise_errno_of(-plan->error.err, filename);
 }

@@ -9,14 +9,14 @@
 #ifndef FP_CHILD_SPAWN_PLAN_H
 #define FP_CHILD_SPAWN_PLAN_H
 
-#include "posix/held.h"
+#include "posix/kept_fds.h"
 #include "posix/pty.h"
 #include "python/state.h"
 
 enum { PLAN_INHERIT = -1 };
 
 /* What of the parent a child that waits holds: 0, 1, 2, and the working directory. */
-enum { PLAN_DIRECTORY = 3, PLAN_HELD };
+enum { PLAN_DIRECTORY = 3, PLAN_KEPT };
 
 enum plan_stdio {
     STDIO_INHERIT,
@@ -35,14 +35,15 @@ struct spawn_plan {
     enum fp_spawn_method method;
 
     enum plan_stdio stdio[3];
-    int given_fds[3];                /* the user's, of STDIO_FD */
-    struct fp_held *held[PLAN_HELD]; /* while it waits: what it is to be given instead, or NULL */
-    int directory;                   /* that of those; the child reads it when they may have gone */
-    bool runs_at_once; /* depends on the descriptor table as it is now: may not wait */
-    int pipe_size;     /* bytes; 0 or less: the system's */
-    int pipe_fds[3];   /* our ends; -1: none */
-    int cgroup;        /* its directory, that of request.attributes; -1: none */
-    int master;        /* our end of the terminal, of which those ends are copies; -1: none */
+    int given_fds[3]; /* the user's, of STDIO_FD */
+    struct fp_kept_fd
+        *kept[PLAN_KEPT]; /* while it waits: what it is to be given instead, or NULL */
+    int directory;        /* that of those; the child reads it when they may have gone */
+    bool runs_at_once;    /* depends on the descriptor table as it is now: may not wait */
+    int pipe_size;        /* bytes; 0 or less: the system's */
+    int pipe_fds[3];      /* our ends; -1: none */
+    int cgroup;           /* its directory, that of request.attributes; -1: none */
+    int master;           /* our end of the terminal, of which those ends are copies; -1: none */
     struct fp_pty_size terminal_size;
     bool terminal_raw;
     const char *missing; /* what could not be opened, where that is not clear from the error */
@@ -76,7 +77,7 @@ struct spawn_call {
  * and raises the audit event.  NULL with an exception. */
 struct spawn_plan *spawn_plan_new(struct fp_state *state, const struct spawn_call *call);
 
-/* Closes and drops whatever is left but what is held.  Not while the child may still read it. */
+/* Closes and drops whatever is left but what is kept.  Not while the child may still read it. */
 void spawn_plan_free(struct spawn_plan *plan);
 /* The same but for what the child reads, and for the memory itself, which stay for ever: for a child
  * that may be between clone and exec as long as it likes. */
@@ -87,20 +88,17 @@ void spawn_plan_give_up(struct spawn_plan *plan);
 int spawn_plan_check_fds(const struct spawn_plan *plan);
 
 /* Holds the descriptors and the directory as they are now, for a plan that has to wait, if there is
- * room: a copy may have any number below `room`.  If not, nothing is held. */
-bool spawn_plan_hold_fds(struct spawn_plan *plan, struct fp_held_set *set, int room);
+ * room: a copy may have any number below `room`.  If not, nothing is kept. */
+bool spawn_plan_keep_fds(struct spawn_plan *plan, struct fp_kept_fds *set, int room);
 /* Releases what is still what it was; for a plan that waits no longer, or holds it again. */
-void spawn_plan_let_go(struct spawn_plan *plan, struct fp_held_set *set);
-void spawn_plan_release_fds(struct spawn_plan *plan, struct fp_held_set *set);
+void spawn_plan_let_go(struct spawn_plan *plan, struct fp_kept_fds *set);
+void spawn_plan_release_fds(struct spawn_plan *plan, struct fp_kept_fds *set);
 
 /* Closes our ends, as far as nobody has taken them. */
 void spawn_plan_close_pipes(struct spawn_plan *plan);
 
 /* Opens the pipes and starts the child; the parent's ends are in pipe_fds, non-blocking.
- * 0; or -errno, with nothing left behind but what is held. */
+ * 0; or -errno, with nothing left behind but what is kept. */
 int spawn_plan_start(struct fp_state *state, struct spawn_plan *plan);
-
-/* Raises what subprocess raises for plan->error. */
-void spawn_plan_raise_error(struct fp_state *state, const struct spawn_plan *plan);
 
 #endif

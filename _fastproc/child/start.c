@@ -9,11 +9,12 @@
 #include <poll.h>
 #include <signal.h>
 
-#include "child/cancel_and_close.h"
+#include "child/end_without_loop.h"
 #include "child/protocol.h"
 #include "child/reap.h"
-#include "child/surroundings.h"
+#include "child/tracer_and_limit.h"
 #include "child/terminal.h"
+#include "loop/exceptions.h"
 #include "loop/loop_methods.h"
 #include "loop/future.h"
 #include "loop/handover_pool.h"
@@ -154,8 +155,8 @@ static enum start start(TransportObject *self, bool sparingly)
     struct spawn_plan *plan = self->plan;
     if (hub_wake(hub) < 0)
         return START_FAILED;
-    surroundings_look(hub->state);
-    bool is_tight = hub->latest_fd >= surroundings_spare_from(hub->state);
+    tracer_and_limit_look(hub->state);
+    bool is_tight = hub->latest_fd >= limit_spare_from(hub->state);
     int err = start_plan(hub, plan, sparingly || is_tight);
     if ((err == -EMFILE || err == -ENFILE) && economize(hub))
         err = start_plan(hub, plan, true);
@@ -164,7 +165,7 @@ static enum start start(TransportObject *self, bool sparingly)
         raise_errno_naming(err, plan->missing);
         return err == -EMFILE || err == -ENFILE ? START_LATER : START_FAILED;
     }
-    spawn_plan_release_fds(plan, &hub->held); /* it has its own */
+    spawn_plan_release_fds(plan, &hub->kept); /* it has its own */
     self->child.pid = plan->child.pid;
     if (watch_start(self) < 0) {
         PyObject *raised = compat_take_exception();
@@ -206,26 +207,26 @@ static bool hold_queued(PyObject *op, bool at_last)
 {
     TransportObject *self = (TransportObject *)op;
     struct fp_state *state = self->hub->state;
-    surroundings_look(state);
+    tracer_and_limit_look(state);
     do {
-        int room = at_last ? INT_MAX : surroundings_spare_from(state);
-        if (spawn_plan_hold_fds(self->plan, &self->hub->held, room))
+        int room = at_last ? INT_MAX : limit_spare_from(state);
+        if (spawn_plan_keep_fds(self->plan, &self->hub->kept, room))
             return true;
-    } while (!at_last && surroundings_limit_has_changed(state));
+    } while (!at_last && limit_has_changed(state));
     return false;
 }
 
 static void let_go_queued(PyObject *op)
 {
     TransportObject *self = (TransportObject *)op;
-    spawn_plan_let_go(self->plan, &self->hub->held);
+    spawn_plan_let_go(self->plan, &self->hub->kept);
 }
 
 static void release_queued(PyObject *op)
 {
     TransportObject *self = (TransportObject *)op;
     if (self->plan != NULL)
-        spawn_plan_release_fds(self->plan, &self->hub->held);
+        spawn_plan_release_fds(self->plan, &self->hub->kept);
 }
 
 static const struct start_ops queued_ops = {

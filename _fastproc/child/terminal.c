@@ -6,7 +6,7 @@
 
 #include "child/process.h"
 #include "child/terminal_options.h"
-#include "loop/loop_methods.h"
+#include "loop/exceptions.h"
 #include "loop/watch.h"
 #include "pipe/read_pipe.h"
 #include "pipe/write_pipe.h"

@@ -7,6 +7,7 @@
  */
 #include "child/transport.h"
 
+#include "child/spawn_error.h"
 #include "child/terminal.h"
 #include "loop/awaitable.h"
 #include "loop/future.h"
@@ -81,7 +82,7 @@ void transport_raise_failure(TransportObject *self)
     else if (self->plan->failure != NULL)
         compat_raise(Py_NewRef(self->plan->failure));
     else
-        spawn_plan_raise_error(self->hub->state, self->plan);
+        spawn_error_raise(self->hub->state, self->plan);
 }
 
 /* ---- for those who wait ---- */

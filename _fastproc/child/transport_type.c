@@ -3,6 +3,7 @@
  * The Python face of a transport.
  */
 #include "child/cancel_and_close.h"
+#include "child/end_without_loop.h"
 #include "child/group.h"
 #include "child/pipe_owner.h"
 #include "child/popen_view.h"

@@ -4,7 +4,7 @@
  */
 #include "loop/close_watch.h"
 
-#include "loop/loop_methods.h"
+#include "loop/exceptions.h"
 #include "loop/hub_end.h"
 #include "python/guard.h"
 

@@ -18,7 +18,7 @@
 #ifndef FP_LOOP_HUB_H
 #define FP_LOOP_HUB_H
 
-#include "posix/held.h"
+#include "posix/kept_fds.h"
 #include "posix/poller.h"
 #include "python/state.h"
 #include "stream/inflow.h"
@@ -93,7 +93,7 @@ typedef struct HubObject {
     bool calling;     /* tasks, from inside the loop's call */
     struct WakeupObject *woken, *last_woken; /* to be called when that is done: a list */
     struct start_entry *queue, *queued;      /* waiting to be started: first and last */
-    struct fp_held_set held;                 /* what they hold meanwhile */
+    struct fp_kept_fds kept;                 /* what they keep meanwhile */
     struct fp_scratch scratch;               /* while it is awake */
     int pulls;            /* reads out of turn that are left until the next turn (read_pipe.c) */
     int roomy_pipes;      /* whose capacity was raised */

@@ -76,140 +76,9 @@ int loop_remove_reader(struct fp_state *state, PyObject *loop, PyObject *fd)
     return done != NULL ? 0 : -1;
 }
 
-/* ---- exceptions that nobody awaits ---- */
-
 PyObject *loop_context_to_keep(const HubObject *hub)
 {
     return hub->on_plain_loop ? PyContext_New() : Py_NewRef(Py_None);
-}
-
-/* Has the loop call the hub, which is how it asks for a turn.  False if that cannot be, with the
- * exception that was raised, if any. */
-static bool ask_for_turn(HubObject *hub)
-{
-    if (hub->turn_asked)
-        return true;
-    PyObject *context = loop_context_to_keep(hub);
-    if (context != NULL)
-        hub->turn_asked = loop_call_soon(hub, context, (PyObject *)hub, NULL, 0) == 0;
-    Py_XDECREF(context);
-    return hub->turn_asked;
-}
-
-PyObject *hub_take_interrupt(HubObject *hub)
-{
-    PyObject *interrupt = hub->interrupt;
-    hub->interrupt = NULL;
-    return interrupt;
-}
-
-void hub_keep_interrupt(HubObject *hub)
-{
-    Py_XSETREF(hub->interrupt, compat_take_exception());
-    for (int tries = 0; tries < 2 && !hub->in_turn && hub_is_alive(hub) && !ask_for_turn(hub);
-         tries++)
-        PyErr_Clear(); /* more of the same: one is enough */
-}
-
-void hub_settle_exception(HubObject *hub, PyObject *about)
-{
-    if (!PyErr_Occurred())
-        return;
-    bool ends_the_loop =
-        PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) || PyErr_ExceptionMatches(PyExc_SystemExit);
-    if (ends_the_loop && hub->interrupt == NULL)
-        hub_keep_interrupt(hub);
-    hub_report(about);
-}
-
-/* What CPython 3.13 puts into an exception that is raised, its traceback above all, has no guard.
- * So only the loop's thread gets the very one, and others a copy, if it can be copied. */
-static PyObject *own_exception(PyObject *kept)
-{
-    PyObject *copy_function = import_attribute("copy", "copy");
-    PyObject *copy = copy_function != NULL ? PyObject_CallOneArg(copy_function, kept) : NULL;
-    Py_XDECREF(copy_function);
-    if (copy != NULL && Py_IS_TYPE(copy, Py_TYPE(kept)))
-        return copy;
-    PyErr_Clear();
-    Py_XDECREF(copy);
-    return Py_NewRef(kept);
-}
-
-void hub_raise_kept(const HubObject *hub, PyObject *kept)
-{
-    PyObject *exception = Py_NewRef(kept); /* it may be replaced meanwhile */
-    if (!COMPAT_HAS_GIL && hub != NULL && hub->thread != PyThread_get_thread_ident())
-        Py_SETREF(exception, own_exception(exception));
-    compat_raise(exception);
-}
-
-/* ---- questions and reports ---- */
-
-bool loop_is_over(HubObject *hub)
-{
-    PyObject *raised = compat_take_exception();
-    PyObject *loop = compat_weakref_target(hub->loop_ref);
-    PyObject *answer =
-        loop != NULL ? PyObject_CallMethodNoArgs(loop, hub->state->names.is_closed) : NULL;
-    bool over = loop == NULL || (answer != NULL && PyObject_IsTrue(answer) == 1);
-    hub_settle_exception(hub, (PyObject *)hub); /* of a signal's handler, say */
-    Py_XDECREF(loop);
-    Py_XDECREF(answer);
-    compat_raise(raised);
-    return over;
-}
-
-void hub_ask_for_turn(HubObject *hub)
-{
-    PyObject *raised = compat_take_exception();
-    if (!ask_for_turn(hub) && !loop_is_over(hub)) /* a signal's handler has raised in there */
-        hub_settle_exception(hub, (PyObject *)hub);
-    PyErr_Clear(); /* then it goes on as it is */
-    compat_raise(raised);
-}
-
-void loop_report(HubObject *hub, const char *message, PyObject *transport, PyObject *protocol)
-{
-    if (!PyErr_Occurred())
-        return;
-    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) ||
-        PyErr_ExceptionMatches(PyExc_SystemExit)) {
-        hub_settle_exception(hub, transport);
-        return;
-    }
-    PyObject *exception = compat_take_exception();
-    PyObject *context =
-        Py_BuildValue("{s:s,s:O,s:O,s:O}", "message", message, "exception", exception, "transport",
-                      transport, "protocol", protocol != NULL ? protocol : Py_None);
-    PyObject *loop = context != NULL ? hub_loop(hub) : NULL;
-    if (loop != NULL)
-        Py_XDECREF(
-            PyObject_CallMethodOneArg(loop, hub->state->names.call_exception_handler, context));
-    hub_report(transport);
-    Py_XDECREF(loop);
-    Py_XDECREF(context);
-    Py_DECREF(exception);
-}
-
-void loop_call_protocol(HubObject *hub, PyObject *context, PyObject *transport, PyObject *protocol,
-                        PyObject *name, PyObject *const *args, size_t nargs)
-{
-    if (protocol == NULL || !hub_is_alive(hub))
-        return;
-    Py_INCREF(protocol); /* whatever runs from here on may replace it */
-    PyObject *raised = compat_take_exception();
-    PyObject *method = PyObject_GetAttr(protocol, name);
-    PyObject *copy = NULL;
-    if (method != NULL)
-        copy = context != NULL ? PyContext_Copy(context) : PyContext_CopyCurrent();
-    if (copy != NULL && loop_call_soon(hub, copy, method, args, nargs) < 0 && loop_is_over(hub))
-        PyErr_Clear(); /* it is being closed, and calls nobody any more */
-    loop_report(hub, "A protocol could not be called", transport, protocol);
-    Py_XDECREF(method);
-    Py_XDECREF(copy);
-    Py_DECREF(protocol);
-    compat_raise(raised);
 }
 
 PyObject *loop_call_later(HubObject *hub, double seconds, PyObject *callback, PyObject *argument)
@@ -223,4 +92,28 @@ PyObject *loop_call_later(HubObject *hub, double seconds, PyObject *callback, Py
     Py_XDECREF(loop);
     Py_XDECREF(delay);
     return timer;
+}
+
+int loop_is_closed(HubObject *hub)
+{
+    PyObject *loop = compat_weakref_target(hub->loop_ref);
+    PyObject *answer =
+        loop != NULL ? PyObject_CallMethodNoArgs(loop, hub->state->names.is_closed) : NULL;
+    int closed = answer != NULL ? PyObject_IsTrue(answer) : -1;
+    if (loop == NULL)
+        closed = 1;
+    Py_XDECREF(loop);
+    Py_XDECREF(answer);
+    return closed;
+}
+
+int loop_call_exception_handler(HubObject *hub, PyObject *context)
+{
+    PyObject *loop = hub_loop(hub);
+    PyObject *done = NULL;
+    if (loop != NULL)
+        done = PyObject_CallMethodOneArg(loop, hub->state->names.call_exception_handler, context);
+    Py_XDECREF(loop);
+    Py_XDECREF(done);
+    return done != NULL ? 0 : -1;
 }

@@ -7,6 +7,7 @@
  */
 #include "loop/turn.h"
 
+#include "loop/exceptions.h"
 #include "loop/loop_methods.h"
 #include "loop/start_queue.h"
 #include "loop/watch.h"

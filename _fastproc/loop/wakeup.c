@@ -4,6 +4,7 @@
  */
 #include "loop/wakeup.h"
 
+#include "loop/exceptions.h"
 #include "loop/loop_methods.h"
 #include "python/guard.h"
 

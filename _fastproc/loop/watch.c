@@ -4,6 +4,7 @@
  */
 #include "loop/watch.h"
 
+#include "loop/exceptions.h"
 #include "loop/loop_methods.h"
 #include "loop/close_watch.h"
 #include "loop/handover_pool.h"

@@ -4,7 +4,7 @@
  */
 #include "loop/woken.h"
 
-#include "loop/loop_methods.h"
+#include "loop/exceptions.h"
 #include "loop/plain_loop.h"
 #include "python/guard.h"
 

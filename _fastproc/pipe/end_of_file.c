@@ -4,7 +4,7 @@
  */
 #include "pipe/end_of_file.h"
 
-#include "loop/loop_methods.h"
+#include "loop/exceptions.h"
 #include "posix/pty.h"
 #include "python/errors.h"
 

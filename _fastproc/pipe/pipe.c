@@ -4,15 +4,12 @@
  */
 #include "pipe/pipe.h"
 
+#include "loop/exceptions.h"
 #include "loop/loop_methods.h"
+#include "loop/protocol_calls.h"
 #include "pipe/read_pipe.h"
 #include "pipe/reader.h"
 #include "pipe/write_pipe.h"
-#include "posix/fd.h"
-
-/* What a pipe that is kept full is enlarged to, and how many of a loop's are: all of an unprivileged
- * user's pipes may have 64 MiB together. */
-enum { ROOMY = 256 * 1024, ROOMY_PIPES = 16 };
 
 PyGetSetDef pipe_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
@@ -181,24 +178,6 @@ void pipe_end(PipeObject *pipe, PyObject *exception)
     if (owner != NULL)
         pipe->owner_ops->done(owner);
     Py_XDECREF(owner);
-}
-
-void pipe_enlarge(PipeObject *pipe, int fd)
-{
-    if (pipe->sized)
-        return;
-    pipe->sized = true;
-    if (pipe->hub->roomy_pipes == ROOMY_PIPES || fp_fd_set_pipe_size(fd, ROOMY) < 0)
-        return;
-    pipe->hub->roomy_pipes++;
-    pipe->counted = true;
-}
-
-void pipe_give_room_back(PipeObject *pipe)
-{
-    if (pipe->counted)
-        pipe->hub->roomy_pipes--;
-    pipe->counted = false;
 }
 
 bool pipe_call_soon(PipeObject *pipe, PyMethodDef *method)

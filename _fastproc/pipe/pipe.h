@@ -75,12 +75,6 @@ PyObject *pipe_tell_owner_flow(PipeObject *pipe, bool pause);
 /* Has the loop call the method of the pipe in its next turn; false if it cannot.  Raises nothing. */
 bool pipe_call_soon(PipeObject *pipe, PyMethodDef *method);
 
-/* The pipe is full, or more is to be written than it holds: unless its capacity was chosen it gets more,
- * once, so that the child and the loop take turns less often. */
-void pipe_enlarge(PipeObject *pipe, int fd);
-/* Once its descriptor is closed: another may be enlarged. */
-void pipe_give_room_back(PipeObject *pipe);
-
 /* Attributes and methods of both types. */
 extern PyGetSetDef pipe_getset[];
 extern PyMemberDef pipe_members[];

@@ -11,6 +11,7 @@
 #include "loop/watch.h"
 #include "pipe/reader.h"
 #include "pipe/reader_memory.h"
+#include "pipe/pipe_capacity.h"
 #include "posix/fd.h"
 #include "python/errors.h"
 #include "python/guard.h"

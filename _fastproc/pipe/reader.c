@@ -5,6 +5,7 @@
  */
 #include "pipe/reader.h"
 
+#include "loop/exceptions.h"
 #include "loop/loop_methods.h"
 #include "loop/future.h"
 #include "pipe/reader_memory.h"

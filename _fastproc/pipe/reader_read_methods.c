@@ -3,7 +3,7 @@
  * read(), readline(), readexactly(), readuntil() and the iteration of a reader,
  * as awaitables: each step looks at the buffer, and waits if that is not enough.
  */
-#include "loop/loop_methods.h"
+#include "loop/exceptions.h"
 #include "pipe/reader.h"
 #include "python/arguments.h"
 #include "python/numbers.h"

@@ -8,9 +8,10 @@
  */
 #include "pipe/write_pipe.h"
 
-#include "loop/loop_methods.h"
+#include "loop/exceptions.h"
 #include "loop/future.h"
 #include "loop/watch.h"
+#include "pipe/pipe_capacity.h"
 #include "posix/fd.h"
 #include "python/errors.h"
 #include "python/guard.h"

@@ -6,7 +6,7 @@
 #include "pipe/writer.h"
 
 #include "loop/awaitable.h"
-#include "loop/loop_methods.h"
+#include "loop/exceptions.h"
 #include "loop/future.h"
 #include "pipe/end_of_file.h"
 #include "python/arguments.h"

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 
 #include "posix/child_attributes.h"
+#include "posix/child_exec.h"
 #include "posix/refusal.h"
 #include "posix/sys.h"
 
@@ -28,8 +29,6 @@ enum {
     FIRST_EXTRA_FD = 3,
     NOT_EXECED_CODE = 255, /* never seen by the user: the record below is */
     MOST_TRIES = 1000,     /* to write that */
-    BUSY_PAUSE_NS = 1000000,
-    BUSY_TRIES = 100,      /* what the others take is a millisecond, or several on a busy machine */
     LAST_FD_GUESS = 65536, /* when there is nothing better than trying them one by one */
 };
 
@@ -292,33 +291,6 @@ FP_IN_CHILD static long change_identity(const struct fp_spawn_request *request)
     return result;
 }
 
-/* exec fails with ETXTBSY for a program that was just written while another child, which has not
- * exec'd yet, holds a copy of the descriptor; so it is retried for 0.1 s.  Returns the error. */
-FP_IN_CHILD static long exec_one(const struct fp_spawn_request *request, const char *path,
-                                 int *tries)
-{
-    const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
-    long err = sys_execve(path, request->argv, request->envp);
-    while (err == -ETXTBSY && request->others_are_starting && (*tries)-- > 0) {
-        sys_sleep(&pause);
-        err = sys_execve(path, request->argv, request->envp);
-    }
-    return err;
-}
-
-/* Tries each candidate; returns the error to report. */
-FP_IN_CHILD static long exec_first(const struct fp_spawn_request *request)
-{
-    long telling = 0, last = -ENOENT;
-    int tries = BUSY_TRIES;
-    for (char *const *path = request->paths; *path != NULL; path++) {
-        last = exec_one(request, *path, &tries);
-        if (last != -ENOENT && last != -ENOTDIR && telling == 0)
-            telling = last;
-    }
-    return telling != 0 ? telling : last;
-}
-
 /* Also of a cgroup, which is entered before. */
 FP_IN_CHILD static void check_attribute(struct fp_spawn_request *request, enum fp_attribute which,
                                         long result)
@@ -372,5 +344,5 @@ FP_IN_CHILD _Noreturn void fp_child_main(struct fp_spawn_request *request)
     if (request->hooks ==
         NULL) /* not before: what kills a child that shares memory may kill the parent */
         sys_set_mask(&request->caller_mask);
-    fail(request, FP_STAGE_EXEC, exec_first(request));
+    fail(request, FP_STAGE_EXEC, fp_child_exec(request));
 }

@@ -301,7 +301,7 @@ mutant(
 )
 mutant(
     "last_error_of_the_search_reported",
-    "posix/child.c",
+    "posix/child_exec.c",
     "if (last != -ENOENT && last != -ENOTDIR && telling == 0)",
     "if (last != -ENOENT && last != -ENOTDIR)",
     "of several errors of a PATH not the first is raised",
@@ -716,9 +716,9 @@ mutant(
 
 mutant(
     "closed_loop_spares_the_group_of_a_new_child",
-    "child/cancel_and_close.c",
-    "if (self->holds_group || on_its_way)",
-    "if (self->holds_group)",
+    "child/end_without_loop.c",
+    "            transport_kill_on_its_way(self);",
+    "            (void)0;",
     "what a child has started before the loop saw its exec outlives the loop, without pidfds",
     "test_run.py end_of_the_loop_alone",
 )
@@ -764,7 +764,7 @@ mutant(
 )
 mutant(
     "interrupt_told_twice",
-    "loop/loop_methods.c",
+    "loop/exceptions.c",
     "    PyObject *interrupt = hub->interrupt;\n    hub->interrupt = NULL;",
     "    PyObject *interrupt = Py_XNewRef(hub->interrupt);",
     "a KeyboardInterrupt comes again in every turn",
@@ -864,51 +864,51 @@ mutant(
 )
 mutant(
     "held_descriptors_left_open",
-    "posix/held.c",
+    "posix/kept_fds.c",
     "    fp_fd_close(&released->fd);",
     "    {}",
     "a descriptor is lost for each burst",
-    "native held",
+    "native kept",
 )
 mutant(
     "held_not_shared",
-    "posix/held.c",
-    "    if (found != NULL && fp_held_is_current(found)) {",
+    "posix/kept_fds.c",
+    "    if (found != NULL && fp_kept_fd_is_current(found)) {",
     "    if (0) {",
     "each child that waits has copies of its own",
-    "native held",
+    "native kept",
 )
 mutant(
     "held_of_the_past",
-    "posix/held.c",
-    "    if (found != NULL && fp_held_is_current(found)) {",
+    "posix/kept_fds.c",
+    "    if (found != NULL && fp_kept_fd_is_current(found)) {",
     "    if (found != NULL) {",
     "a child that waits has what another was to have",
-    "native held",
+    "native kept",
 )
 mutant(
     "files_that_look_the_same",
-    "posix/held.c",
+    "posix/kept_fds.c",
     "           has_no_offset(&first) && ",
     "           (has_no_offset(&first) || 1) && ",
     "two children write at the same place of a file",
-    "native held",
+    "native kept",
 )
 mutant(
     "flags_of_files_not_compared",
-    "posix/held.c",
+    "posix/kept_fds.c",
     "fcntl(a, F_GETFL) == fcntl(b, F_GETFL)",
     "1",
     "the two ends of a pipe are taken for one",
-    "native held",
+    "native kept",
 )
 mutant(
     "directory_not_compared",
-    "posix/held.c",
-    "info.st_ino == held->inode &&",
+    "posix/kept_fds.c",
+    "info.st_ino == kept->inode &&",
     "1 &&",
     "a child that waits begins where another was to begin",
-    "native held",
+    "native kept",
 )
 mutant(
     "directory_held_for_all",
@@ -968,7 +968,7 @@ mutant(
 )
 mutant(
     "tracer_not_seen",
-    "child/surroundings.c",
+    "child/tracer_and_limit.c",
     "    state->is_traced = is_traced();",
     "    state->is_traced = is_traced() && false;",
     "a debugger loses its breakpoints",
@@ -976,7 +976,7 @@ mutant(
 )
 mutant(
     "limit_not_seen",
-    "child/surroundings.c",
+    "child/tracer_and_limit.c",
     "        return (int)limit.rlim_cur;",
     "        {}",
     "children that wait take the last descriptors",
@@ -985,7 +985,7 @@ mutant(
 mutant(
     "raised_limit_not_seen",
     "child/start.c",
-    "!at_last && surroundings_limit_has_changed(state)",
+    "!at_last && limit_has_changed(state)",
     "false",
     "a burst right after the limit was raised takes all descriptors, and fails",
     "test_few_descriptors.py just_been_raised",
@@ -1136,7 +1136,7 @@ mutant(
 )
 mutant(
     "gone_into_the_wrong_stage",
-    "child/spawn_plan.c",
+    "child/spawn_error.c",
     "        filename = plan->cwd;",
     "        filename = plan->program;",
     "a missing cwd is reported as a missing program",
@@ -1293,7 +1293,7 @@ mutant(
 )
 mutant(
     "callbacks_in_another_context",
-    "loop/loop_methods.c",
+    "loop/protocol_calls.c",
     "context != NULL ? PyContext_Copy(context) : PyContext_CopyCurrent();\n    if",
     "PyContext_CopyCurrent();\n    if",
     "a protocol does not see the context variables of the create call",
@@ -1339,7 +1339,7 @@ mutant(
 )
 mutant(
     "roomy_pipes_not_counted_down",
-    "pipe/pipe.c",
+    "pipe/pipe_capacity.c",
     "        pipe->hub->roomy_pipes--;",
     "        {}",
     "after a few children no pipe is enlarged",
@@ -1815,7 +1815,7 @@ mutant(
 
 mutant(
     "busy_program_given_up_at_once",
-    "posix/child.c",
+    "posix/child_exec.c",
     "err == -ETXTBSY && request->others_are_starting",
     "false",
     "a program that was just written cannot be run beside other children",
@@ -1855,7 +1855,7 @@ mutant(
 )
 mutant(
     "interrupt_that_no_turn_raises",
-    "loop/loop_methods.c",
+    "loop/exceptions.c",
     "!hub->in_turn && hub_is_alive(hub) && !ask_for_turn(hub)",
     "false",
     "a Ctrl-C during close() is lost",
@@ -1961,7 +1961,7 @@ mutant(
 )
 mutant(
     "no_moment_for_a_child_about_to_exit",
-    "child/cancel_and_close.c",
+    "child/end_without_loop.c",
     "    if (reap == FP_REAP_RUNNING && has_closed_outputs(self))",
     "    if (false && has_closed_outputs(self))",
     "a child whose output was read to its end is killed because nobody waited",
@@ -2321,9 +2321,9 @@ mutant(
 )
 mutant(
     "group_outlives_the_loop_of_run",
-    "child/cancel_and_close.c",
-    "        if (self->holds_group || on_its_way) /* the call",
-    "        if (false) /* the call",
+    "child/end_without_loop.c",
+    "        else if (self->holds_group) /* the call",
+    "        else if (false) /* the call",
     "a loop that is closed while run() waits leaves what the command has started",
     "test_run.py end_of_the_loop_alone",
 )
@@ -2534,7 +2534,7 @@ mutant(
 )
 mutant(
     "another_option_named",
-    "child/spawn_plan.c",
+    "child/spawn_error.c",
     "plan->error.stage - FP_STAGE_ATTRIBUTE",
     "plan->error.stage - FP_STAGE_ATTRIBUTE - 1",
     "the exception blames an option that was not given",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * See held.h.
+ * See kept_fds.h.
  */
-#include "posix/held.h"
+#include "posix/kept_fds.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +47,7 @@ static bool looks_the_same(int a, int b)
            has_no_offset(&first) && fcntl(a, F_GETFL) == fcntl(b, F_GETFL);
 }
 
-bool fp_held_is_same(int a, int b)
+bool fp_kept_fd_is_same(int a, int b)
 {
 #ifdef __linux__
     enum { DUPFD_QUERY = 1024 + 3, COMPARE_FILES = 0 }; /* F_DUPFD_QUERY, KCMP_FILE */
@@ -79,71 +79,71 @@ static uint64_t mount_of_directory(void)
     return 0;
 }
 
-bool fp_held_is_current(const struct fp_held *held)
+bool fp_kept_fd_is_current(const struct fp_kept_fd *kept)
 {
     struct stat info;
-    if (held->number != FP_HELD_DIRECTORY)
-        return fp_held_is_same(held->fd, held->number);
-    return stat(".", &info) == 0 && info.st_dev == held->device && info.st_ino == held->inode &&
-           mount_of_directory() == held->mount;
+    if (kept->number != FP_KEPT_DIRECTORY)
+        return fp_kept_fd_is_same(kept->fd, kept->number);
+    return stat(".", &info) == 0 && info.st_dev == kept->device && info.st_ino == kept->inode &&
+           mount_of_directory() == kept->mount;
 }
 
 /* ---- holding ---- */
 
-static int copy_number(struct fp_held *held)
+static int copy_number(struct fp_kept_fd *kept)
 {
-    if (held->number != FP_HELD_DIRECTORY) {
-        held->fd = fcntl(held->number, F_DUPFD_CLOEXEC, 3);
-        return held->fd < 0 ? -errno : 0;
+    if (kept->number != FP_KEPT_DIRECTORY) {
+        kept->fd = fcntl(kept->number, F_DUPFD_CLOEXEC, 3);
+        return kept->fd < 0 ? -errno : 0;
     }
     struct stat info;
-    held->fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (held->fd < 0)
+    kept->fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (kept->fd < 0)
         return -errno;
-    int err = fp_fd_lift(&held->fd);
-    if (err == 0 && fstat(held->fd, &info) < 0) {
+    int err = fp_fd_lift(&kept->fd);
+    if (err == 0 && fstat(kept->fd, &info) < 0) {
         err = -errno;
-        fp_fd_close(&held->fd);
+        fp_fd_close(&kept->fd);
     }
     if (err == 0) {
-        held->device = info.st_dev;
-        held->inode = info.st_ino;
-        held->mount = mount_of_directory();
+        kept->device = info.st_dev;
+        kept->inode = info.st_ino;
+        kept->mount = mount_of_directory();
     }
     return err;
 }
 
-int fp_held_take(struct fp_held_set *set, int number, struct fp_held **held)
+int fp_kept_fd_take(struct fp_kept_fds *set, int number, struct fp_kept_fd **kept)
 {
-    struct fp_held *found = set->latest;
+    struct fp_kept_fd *found = set->latest;
     while (found != NULL && found->number != number)
         found = found->next;
     /* Older ones of that number are of the past. */
-    if (found != NULL && fp_held_is_current(found)) {
+    if (found != NULL && fp_kept_fd_is_current(found)) {
         found->users++;
-        *held = found;
+        *kept = found;
         return 0;
     }
     found = malloc(sizeof *found);
     if (found == NULL)
         return -ENOMEM;
-    *found = (struct fp_held){.number = number, .users = 1, .next = set->latest};
+    *found = (struct fp_kept_fd){.number = number, .users = 1, .next = set->latest};
     int err = copy_number(found);
     if (err < 0) {
         free(found);
         return err;
     }
-    set->latest = *held = found;
+    set->latest = *kept = found;
     return found->fd;
 }
 
-void fp_held_release(struct fp_held_set *set, struct fp_held **held)
+void fp_kept_fd_release(struct fp_kept_fds *set, struct fp_kept_fd **kept)
 {
-    struct fp_held *released = *held;
-    *held = NULL;
+    struct fp_kept_fd *released = *kept;
+    *kept = NULL;
     if (released == NULL || --released->users > 0)
         return;
-    struct fp_held **at = &set->latest;
+    struct fp_kept_fd **at = &set->latest;
     while (*at != released)
         at = &(*at)->next;
     *at = released->next;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * See surroundings.h.
+ * See tracer_and_limit.h.
  */
-#include "child/surroundings.h"
+#include "child/tracer_and_limit.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -49,7 +49,7 @@ static int limit_of_fds(void)
     return INT_MAX;
 }
 
-void surroundings_look(struct fp_state *state)
+void tracer_and_limit_look(struct fp_state *state)
 {
 #ifdef CLOCK_MONOTONIC_COARSE
     clockid_t clock = CLOCK_MONOTONIC_COARSE;
@@ -66,14 +66,14 @@ void surroundings_look(struct fp_state *state)
     state->most_fds = limit_of_fds();
 }
 
-bool surroundings_limit_has_changed(struct fp_state *state)
+bool limit_has_changed(struct fp_state *state)
 {
     int before = state->most_fds;
     state->most_fds = limit_of_fds();
     return state->most_fds != before;
 }
 
-int surroundings_spare_from(const struct fp_state *state)
+int limit_spare_from(const struct fp_state *state)
 {
     return state->most_fds - SPARE -
            state->start_width; /* each that starts has an outcome pipe as well */

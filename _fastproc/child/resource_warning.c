@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See resource_warning.h.
+ */
+#include "child/resource_warning.h"
+
+void resource_warning_of_running(TransportObject *self)
+{
+    static const char message[] = "subprocess %d is still running";
+    int pid = (int)self->child.pid;
+    if (PyErr_ResourceWarning(Py_REFCNT(self) > 0 ? (PyObject *)self : NULL, 1, message, pid) == 0)
+        return;
+    PyErr_Clear(); /* nobody is there to catch it: say it the other way */
+    state_log_warning(message, pid);
+    PyErr_Clear();
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How much the kernel keeps for a pipe: more for those that have shown volume.
+ */
+#ifndef FP_PIPE_PIPE_CAPACITY_H
+#define FP_PIPE_PIPE_CAPACITY_H
+
+#include "pipe/pipe.h"
+
+/* The pipe is full, or more is to be written than it holds: unless its capacity was chosen it gets more,
+ * once, so that the child and the loop take turns less often. */
+void pipe_enlarge(PipeObject *pipe, int fd);
+/* Once its descriptor is closed: another may be enlarged. */
+void pipe_give_room_back(PipeObject *pipe);
+
+#endif

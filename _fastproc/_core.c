@@ -13,6 +13,7 @@
 #include "pipe/writer.h"
 #include "python/class_patches.h"
 #include "python/coroutine_function.h"
+#include "python/forks.h"
 #include "python/stop_iteration.h"
 
 static PyMethodDef core_functions[] = {
@@ -160,7 +161,7 @@ static int core_exec(PyObject *module)
         PyModule_AddIntConstant(module, "PTY", PTY) < 0 ||
         coroutine_functions_in_module(state, module) < 0)
         return -1;
-    return state_watch_forks(module);
+    return forks_count(module);
 }
 
 static PyModuleDef_Slot core_slots[] = {

@@ -66,7 +66,7 @@ void reader_take_limit(ReaderObject *self, const struct reader_limit *limit);
 ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *pipe,
                          const struct reader_source_ops *source, const struct reader_limit *limit);
 
-/* reader_living.c */
+/* reader_buffer_attribute.c */
 /* The living buffer, which there is from now on: a new reference or NULL. */
 PyObject *living_open(ReaderObject *self);
 /* Makes another bytearray the living buffer, and forgets what was buffered. */

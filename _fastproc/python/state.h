@@ -165,7 +165,5 @@ void state_log_warning(const char *format, int pid);
 PyObject *state_define_module(PyMethodDef *functions, PyModuleDef_Slot *slots);
 /* Fills in what does not belong to one of our types.  0 or -1. */
 int state_init(struct fp_state *state);
-/* Counts forks, so that a hub can tell that its poller is now the parent's.  0 or -1. */
-int state_watch_forks(PyObject *module);
 
 #endif

@@ -1996,7 +1996,7 @@ mutant(
 
 mutant(
     "living_buffer_is_a_copy",
-    "pipe/reader_living.c",
+    "pipe/reader_buffer_attribute.c",
     "    return Py_NewRef(self->living);",
     "    return PyByteArray_FromObject(self->living);",
     "who clears reader._buffer clears a copy",
@@ -2004,7 +2004,7 @@ mutant(
 )
 mutant(
     "living_buffer_begins_empty",
-    "pipe/reader_living.c",
+    "pipe/reader_buffer_attribute.c",
     """    if (living_absorb(self) < 0)
         PyErr_Clear();
     return""",
@@ -2014,7 +2014,7 @@ mutant(
 )
 mutant(
     "living_buffer_not_shortened",
-    "pipe/reader_living.c",
+    "pipe/reader_buffer_attribute.c",
     "result = delete_front(living, PyBytes_GET_SIZE(taken));",
     "result = 0;",
     "the same is read again and again",
@@ -2022,7 +2022,7 @@ mutant(
 )
 mutant(
     "what_a_view_keeps_out_is_lost",
-    "pipe/reader_living.c",
+    "pipe/reader_buffer_attribute.c",
     "    if (grown == NULL)\n        put_back(self, piece);",
     "    if (grown == NULL && living == NULL)\n        put_back(self, piece);",
     "what comes while somebody has a view of reader._buffer is lost",

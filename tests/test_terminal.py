@@ -541,7 +541,7 @@ def test_closing_stdin_ends_the_input_and_does_not_hang_up(aio):
     aio.run(main)
 
 
-def test_end_of_file_and_close_is_one_end(aio):
+def test_end_of_input_and_close_is_one_end(aio):
     async def main():
         proc = await shell(aio, "stty -echo; echo ready; cat; cat; echo end")
         dialogue = Dialogue(proc)

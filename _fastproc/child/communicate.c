@@ -8,7 +8,7 @@
 #include "child/process.h"
 #include "loop/exceptions.h"
 #include "loop/future.h"
-#include "pipe/end_of_file.h"
+#include "pipe/end_of_input.h"
 #include "pipe/read_pipe.h"
 #include "pipe/writer.h"
 #include "python/arguments.h"
@@ -65,7 +65,7 @@ static int feed_input(AwaitableObject *self, struct missing *missing)
         return 0;
     }
     self->done |= INPUT_DONE;
-    end_of_file_and_close_now(pipe); /* what is still queued goes out first */
+    end_of_input_and_close_now(pipe); /* what is still queued goes out first */
     return 0;
 }
 

@@ -202,6 +202,15 @@ static PyObject *free_slot(HubObject *hub, int slot)
     return owner;
 }
 
+struct hub_slot *hub_find_slot(HubObject *hub, uint64_t cookie)
+{
+    uint32_t slot = (uint32_t)cookie;
+    if (slot >= (uint32_t)hub->slot_count || hub_cookie(hub, (int)slot) != cookie ||
+        hub->slots[slot].owner == NULL)
+        return NULL;
+    return &hub->slots[slot];
+}
+
 int hub_add(HubObject *hub, int fd, unsigned interest, const struct hub_owner_ops *ops,
             PyObject *owner)
 {

@@ -32,4 +32,7 @@ static inline uint64_t hub_cookie(const HubObject *hub, int slot)
     return (uint64_t)hub->slots[slot].generation << 32 | (uint32_t)slot;
 }
 
+/* The slot that the cookie was made for, or NULL if it is not used for that any more. */
+struct hub_slot *hub_find_slot(HubObject *hub, uint64_t cookie);
+
 #endif

@@ -2,7 +2,7 @@
  *
  * The Python face of a write pipe.
  */
-#include "pipe/end_of_file.h"
+#include "pipe/end_of_input.h"
 #include "pipe/pipe_protocol.h"
 #include "pipe/write_pipe.h"
 #include "python/arguments.h"
@@ -31,13 +31,13 @@ static PyObject *write_pipe_writelines_method(PyObject *op, PyObject *const *arg
 
 static PyObject *write_pipe_close_method(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    end_of_file_and_close((WritePipeObject *)op);
+    end_of_input_and_close((WritePipeObject *)op);
     Py_RETURN_NONE;
 }
 
 static PyObject *write_pipe_write_eof(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    if (end_of_file_write((WritePipeObject *)op) < 0)
+    if (end_of_input_write((WritePipeObject *)op) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -50,7 +50,7 @@ static PyObject *write_pipe_abort_method(PyObject *op, PyObject *Py_UNUSED(ignor
 
 static PyObject *write_pipe_can_write_eof(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    return PyBool_FromLong(end_of_file_is_there((WritePipeObject *)op));
+    return PyBool_FromLong(end_of_input_is_there((WritePipeObject *)op));
 }
 
 static PyObject *write_pipe_is_closing(PyObject *op, PyObject *Py_UNUSED(ignored))

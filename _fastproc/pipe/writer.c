@@ -8,7 +8,7 @@
 #include "loop/awaitable.h"
 #include "loop/exceptions.h"
 #include "loop/future.h"
-#include "pipe/end_of_file.h"
+#include "pipe/end_of_input.h"
 #include "python/arguments.h"
 #include "python/coroutine_function.h"
 #include "python/guard.h"
@@ -156,13 +156,13 @@ static PyObject *writer_writelines(PyObject *op, PyObject *const *args, Py_ssize
 
 static PyObject *writer_close(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    end_of_file_and_close(pipe_of(op));
+    end_of_input_and_close(pipe_of(op));
     Py_RETURN_NONE;
 }
 
 static PyObject *writer_write_eof(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    if (end_of_file_write(pipe_of(op)) < 0)
+    if (end_of_input_write(pipe_of(op)) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -174,7 +174,7 @@ static PyObject *writer_is_closing(PyObject *op, PyObject *Py_UNUSED(ignored))
 
 static PyObject *writer_can_write_eof(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    return PyBool_FromLong(end_of_file_is_there(pipe_of(op)));
+    return PyBool_FromLong(end_of_input_is_there(pipe_of(op)));
 }
 
 static PyObject *writer_get_extra_info(PyObject *op, PyObject *args, PyObject *kwargs)

@@ -310,7 +310,7 @@ mutant(
 )
 mutant(
     "one_descriptor_not_closed",
-    "posix/child.c",
+    "posix/child_close_fds.c",
     "sys_close_range(FIRST_EXTRA_FD, ~0U, CLOSE_RANGE_BY_EXEC)",
     "sys_close_range(FIRST_EXTRA_FD + 1, ~0U, CLOSE_RANGE_BY_EXEC)",
     "the child inherits descriptor 3",
@@ -2253,7 +2253,7 @@ mutant(
 )
 mutant(
     "stalled_descriptor_never_looked_at",
-    "loop/turn.c",
+    "loop/back_off.c",
     "        err = fp_poller_add(&hub->poller, slot->fd, slot->interest, cookie);\n",
     "        err = 0;\n",
     "the end of a child that was traced is never seen",
@@ -2577,7 +2577,7 @@ mutant(
 )
 mutant(
     "forked_process_types",
-    "pipe/end_of_file.c",
+    "pipe/end_of_input.c",
     "!pipe->closing && !hub_is_forked_off(pipe->base.hub)",
     "!pipe->closing",
     "the end of a forked process ends the input of its parent's child",
@@ -2617,7 +2617,7 @@ mutant(
 )
 mutant(
     "end_of_file_typed_again_by_close",
-    "pipe/end_of_file.c",
+    "pipe/end_of_input.c",
     "    if (may_type(pipe) && !pipe->ended && !is_stuck && type(pipe) < 0)",
     "    if (may_type(pipe) && !is_stuck && type(pipe) < 0)",
     "write_eof() and close() end two programs",

@@ -14,6 +14,7 @@
 #include "pipe/reader.h"
 #include "pipe/writer.h"
 #include "python/coroutine_function.h"
+#include "python/forks.h"
 #include "python/stop_iteration.h"
 
 /* Drops the result of a call that may raise nothing. */
@@ -126,7 +127,7 @@ static int exec_module(PyObject *module)
         write_pipe_init(module, state) < 0 || reader_init(module, state) < 0 ||
         writer_init(module, state) < 0)
         return -1;
-    return state_watch_forks(module);
+    return forks_count(module);
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * See end_of_file.h.
+ * See end_of_input.h.
  */
-#include "pipe/end_of_file.h"
+#include "pipe/end_of_input.h"
 
 #include "loop/exceptions.h"
 #include "posix/pty.h"
@@ -44,7 +44,7 @@ static void type_once(WritePipeObject *pipe)
     compat_raise(raised);
 }
 
-int end_of_file_write(WritePipeObject *pipe)
+int end_of_input_write(WritePipeObject *pipe)
 {
     if (!pipe_is_terminal(&pipe->base)) {
         write_pipe_close_soon(pipe);
@@ -58,20 +58,20 @@ int end_of_file_write(WritePipeObject *pipe)
     return count > 0 ? 0 : -1;
 }
 
-bool end_of_file_is_there(const WritePipeObject *pipe)
+bool end_of_input_is_there(const WritePipeObject *pipe)
 {
     char keys[FP_PTY_MOST_KEYS];
     return !pipe_is_terminal(&pipe->base) || pipe->lost || find_keys(pipe, keys) > 0;
 }
 
-void end_of_file_and_close(WritePipeObject *pipe)
+void end_of_input_and_close(WritePipeObject *pipe)
 {
     if (pipe_is_terminal(&pipe->base))
         type_once(pipe);
     write_pipe_close_soon(pipe);
 }
 
-void end_of_file_and_close_now(WritePipeObject *pipe)
+void end_of_input_and_close_now(WritePipeObject *pipe)
 {
     if (pipe_is_terminal(&pipe->base))
         type_once(pipe);

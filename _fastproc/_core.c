@@ -131,7 +131,7 @@ static PyMethodDef core_functions[] = {
      "    share_from."},
     {"configure", (PyCFunction)(void (*)(void))configure, METH_VARARGS | METH_KEYWORDS,
      "configure($module, /, *, spawn=..., reap=..., gate=..., share_from=..., "
-     "shortcuts=..., lacking=...)\n--\n\n"
+     "shortcuts=..., lacking=..., tracer=...)\n--\n\n"
      "Force how the next children are made; for tests.\n\n"
      "spawn: 'auto', 'clone', 'vfork' or 'fork'.\n"
      "reap: 'auto', 'pidfd' (never ask for a status that other code took)\n"
@@ -143,6 +143,7 @@ static PyMethodDef core_functions[] = {
      "shortcuts: bool; False does without what is there for speed alone.\n"
      "lacking: str; options, with spaces, that this platform is not to\n"
      "    have.\n"
+     "tracer: bool; False starts children under strace as without it.\n"
      "Raises ValueError for an unknown name or a gate below 1."},
     {NULL, NULL, 0, NULL},
 };

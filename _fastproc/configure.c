@@ -55,13 +55,15 @@ static int set_exit(struct fp_state *state, const char *name)
 
 PyObject *configure(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"spawn", "reap", "gate", "share_from", "shortcuts", "lacking", NULL};
+    static char *names[] = {"spawn",     "reap",    "gate",   "share_from",
+                            "shortcuts", "lacking", "tracer", NULL};
     struct fp_state *state = PyModule_GetState(module);
     const char *spawn = NULL, *reap = NULL, *lacking = NULL;
     unsigned lacks = state->lacking;
-    int gate = state->start_width, share_from = state->share_from, shortcuts = state->shortcuts;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ssiips:configure", names, &spawn, &reap,
-                                     &gate, &share_from, &shortcuts, &lacking))
+    int gate = state->start_width, share_from = state->share_from, shortcuts = state->shortcuts,
+        tracer = state->heeds_tracer;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ssiipsp:configure", names, &spawn, &reap,
+                                     &gate, &share_from, &shortcuts, &lacking, &tracer))
         return NULL;
     if (gate < 1) {
         PyErr_SetString(PyExc_ValueError, "gate must be positive");
@@ -75,6 +77,8 @@ PyObject *configure(PyObject *module, PyObject *args, PyObject *kwargs)
     state->start_width = gate;
     state->share_from = share_from;
     state->shortcuts = shortcuts;
+    state->heeds_tracer = tracer;
+    state->looked_at = 0;
     freelist_drop(&state->free_awaitables, !shortcuts);
     freelist_drop(&state->free_stops, !shortcuts);
     Py_RETURN_NONE;
@@ -96,7 +100,7 @@ int configure_from_environment(struct fp_state *state)
     const char *spawn = getenv("FASTPROC_SPAWN"), *reap = getenv("FASTPROC_REAP");
     state->start_width = start_queue_default_width();
     state->share_from = HANDOVER_POOL_SHARE_FROM;
-    state->shortcuts = true;
+    state->shortcuts = state->heeds_tracer = true;
     if (set_spawn(state, spawn != NULL ? spawn : "auto") < 0)
         return -1;
     return set_exit(state, reap != NULL ? reap : "auto");

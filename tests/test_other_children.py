@@ -330,3 +330,22 @@ def test_debugger_keeps_its_breakpoints(aio, tmp_path):
     if "done" not in lines:
         pytest.skip("gdb cannot trace here: " + lines[-1])
     assert "HITS 5" in lines
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.parametrize("heeded", [True, False])
+def test_tracer_is_heeded_unless_a_test_wants_to_see_what_happens_without_it(heeded, tmp_path):
+    script = f"""
+import asyncio, _fastproc
+_fastproc._core.configure(tracer={heeded})
+async def main():
+    await (await _fastproc.create_subprocess_exec("true")).wait()
+asyncio.run(main())
+"""
+    trace = tmp_path / "trace"
+    command = ["strace", "-o", trace, "-e", "trace=clone3,clone"]
+    if subprocess.run([*command, "true"], capture_output=True).returncode != 0:
+        pytest.skip("strace cannot trace here")
+    subprocess.run([*command, sys.executable, "-c", script], check=True)
+    started = [line for line in trace.read_text().splitlines() if line.startswith("clone")]
+    assert started and all(("CLONE_VFORK" in line) == heeded for line in started)

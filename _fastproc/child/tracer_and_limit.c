@@ -62,7 +62,7 @@ void tracer_and_limit_look(struct fp_state *state)
     if (state->looked_at != 0 && milliseconds - state->looked_at < LOOK_EVERY_MS)
         return;
     state->looked_at = milliseconds;
-    state->is_traced = is_traced();
+    state->is_traced = state->heeds_tracer && is_traced();
     state->most_fds = limit_of_fds();
 }
 

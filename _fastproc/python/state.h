@@ -121,7 +121,8 @@ struct fp_state {
     COMPAT_SHARED int start_width; /* children that may be between clone and exec, in one loop */
     COMPAT_SHARED unsigned lacking; /* bits of enum fp_attribute: as if this platform had none */
     COMPAT_SHARED int share_from; /* the descriptor from which on children do not copy the table */
-    COMPAT_SHARED long long looked_at; /* by surroundings.c, in ms of a clock; 0: never */
+    COMPAT_SHARED long long looked_at; /* by tracer_and_limit.c, in ms of a clock; 0: never */
+    COMPAT_SHARED bool heeds_tracer;   /* or children start as if there were none */
     COMPAT_SHARED bool is_traced;
     COMPAT_SHARED int most_fds; /* the limit on open descriptors */
     COMPAT_SHARED enum { SHARING_UNKNOWN, SHARING_WORKS, SHARING_FAILS } table_sharing;

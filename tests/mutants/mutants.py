@@ -969,8 +969,8 @@ mutant(
 mutant(
     "tracer_not_seen",
     "child/tracer_and_limit.c",
-    "    state->is_traced = is_traced();",
-    "    state->is_traced = is_traced() && false;",
+    "state->heeds_tracer && is_traced();",
+    "false;",
     "a debugger loses its breakpoints",
     "test_other_children.py debugger",
 )

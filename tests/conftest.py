@@ -32,6 +32,9 @@ from support import (
     uvloop,
 )
 
+with contextlib.suppress(ImportError):
+    import ctypes  # noqa: F401 (before descriptors are counted: libffi keeps its own file open)
+
 # What a loop in debug mode logs on a busy machine.
 SLOW = r"^Executing [\s\S]* took [0-9.]+ seconds$"
 HANG = 240  # seconds after which a test that blocks the loop itself is shot, with a traceback

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """asyncio's subprocesses, in C: the same names, arguments, results and exceptions.
 
-PYTEST_DONT_REWRITE: the distribution has a plugin for pytest, which would like to rewrite assertions
-in all of its modules, and warns where the package is imported before pytest starts.
+PYTEST_DONT_REWRITE: the distribution has a plugin for pytest, so pytest would rewrite assertions in
+all of its modules, and warn if the package is imported before pytest starts.
 """
 
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT

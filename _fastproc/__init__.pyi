@@ -47,7 +47,7 @@ __all__ = (
 
 _core: ModuleType
 
-# "type: ignore[override]": where typeshed says of asyncio's class what is not the whole truth.
+# "type: ignore[override]": where typeshed's type of asyncio's method is not the whole truth.
 
 @disjoint_base
 class StreamReader(asyncio.StreamReader):
@@ -302,7 +302,7 @@ class Cgroup:
     ) -> None: ...
     def __del__(self) -> None: ...
 
-# What is None for certain, str or bytes for certain, or not known: as a checker can tell from the call.
+# The types of stdout and stderr, None included, as a checker can tell them from the call.
 _Out = TypeVar("_Out")
 _Err = TypeVar("_Err")
 

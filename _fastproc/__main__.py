@@ -44,7 +44,7 @@ HEARTBEAT = 0.001  # seconds between two looks at whether the loop is alive
 
 
 def cpu_seconds():
-    """Of this process, children not counted."""
+    """The CPU time of this process, without its children."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
@@ -117,7 +117,7 @@ def show_progress(text):
 
 
 async def measure_all(rounds, quick):
-    """{row: {name of the api: [figure of each round]}}, the two taking turns at going first."""
+    """{row: {name of the api: [figure of each round]}}, the APIs take turns at going first."""
     for api in APIS:
         await run_together(api, 10)  # warm up
     table = {}
@@ -172,7 +172,7 @@ def rounded(figure):
 
 
 def median_and_spread(figures):
-    """As text: the median, and the median absolute deviation as a part of it."""
+    """As text: the median, and the median absolute deviation as a percentage of it."""
     median = statistics.median(figures)
     deviation = statistics.median(abs(figure - median) for figure in figures)
     spread = f"{deviation / median:.0%}" if median else "0%"
@@ -209,7 +209,7 @@ CACHED = {"__cached__": None} if sys.version_info < (3, 15) else {}
 
 
 def fresh_main(**names):
-    """The namespace of a new module __main__, which stays in the place of this one."""
+    """The namespace of a new module __main__, which replaces this one for good."""
     module = sys.modules["__main__"] = types.ModuleType("__main__")
     names = {"__builtins__": builtins, "__loader__": BuiltinImporter} | names
     if sys.version_info < (3, 14):
@@ -269,7 +269,7 @@ def stop(reason):
 
 
 def show_uncaught(error):
-    """As the interpreter shows it at its end, without our frames; it then finds nothing to show."""
+    """Show it as the interpreter would, without our frames, and let the interpreter show nothing."""
     trace = frame = error.__traceback__
     while frame:
         this, frame = frame, frame.tb_next

@@ -2,8 +2,8 @@
 """Cgroup: a cgroup v2 of one's own for children, and how everything in one is ended.
 
 A cgroup holds whatever its processes start, also what leaves their process group or session. Here a
-cgroup is named by a descriptor of its directory, which never comes to mean a later one of the same
-name; each file in it is opened anew.
+cgroup is named by a descriptor of its directory, which never stands for a later cgroup of the same
+name; each file in the directory is opened anew.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ PATIENCE = 5.0  # seconds for what was killed to be gone; some processes are stu
 FIRST_PAUSE = 0.0005  # seconds between two looks; each is twice the one before
 LONGEST_PAUSE = 0.05
 PERIOD = 100_000  # microseconds, the kernel's own for cpu.max
-SHORTAGE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # it cannot be known now, but later
+SHORTAGE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # the answer is not known now, but later
 NUMBERS = itertools.count(1)  # of the cgroups that this process has made
 
 
@@ -47,7 +47,7 @@ def is_populated(cgroup):
 
 
 def may_be_ended(cgroup):
-    """Not the root, nor one that this process is in.  OSError in a shortage."""
+    """False for the root, and for a cgroup that this process is in.  OSError in a shortage."""
     try:
         os.stat("cgroup.events", dir_fd=cgroup)
     except OSError:
@@ -63,13 +63,13 @@ def has_to_be_ended(cgroup):
 
 
 def members(cgroup):
-    """The pids in it and below it.  OSError in a shortage, rather than some of them."""
+    """The pids in it and below it.  OSError in a shortage, not an incomplete set."""
     pids = set()
     with unless_in_a_shortage():
         for *_, folder in os.fwalk(".", dir_fd=cgroup, onerror=raise_in_a_shortage):
             with unless_in_a_shortage():
                 pids.update(map(int, read(folder, "cgroup.procs").split()))
-    return pids - {0}  # 0 is a process outside of our pid namespace, and to kill() our own group
+    return pids - {0}  # 0 is a process outside of our pid namespace; for kill() it is our own group
 
 
 def raise_in_a_shortage(error):
@@ -79,7 +79,7 @@ def raise_in_a_shortage(error):
 
 @contextlib.contextmanager
 def unless_in_a_shortage():
-    """Suppresses errors: what was there is gone, or is not for us to read."""
+    """Suppresses other errors: what was there is gone, or we may not read it."""
     try:
         yield
     except OSError as error:
@@ -87,12 +87,12 @@ def unless_in_a_shortage():
 
 
 def send(cgroup, signum, but_not=lambda pid: False):
-    """To every process in it that but_not does not know, and to no later one with the same pid."""
+    """Signal every process in it except where but_not(pid), and no later one with the same pid."""
     found = {}
     try:
         for pid in members(cgroup):
             found[pid] = pidfd_of(pid)
-        # A pid that is listed after its pidfd was opened, too, was not reused outside meanwhile.
+        # A pid that is still listed after its pidfd was opened was not reused outside meanwhile.
         for pid in found.keys() & members(cgroup):
             with contextlib.suppress(OSError):
                 if but_not(pid):
@@ -108,14 +108,14 @@ def send(cgroup, signum, but_not=lambda pid: False):
 
 
 def pidfd_of(pid):
-    """None where none is to be had."""
+    """A pidfd, or None where there are none."""
     with contextlib.suppress(OSError, AttributeError):
         return os.pidfd_open(pid)
     return None
 
 
 def kill(cgroup):
-    """Everything in it; does not wait."""
+    """Kill everything in it, without waiting."""
     with contextlib.suppress(OSError):
         if not may_be_ended(cgroup):
             return
@@ -126,7 +126,7 @@ def kill(cgroup):
 
 
 def kill_one_by_one(cgroup):
-    """Until there is nobody new: a frozen process starts none, and can be killed."""
+    """Kill until no new process is found: a frozen process starts none, and can be killed."""
     with contextlib.suppress(OSError):
         write(cgroup, "cgroup.freeze", "1")
     try:
@@ -179,8 +179,8 @@ def explained(folder):
         raise OSError(error.errno, sentence, str(folder)) from None
 
 
-# Paths of cgroups are str, because pathlib interns the parts of each path, and what CPython 3.12 has
-# interned it never frees.
+# Paths of cgroups are str, because pathlib interns the parts of each path, and CPython 3.12 never
+# frees what it has interned.
 
 
 def words_in(folder, name):
@@ -224,7 +224,7 @@ def make_in(folder, controllers):
 
 
 def make_anywhere(controllers):
-    """In the cgroup that this process is in; or beside that, if it may have no limits in it."""
+    """Make one in the cgroup of this process; or beside that, if it may have no limits in it."""
     ours = our_folder()
     try:
         return make_in(str(ours), controllers)
@@ -245,8 +245,8 @@ def cpu_text(cpu_max):
 class Cgroup:
     """A new cgroup for children, with limits for all of them together.
 
-    To be given as cgroup= when children are started, and used by `with`:
-    at the end everything in it is killed, and it is removed. It needs
+    Give it as cgroup= when you start children, and use it in `with`: at
+    the end everything in it is killed, and it is removed. It needs
     Linux with cgroup v2, and a cgroup that this process may write to.
 
     parent: Cgroup, str or path-like; the directory to make it in. None
@@ -258,15 +258,15 @@ class Cgroup:
     pids_max: int; how many processes and threads there may be.
     cpu_max: float; how many processors they may use together. Also a
         pair of microseconds: to use, in a period of so many.
-    Raises NotImplementedError where cgroup v2 or a controller is not to
-        be had, and OSError (PermissionError, for example) where this
+    Raises NotImplementedError where cgroup v2 or a controller is not
+        available, and OSError (PermissionError, for example) where this
         process may not make a cgroup; both say why in a sentence.
 
     Not in asyncio.
     """
 
     path = ""
-    _fd = None  # of that directory, until it is closed
+    _fd = None  # a descriptor of that directory, until it is closed
 
     def __init__(self, parent=None, *, memory_max=None, pids_max=None, cpu_max=None):
         limits = {}
@@ -326,7 +326,7 @@ class Cgroup:
     def close(self):
         """Kill everything in it, wait until that is gone, and remove it.
 
-        A second call does nothing, nor does one in a process forked off.
+        A second call, or one in a process forked off, does nothing.
         It takes milliseconds, during which the loop does not run.
 
         Raises OSError if it could not be removed in 5 seconds.
@@ -375,7 +375,7 @@ def empty(cgroup):
 
 
 def remove(path):
-    """With those that processes have made in it."""
+    """Remove it, and the cgroups that processes have made in it."""
     for folder, *_ in os.walk(path, topdown=False, onerror=raise_in_a_shortage):
         with contextlib.suppress(FileNotFoundError):
             os.rmdir(folder)

@@ -19,9 +19,9 @@ PIPE = subprocess.PIPE
 
 
 def serves(loop, method):
-    """Whether it is for us to start children on the loop; else asyncio's own functions do it.
+    """Whether we start children on the loop; else asyncio's own functions do it.
 
-    Not if the loop has a method of its own.
+    We do not if the loop has a method of its own.
     """
     return not calls_replaced_popen(loop) and getattr(type(loop), method.__name__, None) in (
         method,
@@ -31,8 +31,8 @@ def serves(loop, method):
 
 
 def calls_replaced_popen(loop):
-    """Whether asyncio would call a Popen that somebody replaced, or the function in it that forks,
-    as debugpy does to follow children.
+    """Whether asyncio would call a replacement of Popen, or of the function in it that forks, as
+    debugpy puts there to follow children.
     """
     return isinstance(loop, asyncio.BaseEventLoop) and (
         type(popen._fork_exec) is not types.BuiltinFunctionType
@@ -41,7 +41,7 @@ def calls_replaced_popen(loop):
 
 
 def asyncios(name):
-    """What is, or without the installation would be, asyncio.subprocess's function of that name."""
+    """asyncio.subprocess's function of that name, as it is without the installation."""
     for owner, replaced_name, before in replaced:
         if owner is subprocess and replaced_name == name:
             return before
@@ -96,16 +96,16 @@ METHODS = (subprocess_exec, subprocess_shell)
 for function in FUNCTIONS + METHODS:
     function.__doc__ = getattr(_core, function.__name__).__doc__
 
-# Where they are put.  `holders` says what is wanted, `replaced` what is the case, and settle()
-# makes the one follow the other.  A lock's owner may come here again, by way of the garbage
-# collector or of an import; it then only changes what is wanted.
+# Where they are put.  `holders` says what is wanted, `replaced` what is in place, and settle()
+# makes `replaced` follow `holders`.  The thread that holds the lock may come here again, through
+# the garbage collector or an import; then it only changes `holders`.
 
 lock = threading.RLock()
 settling = False
 holders: set[object] = set()  # who wants it: INSTALL, and one object per `with installed()`
 replaced: list[tuple] = []  # [(owner, name, what was there)]
 INSTALL = object()
-NOTHING = object()  # was there: the name was inherited
+NOTHING = object()  # in `replaced`: the name was inherited
 
 
 def settle():
@@ -154,8 +154,8 @@ def take_away():
     forget_finder()
 
 
-# A program, mostly a test, may patch a class of asyncio's.  As long as an attribute there is not
-# asyncio's own, ours inherits it.
+# A program, usually a test, may patch a class of asyncio's.  As long as an attribute of that class
+# is not asyncio's own, our class inherits it.
 
 OURS = {
     cls: {
@@ -202,7 +202,7 @@ def forget_finder():
 
 
 def finish_uvloop():
-    """Without the lock: another thread may be importing uvloop, and this waits for it."""
+    """Call it without the lock, because it waits for a thread that is importing uvloop."""
     if UVLOOP_FINDER in sys.meta_path and "uvloop" in sys.modules:
         with contextlib.suppress(ImportError):
             importlib.import_module("uvloop")
@@ -216,7 +216,7 @@ def uvloop_is_loaded():
 
 
 class UvloopFinder:
-    """Lets the other finders find uvloop, and has its loader tell us when it is loaded."""
+    """Lets the other finders find uvloop, and wraps its loader to learn when it is loaded."""
 
     def find_spec(self, name, path=None, target=None):
         if name != "uvloop":
@@ -232,7 +232,7 @@ class UvloopFinder:
 
 
 class UvloopLoader:
-    """Is like the loader that it holds, and steps aside as soon as the module is loaded."""
+    """Acts like the loader that it wraps, and puts it back before it loads the module."""
 
     def __init__(self, loader):
         self.loader = loader

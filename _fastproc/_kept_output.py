@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What run() keeps of the outputs: their first or last bytes, as text, and copied to our own."""
+"""How run() keeps the first or last bytes of outputs, decodes them, and copies them to our own."""
 
 import codecs
 import collections
@@ -48,7 +48,7 @@ class Kept:
 
 
 class Codec:
-    """What text mode makes of bytes, as subprocess.run() does."""
+    """Converts between bytes and text as subprocess.run() does in text mode."""
 
     LONGEST = 4  # bytes of a character
 
@@ -56,7 +56,7 @@ class Codec:
         self.encoding = encoding or io.text_encoding(None)
         if self.encoding == "locale":
             self.encoding = locale.getencoding()
-        "".encode(self.encoding)  # LookupError also for what makes no text, as "hex"
+        "".encode(self.encoding)  # LookupError also for a codec without text, such as "hex"
         self.errors = errors or "strict"
 
     def encode(self, text):
@@ -73,7 +73,7 @@ class Codec:
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
     def decode_from(self, data, tries):
-        """Without the rest of a character that was cut."""
+        """Decode, leaving out the rest of a character that was cut."""
         for start in range(tries):
             with contextlib.suppress(UnicodeDecodeError):
                 return data[start:].decode(self.encoding, self.errors)
@@ -81,7 +81,7 @@ class Codec:
 
 
 class OurOwn:
-    """Copies what comes to sys.stdout and sys.stderr."""
+    """Copies the outputs of the child to our own sys.stdout and sys.stderr."""
 
     def __init__(self):
         new_decoder = codecs.getincrementaldecoder("utf-8")
@@ -101,7 +101,7 @@ class OurOwn:
 
 
 def write_all(file, data):
-    """Also where the file is raw, as under `python -u`: a signal may end its write() early."""
+    """Also to a raw file, as under `python -u`, because a signal may end its write() early."""
     if not isinstance(file, io.RawIOBase):
         file.write(data)
         return

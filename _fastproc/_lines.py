@@ -48,7 +48,7 @@ class TextLines(Lines):
 
 
 def decode(decoder, data, is_last=False):
-    """After an error what comes next is read anew."""
+    """After an error decoding begins anew with the next bytes."""
     try:
         return decoder.decode(data, is_last)
     except UnicodeDecodeError:
@@ -64,19 +64,19 @@ def text_of(line, decoder, is_last=False):
 
 
 class Splitter:
-    """Makes lines of what comes in pieces."""
+    """Makes lines of data that comes in pieces."""
 
     def __init__(self, most, decoder):
         self.most = most
         self.decoder = decoder
         self.rest = bytearray()  # the beginning of a line
-        self.skips_newline = False  # the last line ended in "\r", of which a "\n" may be the rest
+        self.skips_newline = False  # the last line ended in "\r", and a "\n" may still belong to it
 
     def finished(self, line):
         return line if self.decoder is None else text_of(line, self.decoder)
 
     def split(self, data):
-        """Iterate over those that are complete with these bytes."""
+        """Iterate over the lines that these bytes complete."""
         if self.skips_newline:
             data = data.removeprefix(b"\n")
         if self.decoder is None:
@@ -106,7 +106,7 @@ class Splitter:
             del self.rest[:size]
 
     def tail(self):
-        """What is left at the end: no line."""
+        """The rest after the last newline."""
         last = bytes(self.rest)
         self.rest.clear()
         if self.decoder is not None:
@@ -118,8 +118,8 @@ def reader_lines(self, *, encoding=None, errors="strict", max_line=None):
     """Iterate over the lines of the stream, of any length, by `async for`.
 
     Nothing is read ahead of the line that is given, so stopping loses
-    nothing. The limit of the stream does not count. What stands after
-    the last newline comes last, without one.
+    nothing. The limit of the stream does not count. What follows the
+    last newline comes last, without a newline.
 
     encoding: str, or None for bytes, where only a newline ends a line.
         It gives str, with universal newlines; the newline of the
@@ -144,8 +144,8 @@ def process_lines(self, *, encoding=None, errors="strict", max_line=None):
     """Iterate over the lines of stdout and stderr, by `async for`.
 
     They come as pairs (1 or 2, line), in the order in which their ends
-    arrived, until both streams have ended. What was read of one stream,
-    up to 64 KiB, is not there for its other methods.
+    arrived, until both streams have ended. Data that was read from a
+    stream, up to 64 KiB, is not available to its other methods.
 
     encoding: as in StreamReader.lines().
     errors: as in StreamReader.lines().
@@ -171,7 +171,7 @@ class LinesOfBoth:
         self.process = process
         self.splitters = splitters
         self.stream = 1
-        self.lines = iter(())  # those of the stream that were read and not given
+        self.lines = iter(())  # of the stream, read but not returned yet
 
     def __aiter__(self):
         return self

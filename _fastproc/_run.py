@@ -229,7 +229,7 @@ class Job:
         self.tee = OurOwn() if tee is True else tee
 
     def add_stdio(self, stdin, stdout, stderr, popen_keywords):
-        """To the keywords; and the session."""
+        """Add stdin, stdout, stderr and a new session to the keywords."""
         if self.input is not None:
             if stdin not in (DEVNULL, PIPE, _core.PTY):
                 raise ValueError("stdin and input arguments may not both be used.")
@@ -284,7 +284,7 @@ class Job:
         self.lingering |= process._lingered
 
     async def let_input_be_read(self, stdin):
-        """By others than the child, which has exited: as long as the outputs of others are read."""
+        """Let other processes read it after the child's exit, as long as outputs are read on."""
         with contextlib.suppress(ConnectionError):
             if self.linger is None:
                 await stdin.wait_closed()
@@ -297,7 +297,7 @@ class Job:
                 self.lingering = True
 
     async def read_some(self):
-        """As communicate(), with a look at each piece, of which not all are kept."""
+        """Like communicate(), but look at each piece when it comes, and keep only some of them."""
         process, kept, tee = self.process, self.kept, self.tee
         process._set_linger(self.linger)
         if process.stdin is not None:
@@ -312,7 +312,7 @@ class Job:
                     tee(stream, data)
             await process.wait()
         finally:
-            process._set_linger(None)  # whose timer holds the child
+            process._set_linger(None)  # because its timer refers to the child
         self.outputs = self.all_kept()
 
     def all_kept(self):
@@ -347,7 +347,7 @@ class Job:
         ]
 
     async def end(self):
-        """Nothing of the child is left after this; else the exception that says why."""
+        """End all that is left of the child.  Returns the exception if that failed, else None."""
         process = self.process
         if process is None:
             if self.creating is not None and self.creating._begun is not None:
@@ -361,7 +361,7 @@ class Job:
             process.close()
 
     async def rest(self):
-        """What was read until now, of pipes that are closed; [None, None] if there was no child."""
+        """What was read before the pipes were closed; [None, None] if there was no child."""
         process = self.process
         if process is None:
             return [None, None]
@@ -374,7 +374,7 @@ class Job:
                 self.kept[stream].add(data)
             outputs = self.all_kept()
         if self.codec is not None:
-            self.codec.errors = "replace"  # they may end anywhere
+            self.codec.errors = "replace"  # the outputs may end within a character
             outputs = self.decoded(outputs, [len(output or b"") for output in outputs])
         return outputs
 
@@ -389,7 +389,7 @@ class LimitReached(Exception):
 
 
 class Limit:
-    """What asyncio.timeout() does, in a third of the time."""
+    """Like asyncio.timeout(), in a third of the time."""
 
     __slots__ = ("task", "cancelling", "expired", "timer")
 

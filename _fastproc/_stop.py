@@ -2,7 +2,7 @@
 """The end of a child, of its process group and of its cgroup: Process.stop(), `async with process`.
 
 A signal, a time of grace, SIGKILL for what is left.  No kernel reports that a group has become
-empty, so that is looked for again and again, at first after fractions of a millisecond.
+empty, so it is polled, at first after fractions of a millisecond.
 """
 
 import asyncio.subprocess
@@ -24,7 +24,7 @@ MOMENT = 0.1  # seconds for a child that has closed its outputs to exit by itsel
 
 
 def send(process, signum):
-    """To the group that the child leads, else to the child, and to who else is in its cgroup."""
+    """Signal the group that the child leads, else the child, and all others in its cgroup."""
     if process._cgroup is not None:
         send_to_cgroup(process, signum)
     with contextlib.suppress(ProcessLookupError):
@@ -41,19 +41,19 @@ def send_to_cgroup(process, signum):
     if signum == SIGKILL:
         _cgroup.kill(process._cgroup)
         return
-    with contextlib.suppress(OSError):  # too few descriptors to see who is in it
+    with contextlib.suppress(OSError):  # too few descriptors to list the cgroup
         if _cgroup.may_be_ended(process._cgroup):
             _cgroup.send(process._cgroup, signum, but_not=gets_it_anyway)
 
 
 def kill_now(process):
-    """For those who cannot wait: the loop, or its end, takes the zombie."""
+    """Kill without waiting: the loop, or its end, reaps the zombie."""
     with contextlib.suppress(PermissionError):
         send(process, SIGKILL)
 
 
 def is_running(process, search):
-    """Whether anything of the child's group runs, or the child; zombies count unless searched for."""
+    """Whether the child or anything of its group runs; zombies count unless `search`."""
     if process.returncode is None:
         return True
     if process._cgroup is not None and _cgroup.has_to_be_ended(process._cgroup):
@@ -62,13 +62,13 @@ def is_running(process, search):
         process.signal_group(0)
     except (ValueError, ProcessLookupError):
         return False
-    except PermissionError:  # nobody is left but processes that have become somebody else's
+    except PermissionError:  # only processes that now belong to another user are left
         return True
     return not search or has_living_member(process.pid)
 
 
 def has_remains(process):
-    """Whether anything runs of the group or cgroup of a child that was killed and is reaped."""
+    """Whether anything of the group or cgroup of a child that was killed and reaped still runs."""
     if process._cgroup is not None and _cgroup.has_to_be_ended(process._cgroup):
         return True
     try:
@@ -83,9 +83,9 @@ def has_remains(process):
 
 
 async def until_gone(process):
-    """Wait for what a create call that was cut short has killed.
+    """Wait until the processes are gone that an interrupted create call has killed.
 
-    Cancelling does not end it, and is raised when that is gone.
+    A cancellation does not end the wait, and is raised after it.
     """
     deadline = monotonic() + PATIENCE
     pause = FIRST_PAUSE
@@ -107,10 +107,10 @@ async def until_gone(process):
 
 
 def has_living_member(group, if_unknown=True):
-    """Whether a process of the group is no zombie.
+    """Whether the group has a member that is not a zombie.
 
-    Zombies are members, too, and those whose parent is a container's first process, which often
-    reaps nobody, stay.
+    Zombies are members, too, and stay if their parent is a container's first process, which often
+    reaps nobody.
     """
     try:
         names = [name for name in os.listdir("/proc") if name.isdigit()]
@@ -127,7 +127,7 @@ def has_living_member(group, if_unknown=True):
 
 
 class Ladder:
-    """The way from the first signal to the end, for all who wait for the same child."""
+    """The steps from the first signal to the end, shared by all who wait for the same child."""
 
     def __init__(self, process, signum, grace):
         self.process = process
@@ -137,7 +137,7 @@ class Ladder:
         self.refusal = None  # the PermissionError of a child that may not be signalled
         if grace > 0:
             self.send(signum)
-            self.send(SIGCONT)  # one that is stopped notices no signal before
+            self.send(SIGCONT)  # a stopped process notices no signal before
         else:
             self.kill()
 
@@ -158,7 +158,7 @@ class Ladder:
             self.deadline = min(self.deadline, monotonic() + grace)
 
     async def climb(self):
-        """Return when nothing is left.  An exception is raised then, too: who is cancelled kills."""
+        """Return when nothing is left.  If cancelled, kill at once, but raise only then."""
         cancelled = None
         pause = FIRST_PAUSE
         self.process._hold_group(True)
@@ -177,7 +177,7 @@ class Ladder:
                 try:
                     await asyncio.sleep(min(pause, left))
                 except asyncio.CancelledError as error:
-                    if self.climbers > 1:  # the others see to the end
+                    if self.climbers > 1:  # the other calls go on to the end
                         raise
                     self.kill()
                     cancelled = error
@@ -249,7 +249,7 @@ async def aenter(self):
 async def aexit(self, exc_type, exc_value, traceback):
     """Call stop() if the child still runs, then close().
 
-    One whose outputs have ended is given 0.1 seconds to exit by itself.
+    A child whose outputs have ended gets 0.1 seconds to exit by itself.
     """
     if exc_type is GeneratorExit:  # nothing can be waited for
         kill_now(self)
@@ -284,7 +284,7 @@ async def exit_within(process, seconds):
 
 
 def become_methods():
-    """And let communicate() show the parameter that asyncio's does not have."""
+    """And make communicate() show the parameter that asyncio's does not have."""
     like_asyncio = inspect.signature(asyncio.subprocess.Process.communicate)
     linger = inspect.Parameter("linger", inspect.Parameter.KEYWORD_ONLY, default=None)
     _core.Process.communicate.__signature__ = like_asyncio.replace(

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * How children are made: what tests force and what users are told.
+ * How children are made: functions for tests to force it and for users to see it.
  */
 #ifndef FP_CONFIGURE_H
 #define FP_CONFIGURE_H

@@ -94,7 +94,7 @@ static int read_default_signals(PyObject *given, struct fp_attributes *attribute
     return read_signal_set(given, &attributes->default_signals);
 }
 
-/* Those that nobody may ignore, as signal.signal() refuses them: of the C library's own, too. */
+/* Refuses signals that cannot be ignored, as signal.signal() does, also the C library's own. */
 static int read_ignore_signals(PyObject *given, struct fp_attributes *attributes)
 {
     if (read_signal_set(given, &attributes->ignore_signals) < 0)
@@ -130,7 +130,7 @@ static int read_parent_death_signal(PyObject *given, struct fp_attributes *attri
 
 /* ---- limits and priorities ---- */
 
-/* As resource.setrlimit() of CPython 3.14 converts it, on which -1 is no limit, too. */
+/* Converts like resource.setrlimit() of CPython 3.14, where -1 is no limit, too. */
 static int read_limit(PyObject *given, rlim_t *limit)
 {
     PyObject *number = PyNumber_Index(given);
@@ -278,7 +278,7 @@ static int read_no_new_privileges(PyObject *given, struct fp_attributes *attribu
 
 /* ---- the cgroup ---- */
 
-/* A new descriptor of what is a path, a descriptor or has a fileno().  -1 with an exception. */
+/* A new descriptor of a path, a descriptor or an object with fileno().  -1 with an exception. */
 static int open_given(PyObject *given)
 {
     PyObject *path = PyLong_Check(given) ? NULL : PyOS_FSPath(given);
@@ -327,7 +327,7 @@ static int read_cgroup(PyObject *given, struct fp_attributes *attributes)
     int result = fp_fd_lift(&fd);
     if (result < 0)
         return attributes_raise(result, FP_ATTRIBUTE_CGROUP);
-    attributes->cgroup = fd; /* which is closed with the others */
+    attributes->cgroup = fd; /* attributes_read() closes it on failure */
     result = is_cgroup(fd);
     if (result < 0)
         return attributes_raise(result, FP_ATTRIBUTE_CGROUP);
@@ -338,7 +338,7 @@ static int read_cgroup(PyObject *given, struct fp_attributes *attributes)
 
 /* ---- all ---- */
 
-/* A function sees that the bit of its attribute is set.  0 or -1. */
+/* When a function is called the bit of its attribute is set already.  0 or -1. */
 static int (*const readers[FP_ATTRIBUTE_COUNT])(PyObject *, struct fp_attributes *) = {
 #define READER(number, keyword, is_here) read_##keyword,
     FP_ATTRIBUTES(READER)

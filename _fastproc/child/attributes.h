@@ -13,15 +13,16 @@
 #include "posix/attributes.h"
 #include "python/state.h"
 
-/* Converts what is given in values[], by enum fp_attribute: NULL or None is not.  *attributes is then
- * new memory of PyMem_Raw, or NULL if all are what a child is without.  attributes->cgroup is the caller's to
- * close.  0, or -1 with nothing to free or close. */
+/* Converts values[], which has a place for each enum fp_attribute; NULL or None is not given.
+ * *attributes is then new memory of PyMem_Raw, or NULL if the values change nothing.  The caller
+ * closes attributes->cgroup.  0, or -1 with nothing to free or close. */
 int attributes_read(const struct fp_state *state, PyObject *const *values,
                     struct fp_attributes **attributes);
 
 /* Raises the OSError of -err, with the keyword in the place of a file's name.  -1. */
 int attributes_raise(int err, enum fp_attribute which);
-/* Bits of enum fp_attribute for words between spaces.  0, or -1 with ValueError. */
+/* The keywords in `words`, which spaces separate, as bits of enum fp_attribute.  0, or -1 with
+ * ValueError. */
 int attributes_find(const char *words, unsigned *found);
 
 #endif

@@ -7,14 +7,14 @@
 
 #include "child/transport.h"
 
-/* Gives up a child that nobody will get: closes its pipes, kills it; the hub reaps it. */
+/* Ends a child that no create call returns: closes its pipes, kills it; the hub reaps it. */
 void transport_abandon(TransportObject *self);
 
-/* As asyncio's: closes the pipes and kills the child if it runs. */
+/* Like asyncio's close(): closes the pipes, and kills the child if it runs. */
 void transport_close(TransportObject *self);
 
-/* Kills one that has not exec'd yet.  The group of a child that is on its way may not be there yet, and be there and full a moment later.
- * A child that has been killed makes none, and starts nothing, any more. */
+/* Kills a child that has not exec'd yet.  Kills its group before and after, because the child may
+ * make the group and start processes in it meanwhile; once killed it does neither. */
 void transport_kill_on_its_way(TransportObject *self);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Process.communicate(): feeds stdin, lets the pipes fill their readers without
- * pausing, and looks at each step what is still missing.  Whatever was read is
- * in the readers until the end, so a cancelled call loses nothing.
+ * pausing, and checks at each step what is still missing.  All that was read
+ * stays in the readers until the end, so a cancelled call loses nothing.
  */
 #include "child/linger.h"
 #include "child/process.h"
@@ -15,8 +15,8 @@
 
 #include <string.h>
 
-/* AwaitableObject.argument: a tuple of the input and of the streams as they were at the call, for
- * they may be set to None meanwhile. */
+/* AwaitableObject.argument: a tuple of the input and of the streams as they were at the call,
+ * because they may be set to None meanwhile. */
 enum { INPUT, STDIN, STDOUT, STDERR, LINGER };
 
 /* AwaitableObject.done */
@@ -82,13 +82,13 @@ static int look_at_outputs(const AwaitableObject *self, struct missing *missing)
         }
         missing->output[which] = !reader->eof;
         PyObject *pipe = ((ProcessObject *)self->owner)->transport->pipes[1 + which];
-        if (reader->eof && pipe != NULL) /* open still if the end was fed by hand */
+        if (reader->eof && pipe != NULL) /* still open if the end was fed by hand */
             read_pipe_close((ReadPipeObject *)pipe);
     }
     return 0;
 }
 
-/* One future for all; the exit is waited for last, as it is mostly the last to come. */
+/* One future for all; the exit is waited for last, because it usually comes last. */
 static enum step wait_for_missing(AwaitableObject *self, const struct missing *missing)
 {
     TransportObject *transport = ((ProcessObject *)self->owner)->transport;
@@ -121,13 +121,14 @@ static PyObject *take_output(const AwaitableObject *self, int which)
     return reader_take(reader, reader_length(reader));
 }
 
-/* What an earlier call was given has been sent, or is on its way, and stdin is closed behind it: 0, or
- * -1 with ValueError, as CPython has decided (gh-139373). */
+/* Refuses new input after a call that was cut short, because the input of that call has been sent
+ * or is queued, and stdin is closed behind it.  0, or -1 with ValueError, as CPython has decided
+ * (gh-139373). */
 static int refuse_more_input(const AwaitableObject *self)
 {
     PyObject *more = part(self, INPUT);
     if (!((ProcessObject *)self->owner)->cut_short || input_pipe(self) == NULL || more == NULL ||
-        (self->done & INPUT_WRITTEN) || somebody_reads(self)) /* which is another error */
+        (self->done & INPUT_WRITTEN) || somebody_reads(self)) /* two readers are another error */
         return 0;
     Py_ssize_t length = PyObject_Size(more);
     PyErr_Clear(); /* whatever that is: it is refused */
@@ -146,7 +147,7 @@ static enum step communicate_step(AwaitableObject *self, PyObject **result)
         linger_set(process->transport, PyFloat_AS_DOUBLE(part(self, LINGER)));
     }
     if (!(self->done & TURN_GIVEN) && somebody_reads(self)) {
-        self->done |= TURN_GIVEN; /* before anything is done, because it may be refused then */
+        self->done |= TURN_GIVEN; /* before all else, because this call may be refused then */
         return STEP_WAIT;
     }
     if (refuse_more_input(self) < 0)
@@ -196,7 +197,7 @@ static const struct awaitable_ops communicate_ops = {
     .guard = communicate_guard,
 };
 
-/* Where the keyword is among the names, or -1. */
+/* The index of the keyword among the names, or -1. */
 static Py_ssize_t find_linger(PyObject *names)
 {
     for (Py_ssize_t i = names != NULL ? PyTuple_GET_SIZE(names) - 1 : -1; i >= 0; i--)
@@ -205,7 +206,7 @@ static Py_ssize_t find_linger(PyObject *names)
     return -1;
 }
 
-/* The input: borrowed, or NULL, with an exception if that is not because none was given. */
+/* The input, a borrowed reference; NULL if none was given, or with an exception. */
 static PyObject *read_arguments(PyObject *const *args, Py_ssize_t nargs, PyObject *names,
                                 double *linger)
 {
@@ -217,7 +218,7 @@ static PyObject *read_arguments(PyObject *const *args, Py_ssize_t nargs, PyObjec
         return NULL;
     if (PyTuple_GET_SIZE(names) == 1)
         return arguments_one("communicate", "input", false, args, nargs, NULL);
-    /* The other one, unless there are too many. */
+    /* The other keyword, unless there are too many arguments. */
     PyObject *name = PyTuple_GET_ITEM(names, 1 - at % 2);
     if (nargs > 0 || PyTuple_GET_SIZE(names) > 2 ||
         PyUnicode_CompareWithASCIIString(name, "input") != 0) {

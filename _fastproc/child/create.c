@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The awaitable that starts a child.  Its first step converts the call and starts
- * or queues the child; then it waits until the child has exec'd or failed.
- * Cancelled, it kills the child and lets the exception go on when that is reaped.
+ * or queues the child; then it waits until the child has exec'd or failed. If it
+ * is cancelled it kills the child, and raises when the child is reaped.
  */
 #include "child/create.h"
 
@@ -22,7 +22,7 @@ static const struct awaitable_ops ops[4]; /* by enum create_function */
 
 /* AwaitableObject.done */
 enum {
-    CHILD_BEGUN = 1, /* owner is the transport and argument the result, not what was called with */
+    CHILD_BEGUN = 1, /* owner is the transport and argument the result, no longer the call's */
     CHILD_GIVEN_UP = 2,
 };
 
@@ -38,8 +38,8 @@ static int take_limit(PyObject *kwargs, struct reader_limit *limit)
     return result < 0 ? -1 : PyDict_DelItemString(kwargs, "limit");
 }
 
-/* Before the first step AwaitableObject.owner is the positional arguments, .argument the keywords;
- * or a tuple of those and more, of the low level. */
+/* Before the first step AwaitableObject.owner is the positional arguments and .argument the
+ * keywords; in the low level .argument is a tuple of the keywords, the loop and the factory. */
 enum { LOW_KWARGS, LOW_LOOP, LOW_FACTORY };
 
 static HubObject *hub_to_use(struct fp_state *state, PyObject *loop)
@@ -63,7 +63,7 @@ static PyObject *make_protocol(TransportObject *transport, PyObject *factory)
     return pair;
 }
 
-/* Only now is there a child that others could come to touch.  0 or -1. */
+/* Takes the lock only now, because before no other thread could touch the child.  0 or -1. */
 static int begin_guarded(TransportObject *transport)
 {
     int result;
@@ -163,7 +163,7 @@ static enum step create_step(AwaitableObject *self, PyObject **result)
     return step;
 }
 
-/* Does not wait a second time, nor for anything but an ordinary exception. */
+/* Waits for the end of the child only once, and only for an ordinary exception. */
 static enum step create_thrown(AwaitableObject *self)
 {
     TransportObject *transport = (TransportObject *)self->owner;
@@ -200,7 +200,7 @@ static PyObject *create_guard(AwaitableObject *self)
 {
     if (self->done & CHILD_BEGUN)
         return (PyObject *)((TransportObject *)self->owner)->hub;
-    return (PyObject *)self; /* the arguments of a child that there is not yet */
+    return (PyObject *)self; /* there is no child yet, only the arguments */
 }
 
 #define OPS(function)                                                                              \

@@ -17,11 +17,11 @@ enum create_function {
 
 const char *create_name(enum create_function function);
 
-/* The awaitable of a Process: `args` is a tuple, of which a shell takes the first; `kwargs` a dict,
- * which it may change. */
+/* An awaitable that returns a Process.  `args` is a tuple, of which a shell uses only the first
+ * item; the awaitable may change the dict `kwargs`. */
 PyObject *create_awaitable(struct fp_state *state, enum create_function function, PyObject *args,
                            PyObject *kwargs);
-/* That of (transport, protocol); `loop` may be None for the running one. */
+/* The same, but it returns (transport, protocol); `loop` may be None for the running one. */
 PyObject *create_awaitable_low(struct fp_state *state, enum create_function function,
                                PyObject *args, PyObject *kwargs, PyObject *loop, PyObject *factory);
 

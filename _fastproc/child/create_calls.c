@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The arguments of create_subprocess_exec() and its kin, as Python would take
- * them: leading parameters by position or by name, the rest as it comes.  What
- * it means is looked at in the awaitable's first step (create.c).
+ * them: leading parameters by position or by name, the rest as it comes.  The
+ * awaitable's first step (create.c) checks what they mean.
  */
 #include "child/create.h"
 #include "python/arguments.h"
@@ -12,7 +12,7 @@ enum { MOST_LEADING = 3 };
 
 struct call {
     PyObject *leading[MOST_LEADING];
-    PyObject *kwargs; /* a new dict: the keyword arguments but for the leading parameters */
+    PyObject *kwargs; /* a new dict: the keyword arguments except the leading parameters */
 };
 
 static void drop(struct call *call)
@@ -39,7 +39,7 @@ static int take_leading(struct call *call, const char *function, const char *nam
     return by_position ? 0 : PyDict_DelItemString(call->kwargs, name);
 }
 
-/* Which nobody has looked at yet.  False with TypeError. */
+/* Whether all keys are strings, which nobody has checked yet.  False with TypeError. */
 static bool names_are_strings(PyObject *kwargs)
 {
     PyObject *key, *value;

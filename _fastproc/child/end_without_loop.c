@@ -28,7 +28,7 @@ static bool has_closed_outputs(const TransportObject *self)
     return any;
 }
 
-/* Takes the status if there is one; of a child that is about to exit after a moment. */
+/* Takes the status if there is one; waits a moment for a child that is about to exit. */
 static enum fp_reap reap_patiently(TransportObject *self, struct fp_exit_status *status)
 {
     enum fp_reap reap = fp_exit_reap(&self->child, status);
@@ -37,7 +37,7 @@ static enum fp_reap reap_patiently(TransportObject *self, struct fp_exit_status 
     return reap;
 }
 
-/* Kills and reaps; leaves the phase it comes to. */
+/* Kills and reaps the child, and sets the phase that it comes to. */
 static void end_child(TransportObject *self)
 {
     struct fp_exit_status status = {0};
@@ -67,7 +67,7 @@ void transport_end_dropped(TransportObject *self)
         return;
     PyObject *raised = compat_take_exception();
     end_child(self);
-    fp_fd_close(&self->cgroup);      /* now: a record of the warning may keep it for long, */
+    fp_fd_close(&self->cgroup);      /* now: a recorded warning may keep the transport for long, */
     for (int fd = 0; fd < 3; fd++) { /* and these */
         if (self->pipes[fd] == NULL)
             continue;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * What becomes of a child when its loop closes, and of one that has outlived its loop
- * when the last reference to it goes: it is killed and reaped at once.
+ * What happens to a child when its loop closes.  A child that has outlived its
+ * loop is killed and reaped at once when the last reference to it goes.
  */
 #ifndef FP_CHILD_END_WITHOUT_LOOP_H
 #define FP_CHILD_END_WITHOUT_LOOP_H
 
 #include "child/transport.h"
 
-/* What is still on its way to exec is ended, because nobody has its Process yet; and so is what
- * run() or stop() were at. */
+/* Ends a child that is still on its way to exec, because nobody has its Process yet, and a child
+ * that a call of run() or stop() was working on. */
 void transport_loop_closed(TransportObject *self, bool forked_off);
 
-/* Nobody refers to it any more, and there is no loop that would reap the child. */
+/* Kills and reaps a child that has no loop, when nobody refers to it any more. */
 void transport_end_dropped(TransportObject *self);
 
 #endif

@@ -16,14 +16,14 @@ struct exec_strings {
     PyObject *paths; /* list of bytes */
 };
 
-/* Converts.  `argv` is a list of str, bytes or PathLike, `executable` what to run; `cwd` and `env`
- * may be NULL.  0 or -1. */
+/* Converts.  `argv` is a list of str, bytes or PathLike, `executable` the program to run; `cwd` and
+ * `env` may be NULL.  0 or -1. */
 int exec_strings_gather(struct exec_strings *strings, PyObject *argv, PyObject *executable,
                         PyObject *cwd, PyObject *env);
 void exec_strings_drop(struct exec_strings *strings);
 
-/* Bytes needed by exec_strings_pack(), which fills the request's pointers in from `room`; envp only if
- * there is an environment. */
+/* How many bytes exec_strings_pack() needs in `room`.  It makes the request's pointers point there;
+ * envp only if there is an environment. */
 size_t exec_strings_size(const struct exec_strings *strings);
 void exec_strings_pack(const struct exec_strings *strings, struct fp_spawn_request *request,
                        char *room);

@@ -13,7 +13,7 @@
 #include "pipe/write_pipe.h"
 #include "python/guard.h"
 
-/* The descriptor of a pipe that may last, or -1.  An input lasts while some of it is to be written. */
+/* The descriptor of a pipe that may linger, or -1.  An input does while some is to be written. */
 static int open_fd(const TransportObject *self, int fd)
 {
     const PyObject *pipe = self->pipes[fd];
@@ -26,11 +26,11 @@ static int open_fd(const TransportObject *self, int fd)
     return input->lost || input->out.pending == 0 ? -1 : input->fd;
 }
 
-/* 1 << fd of each pipe that another process has open: only those may last.  The other outputs end when
- * what is in them has been read, which their reader may take its time for. */
+/* 1 << fd of each pipe that another process has open: only those may linger.  The other outputs end
+ * when the data in them has been read, however long their reader takes. */
 static unsigned held_pipes(const TransportObject *self)
 {
-    struct pollfd pipes[3]; /* those of -1 are left out by poll() */
+    struct pollfd pipes[3]; /* poll() ignores those of -1 */
     unsigned held = 0;
     for (int fd = 0; fd < 3; fd++) {
         pipes[fd] = (struct pollfd){.fd = open_fd(self, fd)};

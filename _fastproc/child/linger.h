@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * How long the outputs of a child that has exited are read on, and its input is
- * written on, when somebody else (a daemon, a background job) still holds their
+ * How long we go on reading the outputs of a child that has exited, and writing
+ * its input, when another process (a daemon, a background job) still holds the
  * pipes.
  */
 #ifndef FP_CHILD_LINGER_H
@@ -9,11 +9,11 @@
 
 #include "child/transport.h"
 
-/* From now on they end so many seconds after the exit, with what was written until then; negative:
- * when their pipes end, as asyncio's do. */
+/* From now on the pipes end `seconds` after the exit, with the data written until then; if it is
+ * negative, when their other ends are closed, as in asyncio. */
 void linger_set(TransportObject *self, double seconds);
 
-/* The child has exited. */
+/* To be called when the child has exited. */
 void linger_begin(TransportObject *self);
 
 /* A duration in seconds; None is -1.  0, or -1 with TypeError or ValueError. */

@@ -139,8 +139,8 @@ static int read_int(PyObject *option, int otherwise, int *result)
     return option_is_given(option) ? arguments_int(option, result) : 0;
 }
 
-/* As fcntl.fcntl() makes an unsigned int of one that is above 0; 0 is the least that there is, a page.
- * 0 or -1. */
+/* A size above 0 becomes an unsigned int as in fcntl.fcntl(); if that is 0, it stands for the
+ * smallest size, a page.  0 or -1. */
 static int read_pipe_size(PyObject *option, int *result)
 {
     Py_ssize_t plain;
@@ -169,7 +169,7 @@ static int read_truth(PyObject *option, bool otherwise, bool *result)
     return truth < 0 ? -1 : 0;
 }
 
-/* A forked process has only the main interpreter, CPython says.  0 or -1. */
+/* As in CPython, because a forked process has only the main interpreter.  0 or -1. */
 static int check_preexec(const struct options *options)
 {
     if (!option_is_given(options->_preexec_fn) ||

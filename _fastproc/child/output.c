@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Process._next_output(): what a child writes to stdout and stderr, in the order
- * in which it has come; and Process.close(), which ends that and stdin.
+ * Process._next_output(): what a child writes to stdout and stderr, in the
+ * order of arrival; and Process.close(), which ends both and stdin.
  */
 #include <assert.h>
 
@@ -20,7 +20,8 @@ static ReaderObject *output(const AwaitableObject *self, int which)
     return reader != Py_None ? (ReaderObject *)reader : NULL;
 }
 
-/* Has both readers note from now on what comes, after what is there already.  0 or -1. */
+/* Makes both readers note the order of arrival from now on, behind the bytes that are there
+ * already.  0 or -1. */
 static int note_arrivals(ReaderObject *first, ReaderObject *second)
 {
     if (first == NULL || second == NULL || first->arrivals != NULL || second->arrivals != NULL)
@@ -183,7 +184,7 @@ PyObject *process_get_lingered(PyObject *op, void *Py_UNUSED(closure))
 PyObject *process_close(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     TransportObject *transport = ((ProcessObject *)op)->transport;
-    if (hub_is_forked_off(transport->hub)) /* they are our parent's */
+    if (hub_is_forked_off(transport->hub)) /* the pipes are our parent's */
         Py_RETURN_NONE;
     if (transport->pipes[0] != NULL)
         write_pipe_abort((WritePipeObject *)transport->pipes[0]);

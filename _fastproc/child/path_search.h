@@ -7,8 +7,8 @@
 
 #include "python/compat.h"
 
-/* As os.execvpe: each directory of PATH joined with a program (bytes) that has no slash; else only
- * that.  PATH is that of `env`, a list of b"KEY=VALUE", or of this process if that is NULL.  A new
+/* Like os.execvpe(): `program` (bytes) alone if it has a slash, else joined to each directory of
+ * PATH.  PATH is that of `env`, a list of b"KEY=VALUE", or of this process if `env` is NULL.  A new
  * list of bytes, or NULL. */
 PyObject *path_search(PyObject *program, PyObject *env);
 

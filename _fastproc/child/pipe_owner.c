@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * See pipe_owner.h.  What happens to its pipes a child passes on to its protocol,
+ * See pipe_owner.h.  A child passes what happens to its pipes on to its protocol,
  * if it has one.  A Process has none, and its readers are fed directly.
  */
 #include "child/pipe_owner.h"

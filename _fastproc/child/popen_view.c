@@ -107,8 +107,8 @@ static PyObject *popen_view_get_pipe(PyObject *op, void *closure)
     return Py_NewRef(pipe != NULL ? pipe : Py_None);
 }
 
-/* What is known of the end of the child, or can be seen without taking its status, which the loop
- * will; and so the transport's returncode does not change here.  A new reference. */
+/* The returncode, if it is known or can be seen without taking the status.  The loop takes the
+ * status later, so the transport's returncode does not change here.  A new reference. */
 static PyObject *returncode_seen(TransportObject *transport)
 {
     int returncode;
@@ -117,7 +117,7 @@ static PyObject *returncode_seen(TransportObject *transport)
     enum fp_reap seen = fp_exit_peek(&transport->child, &returncode);
     if (seen == FP_REAP_DONE || seen == FP_REAP_INFO)
         return PyLong_FromLong(returncode);
-    Py_RETURN_NONE; /* also when the status is lost, of which the loop will make something */
+    Py_RETURN_NONE; /* also when the status is lost: the loop decides what that means */
 }
 
 static PyObject *popen_view_poll(PyObject *op, PyObject *Py_UNUSED(ignored))

@@ -115,8 +115,8 @@ static double seconds(struct timeval time)
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
-/* resource.struct_rusage; mostly the module was imported long ago, and asking for it by the usual way
- * takes longer than the rest.  A new reference or NULL. */
+/* resource.struct_rusage.  Looks in sys.modules first, because the module is usually there and the
+ * usual way of asking for it takes longer than the rest.  A new reference or NULL. */
 static PyObject *struct_rusage(struct fp_state *state)
 {
     PyObject *module = compat_dict_get(PyImport_GetModuleDict(), state->names.resource);
@@ -165,8 +165,8 @@ static bool is_of_hub(PyObject *stream, const HubObject *hub)
                                   : ((WriterObject *)stream)->pipe->base.hub == hub);
 }
 
-/* A stream may be replaced by None, as programs do that are done with it, and put back; by nothing
- * else, since communicate() relies on what it is. */
+/* A stream may be replaced by None, as programs do when they are done with it, and put back.
+ * Nothing else is allowed, because communicate() relies on its type. */
 static int set_stream(PyObject *op, PyObject **stream, PyObject *value, PyObject *type)
 {
     if (value == NULL || (value != Py_None && (!Py_IS_TYPE(value, (PyTypeObject *)type) ||

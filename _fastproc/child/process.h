@@ -14,7 +14,7 @@ typedef struct {
     TransportObject *transport;
     PyObject *stdin_writer;                  /* our StreamWriter, or None */
     PyObject *stdout_reader, *stderr_reader; /* our StreamReaders, or None */
-    bool cut_short;                          /* communicate() has begun, and not come to its end */
+    bool cut_short;                          /* communicate() has begun and has not finished */
 } ProcessObject;
 
 /* Makes the streams of the transport's pipes too.  `limit` is the readers', in bytes. */

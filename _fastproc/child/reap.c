@@ -38,13 +38,13 @@ bool transport_exit_ready(TransportObject *self)
 {
     struct fp_exit_status status;
     if (self->phase == TRANSPORT_RUNNING && self->settled_in == self->hub->turn)
-        return true; /* the task that waits for the start has not run yet; it comes again */
+        return true; /* the task that waits for the start has not run yet; the event comes again */
     bool needs_leader = group_needs_leader(self);
     if (needs_leader && !self->given)
-        return false; /* it comes again, and by then we know whether the group is to be held */
+        return false; /* the event comes again, and by then we know whether to hold the group */
     enum fp_reap reap =
         needs_leader ? group_peek(self, &status) : fp_exit_reap(&self->child, &status);
-    if (reap == FP_REAP_RUNNING) /* it has ended, but a debugger is to have its status first */
+    if (reap == FP_REAP_RUNNING) /* it has exited, but a debugger gets its status first */
         return false;
     hub_remove(self->hub, &self->exit_slot, self->child.fd);
     group_leader_has_exited(self);

@@ -13,8 +13,8 @@ enum { LOST_RETURNCODE = 255 }; /* asyncio's, for a status that other code took 
  * transport, as asyncio's streams do. */
 void transport_maybe_finish(TransportObject *self);
 
-/* The pidfd of a child that has exec'd, or has failed to, is readable.  False if there is nothing to be
- * done now. */
+/* To be called when the pidfd of a child that has exec'd, or has failed to, is readable.  False if
+ * there is nothing to be done now. */
 bool transport_exit_ready(TransportObject *self);
 
 #endif

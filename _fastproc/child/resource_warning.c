@@ -10,7 +10,7 @@ void resource_warning_of_running(TransportObject *self)
     int pid = (int)self->child.pid;
     if (PyErr_ResourceWarning(Py_REFCNT(self) > 0 ? (PyObject *)self : NULL, 1, message, pid) == 0)
         return;
-    PyErr_Clear(); /* nobody is there to catch it: say it the other way */
+    PyErr_Clear(); /* no caller could catch it: log it instead */
     state_log_warning(message, pid);
     PyErr_Clear();
 }

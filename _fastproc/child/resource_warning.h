@@ -7,7 +7,7 @@
 
 #include "child/transport.h"
 
-/* Whatever the warnings filter makes of it, the caller goes on. */
+/* Raises nothing, even if the warnings filter makes warnings errors. */
 void resource_warning_of_running(TransportObject *self);
 
 #endif

@@ -72,8 +72,8 @@ static PyObject *given(PyObject *option)
     return option == Py_None ? NULL : option;
 }
 
-/* Has Popen objects that were dropped before their children ended reap them, as each new Popen does.
- * 0, or -1 with what that raised. */
+/* Reaps the children of dropped Popen objects, as each new Popen does.  0, or -1 with the exception
+ * that this raised. */
 static int reap_dropped(struct fp_state *state)
 {
     PyObject *dropped = PyObject_GetAttr(state->subprocess, state->names._active);
@@ -206,7 +206,8 @@ void spawn_plan_free(struct spawn_plan *plan)
     PyMem_RawFree(plan);
 }
 
-/* Nothing relative is looked up before the child has gone to a directory of its own. */
+/* Whether the child needs no directory of the parent, because it goes to an absolute one before it
+ * looks up any path. */
 static bool begins_anywhere(const struct spawn_plan *plan)
 {
     return plan->request.cwd != NULL && plan->request.cwd[0] == '/';
@@ -260,7 +261,7 @@ bool spawn_plan_keep_fds(struct spawn_plan *plan, struct fp_kept_fds *set, int r
     }
     if (result >= 0 && plan->kept[PLAN_DIRECTORY] == NULL && !begins_anywhere(plan)) {
         result = fp_kept_fd_take(set, FP_KEPT_DIRECTORY, &plan->kept[PLAN_DIRECTORY]);
-        if (result == -EACCES) /* one may be where one could not go to */
+        if (result == -EACCES) /* the process may be in a directory that it may not enter */
             result = 0;
         if (result >= room)
             result = -EMFILE;
@@ -317,7 +318,7 @@ static int run_preexec(void *context)
 
 /* ---- starting ---- */
 
-/* The terminal as `fd` of the child; the first that is to have it opens it.  0 or -errno. */
+/* Makes `fd` of the child the terminal, which the first call opens.  0 or -errno. */
 static int open_terminal(struct spawn_plan *plan, int fd, int theirs[3])
 {
     struct fp_spawn_request *request = &plan->request;
@@ -337,8 +338,8 @@ static int open_terminal(struct spawn_plan *plan, int fd, int theirs[3])
     return plan->pipe_fds[fd] < -1 ? fp_fd_take(&plan->pipe_fds[fd]) : 0;
 }
 
-/* What the child gets as `fd`; ends that are ours to close afterwards go into theirs[fd].
- * 0 or -errno. */
+/* Opens what the child gets as `fd`; ends for us to close later go into theirs[fd].  0 or
+ * -errno. */
 static int open_stdio(struct spawn_plan *plan, int fd, int theirs[3])
 {
     int ends[2], err;
@@ -394,7 +395,7 @@ int spawn_plan_start(struct fp_state *state, struct spawn_plan *plan)
         plan->request.hooks = plan->preexec_fn != NULL ? &plan->hooks : NULL;
         err = fp_spawn_start(&plan->request, &plan->method, &plan->child);
         if (plan->method > state->spawn_method)
-            state->spawn_method = plan->method; /* the better one is not to be had here */
+            state->spawn_method = plan->method; /* the better method is not available here */
     }
     for (int fd = 0; fd < 3; fd++)
         fp_fd_close(&theirs[fd]);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A child from the call of create_subprocess_*() until it has exec'd: its
- * request in one block of memory, what it is to be given as 0, 1 and 2, the
- * descriptors in between, and what an error message will want to name.
+ * A child from the call of create_subprocess_*() until it has exec'd: its request
+ * in one block of memory, the descriptors that become 0, 1 and 2, our ends of its
+ * pipes, and the names for an error message.
  *
  * While a child is between clone and exec the block must not be freed.
  */
@@ -15,15 +15,15 @@
 
 enum { PLAN_INHERIT = -1 };
 
-/* What of the parent a child that waits holds: 0, 1, 2, and the working directory. */
+/* What a child that waits keeps of the parent: 0, 1, 2, and the working directory. */
 enum { PLAN_DIRECTORY = 3, PLAN_KEPT };
 
 enum plan_stdio {
     STDIO_INHERIT,
     STDIO_PIPE,
-    STDIO_PTY, /* one terminal for all that are */
+    STDIO_PTY, /* all that are PTY share one terminal */
     STDIO_NULL,
-    STDIO_STDOUT, /* of stderr: where stdout goes */
+    STDIO_STDOUT, /* only of stderr: where stdout goes */
     STDIO_FD,
 };
 
@@ -37,13 +37,13 @@ struct spawn_plan {
     enum plan_stdio stdio[3];
     int given_fds[3]; /* the user's, of STDIO_FD */
     struct fp_kept_fd
-        *kept[PLAN_KEPT]; /* while it waits: what it is to be given instead, or NULL */
-    int directory;        /* that of those; the child reads it when they may have gone */
+        *kept[PLAN_KEPT]; /* while it waits: the copies that it is to be given, or NULL */
+    int directory;        /* kept[PLAN_DIRECTORY]->fd, for the child: kept[] may be gone by then */
     bool runs_at_once;    /* depends on the descriptor table as it is now: may not wait */
     int pipe_size;        /* bytes; 0 or less: the system's */
     int pipe_fds[3];      /* our ends; -1: none */
-    int cgroup;           /* its directory, that of request.attributes; -1: none */
-    int master;           /* our end of the terminal, of which those ends are copies; -1: none */
+    int cgroup;           /* the descriptor of its directory, as in request.attributes; -1: none */
+    int master;           /* our end of the terminal; pipe_fds[] are copies of it; -1: none */
     struct fp_pty_size terminal_size;
     bool terminal_raw;
     const char *missing; /* what could not be opened, where that is not clear from the error */
@@ -51,14 +51,14 @@ struct spawn_plan {
     struct fp_environ_snapshot
         *environ_snapshot;            /* what request.envp points into, unless env= was given */
     struct fp_attributes *attributes; /* what request.attributes points to, or NULL */
-    PyObject *program;                /* what a failing exec is named after */
-    PyObject *cwd;                    /* what a failing chdir is named after, or NULL */
+    PyObject *program;                /* the filename in the error of a failing exec */
+    PyObject *cwd;                    /* the filename in the error of a failing chdir, or NULL */
     PyObject *args;                   /* list: what the audit event and the Popen view show */
     PyObject *failure;                /* the exception, when something else than the child failed */
     PyObject *preexec_fn;
 };
 
-/* Whether we have an end for `fd`: stdout's is that of stderr as well if both are the terminal. */
+/* Whether we have an end for `fd`: not for stderr if stdout and stderr are both the terminal. */
 static inline bool spawn_plan_has_pipe(const struct spawn_plan *plan, int fd)
 {
     bool is_shown = fd == 2 && plan->stdio[1] == STDIO_PTY;
@@ -77,28 +77,29 @@ struct spawn_call {
  * and raises the audit event.  NULL with an exception. */
 struct spawn_plan *spawn_plan_new(struct fp_state *state, const struct spawn_call *call);
 
-/* Closes and drops whatever is left but what is kept.  Not while the child may still read it. */
+/* Closes and drops whatever is left, except kept[].  Not while the child may read the plan. */
 void spawn_plan_free(struct spawn_plan *plan);
-/* The same but for what the child reads, and for the memory itself, which stay for ever: for a child
- * that may be between clone and exec as long as it likes. */
+/* The same, but never frees the memory that the child reads, nor the plan itself: for a child that
+ * may stay between clone and exec for ever. */
 void spawn_plan_give_up(struct spawn_plan *plan);
 
-/* Whether all descriptors that were given are open.  To be asked before any is opened for the child,
- * which could get the number of one that is not.  0, or -1 with OSError. */
+/* Whether all descriptors that were given are open.  To be called before any is opened for the
+ * child, because a new one could get the number of one that is closed.  0, or -1 with OSError. */
 int spawn_plan_check_fds(const struct spawn_plan *plan);
 
-/* Holds the descriptors and the directory as they are now, for a plan that has to wait, if there is
- * room: a copy may have any number below `room`.  If not, nothing is kept. */
+/* Keeps copies of the descriptors and the directory as they are now, for a plan that has to wait.
+ * False, with nothing kept, if that fails or if a copy's number is not below `room`. */
 bool spawn_plan_keep_fds(struct spawn_plan *plan, struct fp_kept_fds *set, int room);
-/* Releases what is still what it was; for a plan that waits no longer, or holds it again. */
+/* Releases the copies of what has not been replaced since; for a plan that waits no longer, or
+ * keeps copies again. */
 void spawn_plan_let_go(struct spawn_plan *plan, struct fp_kept_fds *set);
 void spawn_plan_release_fds(struct spawn_plan *plan, struct fp_kept_fds *set);
 
-/* Closes our ends, as far as nobody has taken them. */
+/* Closes our ends that nobody has taken. */
 void spawn_plan_close_pipes(struct spawn_plan *plan);
 
-/* Opens the pipes and starts the child; the parent's ends are in pipe_fds, non-blocking.
- * 0; or -errno, with nothing left behind but what is kept. */
+/* Opens the pipes and starts the child; pipe_fds has the parent's ends, non-blocking.  0; or
+ * -errno, with nothing left behind except kept[]. */
 int spawn_plan_start(struct fp_state *state, struct spawn_plan *plan);
 
 #endif

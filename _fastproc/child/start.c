@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * See start.h.  What is to be started is described by spawn_plan.h; those that have
- * to wait are in loop/start_queue.h.
+ * See start.h.  The child to be started is described by spawn_plan.h; children that
+ * have to wait are in loop/start_queue.h.
  */
 #include "child/start.h"
 
@@ -26,7 +26,7 @@
 #include "python/errors.h"
 #include "python/guard.h"
 
-/* Kills and reaps a child that could not be taken under the hub's wing.  0 or -errno. */
+/* Kills and reaps a child that the hub cannot take over.  0 or -errno. */
 static int destroy_child(TransportObject *self)
 {
     struct fp_exit_status status;
@@ -78,8 +78,8 @@ static int ask_to_settle(TransportObject *self)
     return result;
 }
 
-/* Has the hub watch for what becomes of it; for the exit too where the outcome pipe might not tell
- * of one, or there is none because the outcome is known.  0 or -1. */
+/* Makes the hub watch the outcome pipe; also the exit, if the child shares the descriptor table,
+ * because then the pipe may not report it, or if there is no pipe for a known outcome.  0 or -1. */
 static int watch_start(TransportObject *self)
 {
     struct spawn_plan *plan = self->plan;
@@ -96,8 +96,8 @@ static int watch_start(TransportObject *self)
     return watch_exit(self) < 0 || (is_known && ask_to_settle(self) < 0) ? -1 : 0;
 }
 
-/* Starts it; sparingly, as asyncio does: with no descriptor that is not needed, suspending this thread
- * until it has exec'd.  0 or -errno. */
+/* Starts the child.  `sparingly`, as asyncio does: with no descriptor that is not needed,
+ * suspending this thread until the child has exec'd.  0 or -errno. */
 static int start_plan(HubObject *hub, struct spawn_plan *plan, bool sparingly)
 {
     plan->request.waits = sparingly || hub->state->is_traced;
@@ -112,14 +112,14 @@ static int start_plan(HubObject *hub, struct spawn_plan *plan, bool sparingly)
 }
 
 /* Waits until a child that starts has exec'd or failed, and closes its outcome pipe.  False if that
- * cannot be. */
+ * is not possible. */
 static bool hurry(TransportObject *self)
 {
     enum { PATIENCE_MS = 1000 }; /* an exec takes one or two */
     struct spawn_plan *plan = self->plan;
     struct pollfd outcome = {.fd = plan->child.outcome_fd, .events = POLLIN};
     if (plan->child.pidfd < 0 || plan->request.shares_table)
-        return false; /* to be watched without the pipe it would need another descriptor */
+        return false; /* without the pipe, watching it would need another descriptor */
     while (fp_spawn_outcome(plan->child.outcome_fd, &plan->error) != FP_OUTCOME_GONE)
         if (poll(&outcome, 1, PATIENCE_MS) <= 0)
             return false;
@@ -132,8 +132,8 @@ static bool hurry(TransportObject *self)
     return true;
 }
 
-/* Gives back descriptors that are only there to be quicker, which takes as long as the execs under way.
- * Whether there were any. */
+/* Closes descriptors that only save time, which takes as long as the execs under way.  Whether
+ * there were any. */
 static bool economize(HubObject *hub)
 {
     bool any = handover_pool_close_idle(hub);
@@ -165,7 +165,7 @@ static enum start start(TransportObject *self, bool sparingly)
         raise_errno_naming(err, plan->missing);
         return err == -EMFILE || err == -ENFILE ? START_LATER : START_FAILED;
     }
-    spawn_plan_release_fds(plan, &hub->kept); /* it has its own */
+    spawn_plan_release_fds(plan, &hub->kept); /* the child has its own */
     self->child.pid = plan->child.pid;
     if (watch_start(self) < 0) {
         PyObject *raised = compat_take_exception();
@@ -255,13 +255,13 @@ int transport_begin(TransportObject *self)
         return -1;
     if (is_full && enqueue(self))
         return 0;
-    if (is_full) { /* those who wait hold more than it takes to run */
+    if (is_full) { /* waiting takes more descriptors than running */
         economize(hub);
         start_queue_start_all(hub);
     }
     enum start started = start(self, is_full);
     if (started == START_LATER && may_wait && hub->starting > 0 && enqueue(self)) {
-        PyErr_Clear(); /* others are going to give some back */
+        PyErr_Clear(); /* others are going to give descriptors back */
         started = START_DONE;
     }
     return started == START_DONE ? 0 : -1;
@@ -294,7 +294,7 @@ static int connect_pipes(TransportObject *self)
     return self->has_terminal ? terminal_begin(self) : 0;
 }
 
-/* 0, or -1 with an exception: the child has to go. */
+/* 0, or -1 with an exception: then the child has to be ended. */
 static int take_charge(TransportObject *self, int err)
 {
     if (err < 0)
@@ -304,8 +304,8 @@ static int take_charge(TransportObject *self, int err)
     return self->phase == TRANSPORT_RUNNING && !self->abandoned ? connect_pipes(self) : 0;
 }
 
-/* In place of a child that could not leave the table that it shared, which a sandbox may forbid at any
- * time; unless that had what may be another by now.  False if it was not started. */
+/* Replaces a child that could not leave the shared descriptor table, which a sandbox may forbid at
+ * any time.  False if that was not done: what it was given may be another file by now. */
 static bool start_again(TransportObject *self)
 {
     struct spawn_plan *plan = self->plan;
@@ -318,7 +318,7 @@ static bool start_again(TransportObject *self)
     hub_remove(self->hub, &self->exit_slot, self->child.fd);
     transport_end_block(self, destroy_child(self));
     self->hub->starting--;
-    if (self->plan == NULL) { /* it may be anywhere */
+    if (self->plan == NULL) { /* the old child may still be running */
         transport_end_failed(self);
         return true;
     }
@@ -367,9 +367,9 @@ static void settle_outcome(TransportObject *self)
         return;
     }
     if (failed) {
-        fp_exit_signal(&self->child, SIGKILL); /* it exits by itself, if it was heard */
+        fp_exit_signal(&self->child, SIGKILL); /* for a child whose record could not be read */
         transport_close_pipes(self);
-        transport_exit_ready(self); /* mostly it has exited by now */
+        transport_exit_ready(self); /* usually it has exited by now */
         return;
     }
     if (self->abandoned)
@@ -382,7 +382,7 @@ static void settle_outcome(TransportObject *self)
     future_wake(self->hub->state, &self->starter);
 }
 
-/* In the loop's next turn: as if the outcome had been told by a pipe. */
+/* Called in the loop's next turn, as if a pipe had reported the outcome. */
 static PyObject *settle_known(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     TransportObject *self = (TransportObject *)op;
@@ -414,7 +414,7 @@ static bool exit_ready(PyObject *op, unsigned Py_UNUSED(ready))
         return transport_exit_ready(self);
     if (fp_exit_peek(&self->child, &unused) == FP_REAP_RUNNING)
         return false;
-    /* One that shares the table has ended before it could say so, or before that was read. */
+    /* A child that shares the table has ended before it reported that, or before we read it. */
     if (self->plan->child.outcome_fd >= 0)
         fp_spawn_outcome(self->plan->child.outcome_fd, &self->plan->error);
     settle_outcome(self);

@@ -83,7 +83,7 @@ void terminal_hang_up(TransportObject *self)
 void terminal_pipe_ended(TransportObject *self)
 {
     const ReadPipeObject *pipe = self->terminal >= 0 ? output(self) : NULL;
-    if (pipe == NULL || !pipe->closing || pipe->at_eof) /* which was not closed by us */
+    if (pipe == NULL || !pipe->closing || pipe->at_eof) /* then we have not closed it */
         return;
     if (!has_open_input(self))
         terminal_hang_up(self);

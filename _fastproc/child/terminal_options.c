@@ -6,7 +6,7 @@
 
 #include <limits.h>
 
-/* What a terminal has that nobody has chosen a size for: with none, programs do odd things. */
+/* The size if none was chosen, because programs do odd things in a terminal without a size. */
 static const struct fp_pty_size usual_size = {.rows = 24, .columns = 80};
 
 /* 0 or -1. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the call says of a child's terminal: terminal_size, terminal_raw, and which
- * other keywords they bear.
+ * The keywords for a child's terminal: terminal_size, terminal_raw, and which
+ * other keywords can go with them.
  */
 #ifndef FP_CHILD_TERMINAL_OPTIONS_H
 #define FP_CHILD_TERMINAL_OPTIONS_H
 
 #include "child/options.h"
 
-/* Into a plan that has its stdio and flags.  0 or -1. */
+/* Reads them into a plan that has its stdio and flags.  0 or -1. */
 int terminal_options_read(const struct options *options, struct spawn_plan *plan);
 
 /* Two ints between 0 and 65535.  0, or -1 with TypeError or ValueError, which name `what`. */

@@ -15,12 +15,12 @@
 #include "posix/fd.h"
 
 enum {
-    LOOK_EVERY_MS = 100, /* what it costs is below a thousandth of that */
+    LOOK_EVERY_MS = 100, /* a look takes less than a thousandth of that */
     SPARE = 32,          /* for a log file, a connection, an import of the program: a few each */
 };
 
 #ifdef __linux__
-/* What is traced says so in /proc/self/status, whose first half kilobyte has the line. */
+/* /proc/self/status says whether this process is traced, in its first half kilobyte. */
 static bool is_traced(void)
 {
     static const char field[] = "\nTracerPid:";
@@ -76,5 +76,5 @@ bool limit_has_changed(struct fp_state *state)
 int limit_spare_from(const struct fp_state *state)
 {
     return state->most_fds - SPARE -
-           state->start_width; /* each that starts has an outcome pipe as well */
+           state->start_width; /* each child that starts has an outcome pipe as well */
 }

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
  * Whether a debugger traces this process, and how many descriptors it may open.
- * Both may change at any time, but are looked at only now and then, because to ask
- * costs more than it is worth for each child.
+ * Both may change at any time, but are looked at only now and then, because
+ * looking before each child would cost more than it is worth.
  */
 #ifndef FP_CHILD_TRACER_AND_LIMIT_H
 #define FP_CHILD_TRACER_AND_LIMIT_H
 
 #include "python/state.h"
 
-/* Looks, if that is long ago: before a child is started. */
+/* To be called before a child is started: looks, if the last look is long ago. */
 void tracer_and_limit_look(struct fp_state *state);
 
-/* The descriptor from which on the table is nearly full, and to be left to the rest of the program. */
+/* The table counts as nearly full from this descriptor on; the rest is left to the program. */
 int limit_spare_from(const struct fp_state *state);
 
-/* Looks at the limit of descriptors at once, for those who were about to be told that there are too few.
- * Whether it is another than before. */
+/* Looks at the limit of descriptors now, before an error says that there are too few.  Whether it
+ * has changed. */
 bool limit_has_changed(struct fp_state *state);
 
 #endif

@@ -20,7 +20,7 @@ int transport_set_protocol(TransportObject *self, PyObject *protocol)
 {
     if (self->context == NULL && (self->context = PyContext_CopyCurrent()) == NULL)
         return -1;
-    if (self->phase >= TRANSPORT_RUNNING) /* of a Process so far, which has told nobody */
+    if (self->phase >= TRANSPORT_RUNNING) /* so far of a Process, which calls no protocol */
         self->connected = true;
     Py_XSETREF(self->protocol, Py_NewRef(protocol));
     return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The Python face of a transport.
+ * The Python type of a transport.
  */
 #include "child/cancel_and_close.h"
 #include "child/end_without_loop.h"
@@ -123,7 +123,7 @@ static PyObject *transport_set_protocol_method(PyObject *op, PyObject *const *ar
     Py_RETURN_NONE;
 }
 
-/* What the loop calls when all is over: a call of its own, as in asyncio, so that it reaches the
+/* The loop calls this when all is over: a call of its own, as in asyncio, so that it reaches the
  * protocol of that moment. */
 static PyObject *transport_call_connection_lost(PyObject *op, PyObject *exception)
 {
@@ -230,7 +230,7 @@ static void transport_dealloc(PyObject *op)
     TransportObject *self = (TransportObject *)op;
     PyTypeObject *type = Py_TYPE(op);
     if (self->phase == TRANSPORT_RUNNING && PyObject_CallFinalizerFromDealloc(op) < 0)
-        return; /* a record of the warning keeps it */
+        return; /* a recorded warning keeps the object */
     PyObject_GC_UnTrack(op);
     Py_TRASHCAN_BEGIN(op, transport_dealloc);
     if (self->weakrefs != NULL)

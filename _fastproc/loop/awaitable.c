@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * See awaitable.h.  The coroutine protocol as CPython's own coroutines have it:
- * __await__, send, throw, close, and am_send for those who know it.
+ * __await__, send, throw, close, and am_send for callers that use it.
  */
 #include "loop/awaitable.h"
 
@@ -70,7 +70,7 @@ static void finish(AwaitableObject *self)
     Py_CLEAR(self->thrown);
 }
 
-/* A StopIteration that came out of a step, say of a call of the user's, is no result. */
+/* A StopIteration raised in a step, for example by a function of the user's, is not a result. */
 static void replace_stop_iteration(void)
 {
     if (!PyErr_ExceptionMatches(PyExc_StopIteration))
@@ -83,7 +83,7 @@ static void replace_stop_iteration(void)
     compat_raise(error);
 }
 
-/* What a step comes to with its future marked as waited for. */
+/* Marks the future of a step that waits as waited for.  Returns the step, or STEP_FAILED. */
 static enum step block_on(AwaitableObject *self, enum step step)
 {
     bool failed =
@@ -91,7 +91,7 @@ static enum step block_on(AwaitableObject *self, enum step step)
     return failed ? STEP_FAILED : step;
 }
 
-/* Turns what a step left into what a generator leaves. */
+/* Turns the outcome of a step into that of a generator. */
 static PySendResult conclude(AwaitableObject *self, enum step step, PyObject **result)
 {
     if (step == STEP_WAIT) {
@@ -111,8 +111,8 @@ static PySendResult conclude(AwaitableObject *self, enum step step, PyObject **r
     return PYGEN_RETURN;
 }
 
-/* Makes it AWAITABLE_RUNNING and returns what it was, if it may be stepped; else raises what a
- * coroutine would and returns one of the others. */
+/* Sets AWAITABLE_RUNNING and returns the phase before, if the awaitable may be stepped; else raises
+ * what a coroutine would and returns AWAITABLE_RUNNING or _FINISHED. */
 static enum awaitable_phase claim(AwaitableObject *self, PyObject *value)
 {
     enum awaitable_phase phase;
@@ -142,8 +142,8 @@ static void raise_awaited_already(void)
     PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
 }
 
-/* Of one that is awaited anew for each step: whether nobody else waits in it.  False with an
- * exception. */
+/* For an awaitable that is awaited again for each step: whether nobody else waits in it.  False
+ * with an exception. */
 static bool may_go_on(AwaitableObject *self)
 {
     int done = self->future != NULL ? future_is_done(self->state, self->future) : 1;
@@ -275,7 +275,7 @@ static PyObject *awaitable_throw(PyObject *op, PyObject *const *args, Py_ssize_t
     return as_iteration(sent, result);
 }
 
-/* Ends one that has not come to its end. */
+/* Ends an awaitable before its operation has ended. */
 static void give_up(AwaitableObject *self, enum awaitable_phase before)
 {
     if (before == AWAITABLE_SUSPENDED && self->ops->abandoned != NULL) {
@@ -298,8 +298,8 @@ static PyObject *awaitable_close(PyObject *op, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
-/* From here on it is an iterator, its own: of another type, with the same fields.  An iterator beside
- * it would be one more object for every buffered readline(). */
+/* From here on the awaitable is its own iterator: its type changes to one with the same fields.  A
+ * separate iterator would be one more object for every buffered readline(). */
 static PyObject *awaitable_await(PyObject *op)
 {
     AwaitableObject *self = (AwaitableObject *)op;
@@ -315,7 +315,7 @@ static PyObject *awaitable_await(PyObject *op)
     return Py_NewRef(op);
 }
 
-/* Whether it is a generator of @types.coroutine that runs: there, `yield from` takes coroutines. */
+/* Whether a generator of @types.coroutine is running: there, `yield from` takes coroutines. */
 static bool in_generator_based_coroutine(void)
 {
     PyFrameObject *frame = PyEval_GetFrame();
@@ -360,7 +360,7 @@ static void awaitable_finalize(PyObject *op)
 {
     AwaitableObject *self = (AwaitableObject *)op;
     PyObject *raised = compat_take_exception();
-    self->finalized = true; /* which the collector does not forget: it is not used again */
+    self->finalized = true; /* the collector remembers it, so the object is not reused */
     if (self->phase == AWAITABLE_FRESH && self->owner != NULL && !compat_is_finalizing()) {
         if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited",
                              self->ops->name) < 0)
@@ -371,7 +371,7 @@ static void awaitable_finalize(PyObject *op)
     compat_raise(raised);
 }
 
-/* Frees what nothing else refers to, or keeps it for the next. */
+/* Frees an object without references, or keeps it in the freelist. */
 static void bury(PyObject *op)
 {
     AwaitableObject *self = (AwaitableObject *)op;
@@ -455,7 +455,7 @@ static PyType_Slot awaited_slots[] = {
 static PyType_Spec awaitable_spec = SPEC("_fastproc.Awaitable", awaitable_slots);
 static PyType_Spec awaited_spec = SPEC("_fastproc.Awaited", awaited_slots);
 
-/* What takes it for an iterable looks for this name; `yield from` takes the slot. */
+/* Removes the name by which code recognizes an iterable; `yield from` uses the slot. */
 static int hide_iter(PyTypeObject *type)
 {
     PyObject *dict = compat_type_dict(type);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * The coroutine-like object that wait(), communicate(), read() and the others
- * return.  As with a coroutine nothing happens before the first step, and it is no
- * iterable: only what its __await__() returns is.  A step
- * that finds its answer returns it at once; one that does not leaves a future
- * to wait on and is tried again when that is done, however it was woken, so no
- * wake-up is lost and none is trusted.
+ * return.  As with a coroutine, nothing happens before the first step, and it is
+ * not iterable: only the iterator that its __await__() returns is.  A step that
+ * finds its result returns it at once.  Otherwise it leaves a future to wait on,
+ * and runs again when the future is done, whatever completed it, so no wake-up is
+ * lost and none is trusted.
  */
 #ifndef FP_LOOP_AWAITABLE_H
 #define FP_LOOP_AWAITABLE_H
@@ -14,7 +14,7 @@
 
 enum step {
     STEP_DONE,   /* *result is a new reference */
-    STEP_WAIT,   /* self->future is what to wait on, or NULL for one turn of the loop */
+    STEP_WAIT,   /* wait on self->future; NULL: for one turn of the loop */
     STEP_FAILED, /* an exception is set */
 };
 
@@ -29,11 +29,12 @@ struct awaitable_ops {
     /* An exception was thrown in (it is self->thrown).  STEP_WAIT holds it back for now: step()
      * goes on and raises it later.  NULL: it propagates at once. */
     enum step (*thrown)(struct AwaitableObject *self);
-    /* Closed or collected before its end, after a first step.  May be NULL. */
+    /* The awaitable was closed or collected between its first step and its end.  May be NULL. */
     void (*abandoned)(struct AwaitableObject *self);
-    /* Whose lock all these need (guard.h): borrowed.  NULL: that of the awaitable is enough. */
+    /* The object whose lock all these functions need (guard.h), a borrowed reference.  NULL: the
+     * awaitable's own lock is enough. */
     PyObject *(*guard)(struct AwaitableObject *self);
-    /* Awaited anew for each step, as the built-in anext(iterator, default) does. */
+    /* __await__() may be called again for each step, as the built-in anext(iterator, default) does. */
     bool awaited_by_steps;
 };
 
@@ -52,11 +53,11 @@ typedef struct AwaitableObject {
     PyObject *argument; /* of the operation */
     PyObject *future;   /* waited on; NULL between */
     PyObject *thrown;
-    PyObject *rare; /* a dict of what is seldom asked for (awaitable_looks.c), or NULL */
+    PyObject *rare; /* a dict of rarely used attributes (awaitable_looks.c), or NULL */
     PyObject *weakrefs;
     union {                  /* where the operation has come to */
         Py_ssize_t count;    /* how many bytes are wanted */
-        Py_ssize_t position; /* of the stream, up to which it was searched */
+        Py_ssize_t position; /* in the stream: searched up to here */
         Py_ssize_t stage;    /* what comes next: one of an enum */
         Py_ssize_t done;     /* what has been done: bits */
     };

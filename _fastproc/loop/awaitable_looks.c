@@ -11,7 +11,7 @@
 
 /* ---- names ---- */
 
-/* What is seldom asked for is kept in one dict: a new reference; or NULL, perhaps with an exception. */
+/* Rarely used attributes are kept in one dict.  A new reference; or NULL, perhaps with an exception. */
 static PyObject *get_rare(AwaitableObject *self, const char *name)
 {
     PyObject *key = self->rare != NULL ? PyUnicode_InternFromString(name) : NULL;
@@ -96,7 +96,7 @@ static PyObject *get_state(PyObject *op, void *Py_UNUSED(closure))
 
 static PyObject *get_awaited(PyObject *op, void *Py_UNUSED(closure))
 {
-    AwaitableObject *self = (AwaitableObject *)op; /* while it runs, only who runs it looks */
+    AwaitableObject *self = (AwaitableObject *)op; /* while it runs, only its runner reads future */
     bool waits = self->phase == AWAITABLE_SUSPENDED && self->future != NULL;
     return Py_NewRef(waits ? self->future : Py_None);
 }
@@ -106,7 +106,7 @@ static PyObject *get_none(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
     Py_RETURN_NONE;
 }
 
-/* Code without a line in any file, that has a coroutine's name and flag. */
+/* A code object that has a coroutine's name and flag, and no line in any file. */
 static PyObject *make_code(const AwaitableObject *self)
 {
     PyObject *empty = (PyObject *)PyCode_NewEmpty("<_fastproc>", short_name(self), 1);
@@ -123,7 +123,7 @@ static PyObject *make_code(const AwaitableObject *self)
     return code;
 }
 
-/* There is one for each name. */
+/* There is one code object for each name. */
 static PyObject *get_code(PyObject *op, void *Py_UNUSED(closure))
 {
     AwaitableObject *self = (AwaitableObject *)op;
@@ -150,7 +150,7 @@ static PyObject *make_frame(PyObject *op)
     return frame;
 }
 
-/* Its frame runs nothing, and stands in the stacks of tasks for where it waits. */
+/* The frame runs nothing; in the stacks of tasks it shows where the awaitable waits. */
 static PyObject *get_frame(PyObject *op, void *Py_UNUSED(closure))
 {
     AwaitableObject *self = (AwaitableObject *)op;
@@ -168,7 +168,7 @@ static PyObject *get_frame(PyObject *op, void *Py_UNUSED(closure))
 int awaitable_keep_begun(AwaitableObject *self, PyObject *begun)
 {
     int result;
-    GUARD_BEGIN(self); /* others may look at it as a coroutine meanwhile */
+    GUARD_BEGIN(self); /* other threads may read its attributes meanwhile */
     result = set_rare(self, "_begun", begun);
     GUARD_END();
     return result;

@@ -11,7 +11,8 @@
 
 extern PyGetSetDef awaitable_looks[];
 
-/* What a call that is cut short had begun, kept for its attribute _begun.  0 or -1. */
+/* Keeps the Process, or (transport, protocol), that a call had begun when it was cut short, for the
+ * attribute _begun.  0 or -1. */
 int awaitable_keep_begun(AwaitableObject *self, PyObject *begun);
 
 PyObject *awaitable_repr(PyObject *op);

@@ -10,11 +10,11 @@
 #include "python/guard.h"
 
 enum {
-    STALLS_BORNE = 2,   /* in a row: what was ready may be gone when it is looked at */
+    STALLS_BORNE = 2,   /* in a row: a descriptor may no longer be ready when it is looked at */
     LONGEST_PAUSE = 64, /* ms */
 };
 
-/* The time has come to look at a descriptor again.  What the loop calls. */
+/* Called by the loop when it is time to look at a descriptor again. */
 static PyObject *look_again(PyObject *op, PyObject *number)
 {
     HubObject *hub = (HubObject *)op;
@@ -35,7 +35,7 @@ static PyObject *look_again(PyObject *op, PyObject *number)
 
 static PyMethodDef look_again_method = {"look_again", look_again, METH_O, NULL};
 
-/* Has the loop call look_again() later.  0 or -1. */
+/* Makes the loop call look_again() later.  0 or -1. */
 static int ask_for_look(HubObject *hub, uint64_t cookie, int milliseconds)
 {
     PyObject *callback = PyCFunction_NewEx(&look_again_method, (PyObject *)hub, NULL);

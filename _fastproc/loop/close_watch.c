@@ -8,9 +8,9 @@
 #include "loop/hub_end.h"
 #include "python/guard.h"
 
-/* What close_loop() is bound to: a tuple.  It has the loop itself, because a collected loop calls its
- * close() when the hub's weak reference is dead already; until then such a loop refers to itself
- * anyway, by the callback of its own socket. */
+/* The tuple that close_loop() is bound to.  It has the loop itself, because a collected loop calls
+ * its close() when the hub's weak reference is dead already; until then such a loop refers to
+ * itself anyway, by the callback of its own socket. */
 enum { WATCHED_HUB, WATCHED_LOOP };
 
 static PyObject *close_loop(PyObject *watched, PyObject *args, PyObject *kwargs);

@@ -6,8 +6,8 @@
 
 #include "loop/loop_methods.h"
 
-/* Has the loop call the hub, which is how it asks for a turn.  False if that cannot be, with the
- * exception that was raised, if any. */
+/* Asks the loop to call the hub in its next turn.  False if that fails, with the exception that was
+ * raised, if any. */
 static bool ask_for_turn(HubObject *hub)
 {
     if (hub->turn_asked)
@@ -45,8 +45,8 @@ void hub_settle_exception(HubObject *hub, PyObject *about)
     hub_report(about);
 }
 
-/* What CPython 3.13 puts into an exception that is raised, its traceback above all, has no guard.
- * So only the loop's thread gets the very one, and others a copy, if it can be copied. */
+/* CPython 3.13 changes a raised exception, above all its traceback, without a lock.  So only the
+ * loop's thread gets the exception itself, and others get a copy, if it can be copied. */
 static PyObject *own_exception(PyObject *kept)
 {
     PyObject *copy_function = import_attribute("copy", "copy");
@@ -81,7 +81,7 @@ void hub_ask_for_turn(HubObject *hub)
     PyObject *raised = compat_take_exception();
     if (!ask_for_turn(hub) && !loop_is_over(hub)) /* a signal's handler has raised in there */
         hub_settle_exception(hub, (PyObject *)hub);
-    PyErr_Clear(); /* then it goes on as it is */
+    PyErr_Clear(); /* of a loop that is over: the hub stays as it is */
     compat_raise(raised);
 }
 

@@ -1,36 +1,37 @@
 /* SPDX-License-Identifier: MIT
  *
- * What becomes of exceptions that are raised where nobody awaits anything.
- * KeyboardInterrupt and SystemExit end run_forever(), as with asyncio: they have to
- * leave a call that the loop makes, so the loop is asked for one.  Others go to the
- * loop's exception handler, or are reported as unraisable.
+ * Exceptions that are raised where nobody awaits anything.  KeyboardInterrupt and
+ * SystemExit end run_forever(), as with asyncio: they have to propagate out of a
+ * call that the loop makes, so the hub asks the loop to call it.  Others go to
+ * the loop's exception handler, or are reported as unraisable.
  */
 #ifndef FP_LOOP_EXCEPTIONS_H
 #define FP_LOOP_EXCEPTIONS_H
 
 #include "loop/hub.h"
 
-/* Whether it is closed or gone, or closing, which a hub sees only at the end of that. */
+/* Whether the loop is closed or gone, or closing; the hub itself sees only the end of that. */
 bool loop_is_over(HubObject *hub);
 
-/* Takes the raised exception, if there is one, to the loop's exception handler, as asyncio does
- * with those of a protocol (borrowed; NULL: no protocol's); KeyboardInterrupt and SystemExit leave
- * the loop's call of the hub.  Raises nothing. */
+/* Passes the raised exception, if there is one, to the loop's exception handler, as asyncio does
+ * with the exceptions of a protocol (a borrowed reference, or NULL); KeyboardInterrupt and
+ * SystemExit propagate out of the loop's call of the hub.  Raises nothing. */
 void loop_report(HubObject *hub, const char *message, PyObject *transport, PyObject *protocol);
 
-/* Has the loop call in its next turn, to rest or for what is left to be called or raised. */
+/* Asks the loop to call the hub in its next turn: to rest, to call the woken tasks that are left,
+ * or to raise a kept exception. */
 void hub_ask_for_turn(HubObject *hub);
 
-/* Puts the raised exception, if there is one, where it belongs: KeyboardInterrupt and SystemExit
- * leave the loop's call of the hub, the one under way or another that it is asked for; anything else
- * is reported as nobody's. */
+/* Handles the raised exception, if there is one.  KeyboardInterrupt and SystemExit propagate out of
+ * the loop's call of the hub, the current one or another that the loop is asked for; anything else
+ * is reported as unraisable. */
 void hub_settle_exception(HubObject *hub, PyObject *about);
 
-/* Keeps the raised exception for that call, and takes it: a reference, or NULL. */
+/* Keeps the raised exception for that call; returns the kept one, with its reference, or NULL. */
 void hub_keep_interrupt(HubObject *hub);
 PyObject *hub_take_interrupt(HubObject *hub);
 
-/* Raises an exception that is kept, for others to raise as well; the hub may be NULL. */
+/* Raises a kept exception, which others may raise as well; the hub may be NULL. */
 void hub_raise_kept(const HubObject *hub, PyObject *kept);
 
 #endif

@@ -2,14 +2,15 @@
  *
  * See handover_pool.h.
  *
- * A child has what is below its socket copied, to close it at once; so the sockets
- * are opened before the table has grown, and kept while the hub watches anything.
+ * A child gets copies of the descriptors below its socket, and closes them at
+ * once; so the sockets are opened before the table has grown, and kept while the
+ * hub watches anything.
  */
 #include "loop/handover_pool.h"
 
 enum { SOON = 64 }; /* from this descriptor on a socket is opened ahead of its use */
 
-/* Whether children can do without a copy here.  Asked of a child, until it answers. */
+/* Whether children can do without a copy here.  A child is started to find out, until one answers. */
 static bool can_share(struct fp_state *state)
 {
     if (state->table_sharing == SHARING_UNKNOWN) {
@@ -57,7 +58,7 @@ void handover_pool_return(HubObject *hub, const struct fp_handover **handover)
         if (*handover != &place->pair)
             continue;
         if (place->open && !hub_is_forked_off(hub) && fp_handover_take_back(&place->pair) < 0)
-            close_place(place); /* with what is in it */
+            close_place(place); /* with the descriptors in it */
         place->lent = false;
     }
     *handover = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * See hub.h.  How that of a loop is found is in hub_of_loop.c, how one ends in hub_end.c.
+ * See hub.h.  How the hub of a loop is found is in hub_of_loop.c, how it ends in
+ * hub_end.c.
  */
 #include "loop/hub.h"
 
@@ -28,7 +29,7 @@ void hub_report(PyObject *about)
         PyErr_WriteUnraisable(about);
 }
 
-/* Unless another is there by now. */
+/* Does nothing if another hub is listed by now. */
 void hub_unlist(HubObject *hub)
 {
     if (hub->state->hubs == NULL || hub->table_ref == NULL)

@@ -6,14 +6,14 @@
 
 #include "loop/loop_methods.h"
 
-/* For children that have closed their output and have not exited.  500 times `true` needed 0.02 to
- * 0.09 ms from the end of their output to their exit (Popen, read to the end, poll the pidfd; two
- * idle processors); the rest is for busy machines. */
+/* How long to wait for children that have closed their output and have not exited.  500 times
+ * `true` needed 0.02 to 0.09 ms from the end of their output to their exit (Popen, read to the end,
+ * poll the pidfd; two idle processors); the rest is for busy machines. */
 enum { PATIENCE_MS = 100 };
 
 /* The hub registered under this id: a new reference, or NULL.  The references in state->hubs are
- * weak, because strong ones would keep a loop alive through the tasks that wait in it; a hub takes
- * its own out in time. */
+ * weak, because strong ones would keep a loop alive through the tasks that wait in it; a hub
+ * removes its own when it ends. */
 static HubObject *find_hub(struct fp_state *state, PyObject *loop_id)
 {
     PyObject *ref = state->hubs != NULL ? compat_dict_get(state->hubs, loop_id) : NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The types of the hub and of its token: what a loop calls, and what the collector
- * does.
+ * The types of the hub and of its token: the calls from the loop and from the
+ * collector.
  *
  * A loop that is collected without having been closed drops the token, the callback
  * of the one add_reader: then the hub ends, unless it rests.  The hub itself refers to
@@ -61,7 +61,7 @@ static int token_traverse(PyObject *op, visitproc visit, void *arg)
     return 0;
 }
 
-/* The end of the hub, unless it rests or was never registered. */
+/* Ends the hub, unless it rests or the token was never registered. */
 static void token_finalize(PyObject *op)
 {
     HubObject *hub = ((TokenObject *)op)->hub;
@@ -96,7 +96,7 @@ static PyObject *token_call(PyObject *op, PyObject *Py_UNUSED(args), PyObject *P
     return hub_turn(hub);
 }
 
-/* What the loop calls when it was asked for a turn. */
+/* Called by the loop when it was asked for a turn. */
 static PyObject *hub_call(PyObject *op, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
 {
     return hub_turn_asked_for((HubObject *)op);

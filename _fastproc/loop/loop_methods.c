@@ -23,7 +23,7 @@ PyObject *loop_behind(struct fp_state *state, PyObject *loop)
     PyObject *future = PyObject_CallMethodNoArgs(loop, state->names.create_future);
     PyObject *behind =
         future != NULL ? PyObject_CallMethodNoArgs(future, state->names.get_loop) : NULL;
-    PyErr_Clear(); /* if it is no loop, there will be others to say so */
+    PyErr_Clear(); /* if it is not a loop, a later call will say so */
     Py_XDECREF(future);
     if (behind != NULL && behind != loop && is_loop(state, behind))
         return behind;

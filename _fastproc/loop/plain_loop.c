@@ -4,7 +4,7 @@
  */
 #include "loop/plain_loop.h"
 
-/* What runs a loop, or is called while it runs.  uvloop has not all of them. */
+/* The methods that run a loop, or are called while it runs.  uvloop does not have all of them. */
 static const char *const methods[] = {
     "run_forever",
     "run_until_complete",
@@ -54,7 +54,7 @@ static PyObject *imported_class(const char *module_name, const char *name)
     return value;
 }
 
-/* Whether it is a Python function of a module of asyncio's; what wraps or replaces one is not. */
+/* Whether it is a Python function of one of asyncio's modules, not a wrapper or a replacement. */
 static bool is_asyncios_function(PyObject *value)
 {
     if (value == NULL || !PyFunction_Check(value))
@@ -80,7 +80,7 @@ static bool is_plain_selector_loop(PyTypeObject *type)
     return plain;
 }
 
-/* Of the two classes of that name the one in C cannot be changed. */
+/* uvloop has two classes of that name; the one in C cannot be changed. */
 static bool is_plain_uvloop(PyTypeObject *type)
 {
     PyObject *original = imported_class("uvloop", "Loop");
@@ -110,8 +110,8 @@ static enum loop_kind look_at_type(PyTypeObject *type)
     return kind;
 }
 
-/* CPython gives a class another number whenever it or one of its bases is changed, so the number
- * alone says what class it is and that it is as it was; 0 is none. */
+/* CPython gives a class another version number whenever it or one of its bases is changed, so the
+ * number alone tells which class it is and that it is unchanged; 0 is no version. */
 static enum loop_kind kind_of_loop(struct fp_state *state, PyObject *loop)
 {
     unsigned number = compat_version_of_type(Py_TYPE(loop));
@@ -142,8 +142,9 @@ static bool hides_a_method(PyObject *attributes)
     return false;
 }
 
-/* Of the loop's own attributes.  Those it begins with are never taken away, so one that is added is
- * seen by their number; while the hub is awake that has one of ours (close_watch.h). */
+/* Whether no attribute of the loop object hides a method.  The attributes that it begins with are
+ * never removed, so an added one shows in their number; while the hub is awake that includes one of
+ * ours (close_watch.h). */
 static bool hide_nothing(HubObject *hub, PyObject *attributes)
 {
     Py_ssize_t count = PyDict_GET_SIZE(attributes);
@@ -166,7 +167,7 @@ static bool is_still(PyObject *namespace, PyObject *name, PyObject *original)
     return found == original;
 }
 
-/* Tools that time or name what a loop calls replace Handle._run(). */
+/* Tools that time or name the callbacks of a loop replace Handle._run(). */
 static bool handle_is_plain(struct fp_state *state)
 {
     unsigned number = compat_version_of_type((PyTypeObject *)state->Handle);
@@ -186,7 +187,7 @@ static bool asyncio_is_plain(struct fp_state *state)
            is_still(state->tasks, state->names.Task, state->Task) && handle_is_plain(state);
 }
 
-/* What the loop keeps in itself, if none of that hides a method: a new reference; else NULL. */
+/* The __dict__ of the loop, if nothing in it hides a method: a new reference; else NULL. */
 static PyObject *plain_attributes(HubObject *hub, PyObject *loop)
 {
     PyObject *attributes = PyObject_GenericGetDict(loop, NULL);
@@ -219,7 +220,7 @@ bool plain_loop_may_be_skipped(HubObject *hub, PyObject *loop)
 {
     struct fp_state *state = hub->state;
     enum loop_kind kind = kind_of_loop(state, loop);
-    /* Nothing that asyncio has by name makes uvloop's run again inside a task. */
+    /* Replacing a name in asyncio cannot make uvloop's loop run again inside a task. */
     if (kind == LOOP_OTHER || !(kind == LOOP_UVLOOP || asyncio_is_plain(state)))
         return false;
     PyObject *attributes = plain_attributes(hub, loop);

@@ -19,7 +19,7 @@ void loop_call_protocol(HubObject *hub, PyObject *context, PyObject *transport, 
     if (method != NULL)
         copy = context != NULL ? PyContext_Copy(context) : PyContext_CopyCurrent();
     if (copy != NULL && loop_call_soon(hub, copy, method, args, nargs) < 0 && loop_is_over(hub))
-        PyErr_Clear(); /* it is being closed, and calls nobody any more */
+        PyErr_Clear(); /* the loop is being closed, and calls nothing any more */
     loop_report(hub, "A protocol could not be called", transport, protocol);
     Py_XDECREF(method);
     Py_XDECREF(copy);

@@ -7,8 +7,8 @@
 
 #include "loop/hub.h"
 
-/* Has the loop call protocol.name(*args) in its next turn, in a copy of `context`, or of the current
- * one if that is NULL.  What goes wrong is reported as the transport's.  Does nothing without a
+/* Makes the loop call protocol.name(*args) in its next turn, in a copy of `context`, or of the
+ * current one if that is NULL.  Errors are reported as the transport's.  Does nothing without a
  * protocol, or once the loop is closed.  Raises nothing. */
 void loop_call_protocol(HubObject *hub, PyObject *context, PyObject *transport, PyObject *protocol,
                         PyObject *name, PyObject *const *args, size_t nargs);

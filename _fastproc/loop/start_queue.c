@@ -59,8 +59,8 @@ void start_queue_remove(HubObject *hub, struct start_entry *entry)
     Py_DECREF(owner);
 }
 
-/* Starts the first in the queue, or has it fail.  False if it is back in the queue because there are
- * too few descriptors; `at_last` only if others that start are going to give some back. */
+/* Starts the first in the queue, or calls its fail().  False if it is back in the queue because there
+ * are too few descriptors; with `at_last` only if children that are starting will release some. */
 static bool start_first(HubObject *hub, bool sparingly, bool at_last)
 {
     struct start_entry *entry = hub->queue;
@@ -83,7 +83,7 @@ static bool start_first(HubObject *hub, bool sparingly, bool at_last)
     return true;
 }
 
-/* Those who cannot hold what they are to be started with any more fail. */
+/* Makes all that are queued hold their descriptors again; fails those that cannot. */
 static void hold_again(HubObject *hub)
 {
     struct start_entry *at = hub->queue;

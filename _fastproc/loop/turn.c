@@ -16,7 +16,7 @@
 
 enum {
     EVENTS_PER_TURN = 64, /* then the loop's other work has its turn */
-    PULLS_PER_TURN = 8,   /* of 64 KiB: what a reader may take meanwhile without waiting */
+    PULLS_PER_TURN = 8,   /* of 64 KiB: reads out of turn, without waiting */
 };
 
 static void dispatch(HubObject *hub, const struct fp_event *event)
@@ -34,8 +34,8 @@ static void dispatch(HubObject *hub, const struct fp_event *event)
     Py_DECREF(owner);
 }
 
-/* With a single descriptor registered, it is the one that the loop calls for, and if not, its owner
- * may find that out.  True with its event. */
+/* If a single descriptor is registered, the loop calls for that one; if that guess is wrong, the
+ * owner may find it out.  True with its event. */
 static bool guess_event(const HubObject *hub, struct fp_event *event)
 {
     if (!hub->state->shortcuts || hub->slots_used != 1)
@@ -73,7 +73,7 @@ PyObject *hub_turn(HubObject *hub)
     hub->turn++;
     dispatch_all(hub);
     GUARD_END();
-    wakeup_run_woken(hub); /* the tasks, which have the guard to themselves */
+    wakeup_run_woken(hub); /* without the guard, which the tasks take themselves */
     GUARD_BEGIN(hub);
     hub_ask_for_rest(hub);
     hub->in_turn = nested;
@@ -92,7 +92,7 @@ PyObject *hub_turn_asked_for(HubObject *hub)
     GUARD_BEGIN(hub);
     hub->turn_asked = false;
     GUARD_END();
-    wakeup_run_woken(hub); /* those that wait because the first of them runs this turn */
+    wakeup_run_woken(hub); /* the tasks left over by one that runs this turn of the loop */
     GUARD_BEGIN(hub);
     hub_rest(hub);
     interrupt = hub->in_turn ? NULL : hub_take_interrupt(hub);

@@ -12,8 +12,8 @@
  * NULL with KeyboardInterrupt or SystemExit. */
 PyObject *hub_turn(HubObject *hub);
 
-/* The call that was asked for (hub_ask_for_turn), to rest or for what is left to be called or raised.
- * The same. */
+/* The call that hub_ask_for_turn() asked for: rests, calls the woken tasks that are left, raises a
+ * kept exception.  Returns the same as hub_turn(). */
 PyObject *hub_turn_asked_for(HubObject *hub);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * See wakeup.h.  What a task asks of a future is in wakeup_type.c.
+ * See wakeup.h.  The methods that a task calls are in wakeup_type.c.
  */
 #include "loop/wakeup.h"
 
@@ -30,9 +30,9 @@ int wakeup_call_soon(WakeupObject *self, PyObject *callback, PyObject *context)
     return loop_call_soon(self->hub, context, callback, &argument, 1);
 }
 
-/* What to call a callback with.  asyncio's C task has a fast path for a finished future of its own
- * type, so it is passed one. Anything else it has to ask by a method: 1,700 instructions of 5,100
- * that it took to wake one (callgrind, 3.13). */
+/* The argument for a callback.  asyncio's C task has a fast path for a finished future of its own
+ * type, so it is passed one.  Of anything else it has to call a method: 1,700 of the 5,100
+ * instructions that it took to wake a task (callgrind, 3.13). */
 static PyObject *what_is_done(WakeupObject *self, PyObject *callback)
 {
     struct fp_state *state = self->hub->state;
@@ -57,8 +57,8 @@ static int call_now(WakeupObject *self, PyObject *callback, PyObject *context)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* How to call: now while that is possible, soon from the first callback on that ends the loop.
- * 0, or -1 with an exception when the loop could not be asked. */
+/* Calls the callback: at once if `now` and no callback has raised what ends the loop, else in the
+ * loop's next turn.  0, or -1 with an exception when the loop could not be asked. */
 static int call_one(WakeupObject *self, bool now, PyObject *callback, PyObject *context)
 {
     HubObject *hub = self->hub;
@@ -68,7 +68,7 @@ static int call_one(WakeupObject *self, bool now, PyObject *callback, PyObject *
     if (!now && !loop_is_over(hub))
         return -1;
     if (!now)
-        PyErr_Clear(); /* it is being closed, and calls nobody any more */
+        PyErr_Clear(); /* the loop is being closed, and calls nothing any more */
     hub_settle_exception(hub, (PyObject *)self);
     return 0;
 }

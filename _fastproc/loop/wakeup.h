@@ -2,11 +2,11 @@
  *
  * Wakeup: the future that a task waits on inside one of our awaitables.
  *
- * It has what a task asks of a future and no more.  What it is for: a loop's own
- * future, when it is done, has the loop call the task in its next turn.  The hub
- * is itself called by the loop, with no task running, so it can call the tasks
- * that its events have woken at the end of that very call, which saves each of
- * them a turn of the loop.  Woken by anybody but the hub it does as other futures.
+ * It has only what a task needs of a future.  A loop's own future, when it is
+ * done, makes the loop call the task in its next turn.  The hub is itself called
+ * by the loop, with no task running, so it can call the tasks that its events
+ * have woken at the end of that very call, which saves each of them a turn of the
+ * loop.  A Wakeup completed by anything but the hub behaves like other futures.
  */
 #ifndef FP_LOOP_WAKEUP_H
 #define FP_LOOP_WAKEUP_H
@@ -23,7 +23,7 @@ typedef struct WakeupObject {
     enum { WAKEUP_PENDING, WAKEUP_DONE, WAKEUP_CANCELLED } phase;
     bool failed;   /* by set_exception(): then the phase is WAKEUP_CANCELLED */
     bool blocking; /* _asyncio_future_blocking */
-    bool in_order; /* called by the loop, after what it was asked to call before */
+    bool in_order; /* called by the loop, after the calls that it was asked for before */
 } WakeupObject;
 
 PyObject *wakeup_new(HubObject *hub);
@@ -36,11 +36,11 @@ struct taken {
 };
 
 struct taken wakeup_take_callbacks(WakeupObject *self);
-/* Calls each. 0, or -1 with an exception if the loop could not be asked: the rest is to be called
- * another time. */
+/* Calls each.  0; or -1 with an exception if the loop could not be asked: then they are put back,
+ * to be called another time. */
 int wakeup_call_back(WakeupObject *self, const struct taken *taken, bool now);
 
-/* Has the loop call it in its next turn.  0 or -1. */
+/* Makes the loop call the callback in its next turn.  0 or -1. */
 int wakeup_call_soon(WakeupObject *self, PyObject *callback, PyObject *context);
 
 int wakeup_init(PyObject *module, struct fp_state *state);

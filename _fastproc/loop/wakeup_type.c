@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a task asks of a Wakeup, as of any future.
+ * The methods of a Wakeup, which a task calls as those of any future.
  */
 #include "loop/awaitable.h"
 #include "loop/future.h"
@@ -43,12 +43,12 @@ static PyObject *wakeup_add_done_callback(PyObject *op, PyObject *const *args, P
     Py_RETURN_NONE;
 }
 
-/* Nobody but a task is given one of these, and a task removes no callback; so only the first is
+/* Only tasks get these futures, and a task removes no callback; so only the first callback is
  * looked for. */
 static PyObject *wakeup_remove_done_callback(PyObject *op, PyObject *callback)
 {
     WakeupObject *self = (WakeupObject *)op;
-    PyObject *first = Py_XNewRef(self->callback); /* to compare may be to call anything */
+    PyObject *first = Py_XNewRef(self->callback); /* the comparison may call anything */
     int same = first != NULL ? PyObject_RichCompareBool(first, callback, Py_EQ) : 0;
     if (same > 0 && self->callback == first) {
         Py_CLEAR(self->callback);
@@ -121,8 +121,8 @@ static bool is_over(const WakeupObject *self)
     return self->phase != WAKEUP_PENDING;
 }
 
-/* These two are for who takes the future of a reader that waits, reader._waiter, and ends the
- * waiting. */
+/* These two are for code that takes the future of a waiting reader, reader._waiter, and completes
+ * it. */
 static PyObject *wakeup_set_result(PyObject *op, PyObject *Py_UNUSED(result))
 {
     if (is_over((WakeupObject *)op))
@@ -197,7 +197,7 @@ static int wakeup_setattro(PyObject *op, PyObject *name, PyObject *value)
     return PyObject_GenericSetAttr(op, name, value);
 }
 
-/* For who drives one of our awaitables by hand and awaits what it yields. */
+/* For code that drives one of our awaitables by hand and awaits the futures that it yields. */
 static enum step await_step(AwaitableObject *awaitable, PyObject **result)
 {
     WakeupObject *self = (WakeupObject *)awaitable->owner;

@@ -27,7 +27,7 @@ static int make_scratch(HubObject *hub)
     return -1;
 }
 
-/* Has the loop watch the poller.  Raises what that does. */
+/* Makes the loop watch the poller.  Raises what add_reader() raises. */
 static void add_reader(HubObject *hub, PyObject *loop, PyObject *fd, TokenObject *token)
 {
     hub->on_plain_loop = plain_loop(hub, loop);
@@ -43,7 +43,7 @@ static void add_reader(HubObject *hub, PyObject *loop, PyObject *fd, TokenObject
     Py_XDECREF(context);
 }
 
-/* What the loop has now, or NULL. */
+/* The token that the loop has now, a new reference; or NULL. */
 static TokenObject *register_token(HubObject *hub, PyObject *loop, int poller_fd)
 {
     struct fp_state *state = hub->state;
@@ -61,8 +61,8 @@ static TokenObject *register_token(HubObject *hub, PyObject *loop, int poller_fd
     return token;
 }
 
-/* Has the loop forget the poller.  Whatever is raised stays raised: if that is by a signal's handler
- * in the midst of it, the loop may have forgotten half, so it is asked twice. */
+/* Makes the loop forget the poller.  An exception stays raised.  If a signal handler has raised it
+ * in the middle, the loop may have forgotten half, so it is asked twice. */
 static void unregister_token(HubObject *hub, PyObject *loop, int poller_fd)
 {
     struct fp_state *state = hub->state;
@@ -141,7 +141,7 @@ void hub_rest(HubObject *hub)
     PyObject *raised = compat_take_exception();
     PyObject *loop = hub_loop(hub);
     if (loop != NULL) {
-        hub->token = NULL; /* so that its end is not the hub's */
+        hub->token = NULL; /* so that the end of the token does not end the hub */
         close_watch_end(hub, loop);
         struct fp_poller poller = hub->poller; /* the calls below may wake it again */
         hub->poller.fd = -1;
@@ -151,7 +151,7 @@ void hub_rest(HubObject *hub)
         fp_poller_close(&poller);
     }
     if (loop_is_over(hub))
-        PyErr_Clear(); /* it says so by an exception */
+        PyErr_Clear(); /* the exception says just that */
     if (raised != NULL)
         compat_raise(raised);
     Py_XDECREF(loop);

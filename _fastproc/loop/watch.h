@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a hub watches: the descriptors that are registered with it, and its own with
- * the loop, which it joins when there is something to watch and leaves when there
- * is nothing.
+ * What a hub watches: the descriptors that are registered with it.  It registers
+ * its own descriptor with the loop (joins the loop) when there is something to
+ * watch, and leaves the loop when there is nothing.
  */
 #ifndef FP_LOOP_WATCH_H
 #define FP_LOOP_WATCH_H
@@ -19,10 +19,10 @@ int hub_modify(HubObject *hub, int slot, int fd, unsigned interest);
  * the last reference to the owner. */
 void hub_remove(HubObject *hub, int *slot, int fd);
 
-/* Has the poller opened and the loop watch it, if it does not.  0 or -1. */
+/* Opens the poller and makes the loop watch it, unless it does already.  0 or -1. */
 int hub_wake(HubObject *hub);
-/* If there is nothing to watch: undoes that, now, or has the loop call for it in its next turn.
- * Now may raise what a signal's handler does, unless something is raised already. */
+/* If there is nothing to watch: undoes that, at once, or asks the loop to call the hub for it in its
+ * next turn.  hub_rest() may raise what a signal handler raises, unless an exception is set already. */
 void hub_rest(HubObject *hub);
 void hub_ask_for_rest(HubObject *hub);
 

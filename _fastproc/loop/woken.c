@@ -52,9 +52,10 @@ void wakeup_drop_woken(HubObject *hub)
         Py_DECREF(self);
 }
 
-/* Whether tasks may be called from inside the loop's call of the hub, which saves them a turn of the
- * loop.  A task that runs the loop again would find the hub in the midst of that; so it is only done
- * where that does not happen, and for those that run inside such a task the loop is asked. */
+/* Whether tasks may be called from inside the loop's call of the hub, which saves them a turn of
+ * the loop.  A task that runs the loop again would find the hub in the middle of that; so it is
+ * only done on loops where that does not happen, and the loop is asked to call tasks that are woken
+ * inside such a task. */
 static bool may_call_now(HubObject *hub)
 {
     PyObject *loop = hub->calling ? NULL : compat_weakref_target(hub->loop_ref);

@@ -13,7 +13,7 @@ static int find_keys(const WritePipeObject *pipe, char keys[FP_PTY_MOST_KEYS])
     return fp_pty_end_of_file(pipe->fd, pipe->base.kind == PIPE_RAW_TERMINAL, pipe->latest, keys);
 }
 
-/* Types it on a terminal that is open.  How many keys it was, or -1 with an exception. */
+/* Types the end of file on a terminal that is open.  The number of keys, or -1 with an exception. */
 static int type(WritePipeObject *pipe)
 {
     char keys[FP_PTY_MOST_KEYS];
@@ -33,8 +33,8 @@ static bool may_type(const WritePipeObject *pipe)
     return !pipe->closing && !hub_is_forked_off(pipe->base.hub);
 }
 
-/* The same for those who cannot be told of a failure; not again after an end of file, nor behind what no
- * loop will write. */
+/* The same for callers that get no exception.  Does nothing after an end of file, or if data is
+ * queued that no loop will write. */
 static void type_once(WritePipeObject *pipe)
 {
     PyObject *raised = compat_take_exception();

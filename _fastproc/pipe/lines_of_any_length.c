@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-/* AwaitableObject.argument: how many bytes a line may have, or NULL; .number: the place in the stream
- * up to which there is no end of a line. */
+/* AwaitableObject.argument: how many bytes a line may have, or NULL; .position: the place in the
+ * stream up to which there is no end of a line. */
 
 static const char *bytes_of(const ReaderObject *reader)
 {
@@ -17,8 +17,8 @@ static const char *bytes_of(const ReaderObject *reader)
                                   : PyByteArray_AS_STRING(reader->living);
 }
 
-/* Where the first line ends, with its newline; 0 if that is not there yet.  In text "\r" ends one, too,
- * and "\r\n". */
+/* The length of the first line, with its newline; 0 if its end is not there yet.  In text "\r" and
+ * "\r\n" end a line, too. */
 static size_t find_end(const AwaitableObject *self, size_t length, bool text)
 {
     const ReaderObject *reader = (const ReaderObject *)self->owner;
@@ -62,7 +62,7 @@ static enum step look_for_line(AwaitableObject *self, PyObject **result, bool te
     size_t most = self->argument != NULL ? PyLong_AsSize_t(self->argument) : SIZE_MAX;
     size_t length = reader_length(reader);
     size_t end = find_end(self, length, text);
-    /* "\r\n" is not torn for one byte. */
+    /* A line may have one byte more if its "\r\n" would be split. */
     if (end > most &&
         !(text && end == most + 1 && memcmp(bytes_of(reader) + most - 1, "\r\n", 2) == 0))
         end = 0;

@@ -47,7 +47,7 @@ static bool has_own_protocol(const PipeObject *pipe)
            !Py_IS_TYPE(pipe->protocol, (PyTypeObject *)pipe->hub->state->pipe_protocol_type);
 }
 
-/* Has the loop call a method of the protocol that the pipe was given. */
+/* Makes the loop call a method of the protocol that the pipe was given. */
 static void tell(PipeObject *pipe, PyObject *owner, PyObject *name, PyObject *const *args,
                  size_t nargs)
 {
@@ -154,7 +154,8 @@ static bool is_closed(const PipeObject *pipe)
                              : ((const ReadPipeObject *)pipe)->closing;
 }
 
-/* May be called early, by who wraps a pipe's protocol; the pipe keeps its owner until it is closed. */
+/* May be called early, by code that wraps a pipe's protocol; the pipe keeps its owner until it is
+ * closed. */
 void pipe_end(PipeObject *pipe, PyObject *exception)
 {
     PyObject *owner = Py_XNewRef(pipe->owner);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * One pipe, as both kinds have it in common: an asyncio transport that owns a
- * descriptor and passes on what happens to it, to a protocol, to a reader or to
- * the pipe's owner.
+ * What read pipes and write pipes have in common: an asyncio transport that owns
+ * a descriptor and passes on its events to a protocol, to a reader or to the
+ * pipe's owner.
  */
 #ifndef FP_PIPE_PIPE_H
 #define FP_PIPE_PIPE_H
@@ -12,7 +12,7 @@
 /* The owner of a pipe, usually a child, as the pipe sees it.  `number` is what the owner calls the
  * pipe: 0 is the one that is written.  None of these raises anything, except as said. */
 struct pipe_owner_ops {
-    /* Whether it wants the data of its pipes itself, rather than have readers fed with it. */
+    /* Whether it wants the data of its pipes itself, instead of feeding it to readers. */
     bool (*listens)(PyObject *owner);
     /* Called for each read, with a bytes object. */
     void (*data)(PyObject *owner, int number, PyObject *data);
@@ -21,21 +21,21 @@ struct pipe_owner_ops {
     void (*end)(PyObject *owner, int number, PyObject *exception);
     /* ... and after the reader has seen it. */
     void (*done)(PyObject *owner);
-    /* More is queued than the high-water mark allows; less than the low one.  A new reference, or
-     * NULL with an exception. */
+    /* More is queued than the high-water mark allows; no more than the low-water mark.  A new
+     * reference, or NULL with an exception. */
     PyObject *(*pause_writing)(PyObject *owner);
     PyObject *(*resume_writing)(PyObject *owner);
-    /* In a copy of which context protocols are called: borrowed, or NULL for the current one. */
+    /* The context in a copy of which protocols are called: borrowed, or NULL for the current one. */
     PyObject *(*context)(PyObject *owner);
 };
 
 enum pipe_kind {
     PIPE_PLAIN,
     PIPE_TERMINAL,     /* the master of a pseudo-terminal: see posix/pty.h */
-    PIPE_RAW_TERMINAL, /* of one that was made raw */
+    PIPE_RAW_TERMINAL, /* the same, of a terminal that was made raw */
 };
 
-/* What both begin with. */
+/* What both kinds of pipes begin with. */
 typedef struct {
     PyObject_HEAD
     PyObject *extra; /* the base's slot */
@@ -62,17 +62,17 @@ void pipe_data_received(PipeObject *pipe, PyObject *data);
 
 /* Tells the owner or the pipe's reader that the pipe has ended, once. */
 void pipe_end(PipeObject *pipe, PyObject *exception);
-/* Tells the protocol that the pipe was given, if any, of its end; false if it has to be told as
- * others are (pipe_end). */
+/* If the pipe was given a protocol, tells that of the pipe's end and returns true; else the end has
+ * to be reported by pipe_end(). */
 bool pipe_protocol_takes_end(PipeObject *pipe, PyObject *exception, bool at_eof);
-/* These two come at once, because they are about now.  0, or -1 with an exception that no loop may
- * swallow. */
+/* These two call the protocol at once, because they are about the current state.  0, or -1 with an
+ * exception that no loop may swallow. */
 int pipe_pause_writing(PipeObject *pipe);
 int pipe_resume_writing(PipeObject *pipe);
 /* The same for the owner alone: a new reference or NULL. */
 PyObject *pipe_tell_owner_flow(PipeObject *pipe, bool pause);
 
-/* Has the loop call the method of the pipe in its next turn; false if it cannot.  Raises nothing. */
+/* Makes the loop call the method of the pipe in its next turn; false if it cannot.  Raises nothing. */
 bool pipe_call_soon(PipeObject *pipe, PyMethodDef *method);
 
 /* Attributes and methods of both types. */

@@ -6,8 +6,8 @@
 
 #include "posix/fd.h"
 
-/* What a pipe that is kept full is enlarged to, and how many of a loop's are: all of an unprivileged
- * user's pipes may have 64 MiB together. */
+/* The capacity of a pipe that was full, and how many pipes of a loop may have it: all pipes of an
+ * unprivileged user may have 64 MiB together. */
 enum { ROOMY = 256 * 1024, ROOMY_PIPES = 16 };
 
 void pipe_enlarge(PipeObject *pipe, int fd)

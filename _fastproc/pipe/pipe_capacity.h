@@ -7,10 +7,10 @@
 
 #include "pipe/pipe.h"
 
-/* The pipe is full, or more is to be written than it holds: unless its capacity was chosen it gets more,
- * once, so that the child and the loop take turns less often. */
+/* The pipe is full, or more is to be written than it holds: raises its capacity, once, unless that
+ * was chosen already, because then the child and the loop take turns less often. */
 void pipe_enlarge(PipeObject *pipe, int fd);
-/* Once its descriptor is closed: another may be enlarged. */
+/* Call once the descriptor is closed: then another pipe may be enlarged. */
 void pipe_give_room_back(PipeObject *pipe);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a pipe's transport gives as its protocol unless somebody has set another:
- * an object through which the pipe's events reach the child's protocol or
- * streams, as asyncio has one.  The pipe itself takes the short way; this is for
- * who wraps a pipe's protocol in one of his own.
+ * The object that a pipe's transport gives as its protocol unless another was
+ * set: through it the pipe's events reach the child's protocol or streams, as in
+ * asyncio.  The pipe itself does not call it; it is for code that wraps a pipe's
+ * protocol in its own.
  */
 #include "pipe/pipe_protocol.h"
 

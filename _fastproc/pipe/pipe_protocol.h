@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a pipe's transport gives as its protocol.
+ * The object that a pipe's transport gives as its protocol.
  */
 #ifndef FP_PIPE_PIPE_PROTOCOL_H
 #define FP_PIPE_PIPE_PROTOCOL_H

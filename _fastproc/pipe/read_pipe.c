@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The read end of a child's stdout or stderr: asyncio's ReadTransport.  Of a
- * terminal it is a copy of the master, which says EIO at the end.
+ * The read end of a child's stdout or stderr: asyncio's ReadTransport.  For a
+ * terminal the descriptor is a copy of the master, which reports EIO at the end.
  *
  * While it is being read the hub refers to it; while it is paused only its
  * child and its reader do, so one that nobody will read again can be collected.
@@ -17,8 +17,8 @@
 #include "python/guard.h"
 
 enum {
-    /* How many gulps are taken in one turn of the loop: of what an ended child has left, and for
-     * somebody who waits for more than one. */
+    /* How many gulps are taken in one turn of the loop: after a hangup, and if a reader waits for
+     * more than one. */
     GULPS_AT_HANGUP = 8,
     GULPS_FOR_A_WAITER = 4,
     GULPS_OF_A_PIPE = 16, /* 1 MiB: the most that an unprivileged user can make it hold */
@@ -98,7 +98,7 @@ void read_pipe_close(ReadPipeObject *self)
     Py_DECREF(self);
 }
 
-/* In a turn of the loop that was asked for. */
+/* Called by the loop, in the turn that was asked for. */
 static PyObject *end_now(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     ReadPipeObject *self = (ReadPipeObject *)op;
@@ -142,7 +142,7 @@ int read_pipe_resume(ReadPipeObject *self)
     return -1;
 }
 
-/* What a reader is fed directly, a protocol is given as a bytes object of its own. */
+/* A protocol gets the data as a new bytes object; a reader is fed directly. */
 static enum fp_flow read_for_protocol(ReadPipeObject *self)
 {
     const struct fp_scratch *scratch = &self->base.hub->scratch;
@@ -172,14 +172,14 @@ static enum fp_flow read_for_reader(ReadPipeObject *self)
     if (flow == FP_FLOW_DATA) {
         if (fp_inflow_is_full(&self->flow))
             pipe_enlarge(&self->base, self->flow.fd);
-        Py_INCREF(reader); /* a transport of its user's may do anything when it is paused */
+        Py_INCREF(reader); /* a transport set by the user may do anything when it is paused */
         reader_fed(reader);
         Py_DECREF(reader);
     }
     return flow;
 }
 
-/* What else a read may end in; true if that was the end. */
+/* Handles the end and errors of a read; true if the pipe has ended. */
 static bool ended(ReadPipeObject *self, enum fp_flow flow)
 {
     bool hung_up = flow == FP_FLOW_ERROR && self->flow.err == EIO && pipe_is_terminal(&self->base);
@@ -208,7 +208,7 @@ static bool read_pipe_ready(PyObject *op, unsigned ready)
     int gulps = hangup ? GULPS_AT_HANGUP : GULPS_FOR_A_WAITER;
     while (gulps-- > 0 && self->slot >= 0) {
         bool to_reader = feeds_reader(self);
-        if (!to_reader) /* who may pause, close or be replaced before the next */
+        if (!to_reader) /* a protocol may pause, close or be replaced before the next */
             gulps = 0;
         enum fp_flow flow = (to_reader ? read_for_reader : read_for_protocol)(self);
         if (flow == FP_FLOW_AGAIN)
@@ -223,7 +223,7 @@ static bool read_pipe_ready(PyObject *op, unsigned ready)
     return true;
 }
 
-/* If the stream has volume and the hub allows. */
+/* Reads out of turn, if the stream has volume and the hub allows it. */
 static bool pull(PyObject *op)
 {
     ReadPipeObject *self = (ReadPipeObject *)op;

@@ -13,7 +13,7 @@ struct reader_limit;
 
 typedef struct {
     PipeObject base;
-    struct ReaderObject *reader; /* what it feeds, if that is one of ours; until the end */
+    struct ReaderObject *reader; /* fed by this pipe, if it is one of ours; until the end */
     struct fp_inflow flow;       /* with the descriptor, which is ours; -1 once closed */
     int slot;                    /* in the hub, while it is being read */
     bool paused;
@@ -25,7 +25,7 @@ typedef struct {
 ReadPipeObject *read_pipe_new(struct fp_state *state, HubObject *hub, PyObject *owner,
                               const struct pipe_owner_ops *ops, int number, bool sized);
 
-/* Takes the descriptor, in failure too, and begins.  0 or -1. */
+/* Takes the descriptor, even on failure, and begins to read.  0 or -1. */
 int read_pipe_connect(ReadPipeObject *self, int fd);
 
 /* Stop and go on reading; nothing happens to a pipe that is closing. */
@@ -39,8 +39,8 @@ struct ReaderObject *read_pipe_make_reader(ReadPipeObject *self, const struct re
 void read_pipe_finish(ReadPipeObject *self);
 /* Closes at once; the reader sees EOF. */
 void read_pipe_close(ReadPipeObject *self);
-/* Reads no more, and closes in the loop's next turn, as asyncio does for who calls close(): what is
- * done to the child in between comes first. */
+/* Reads no more, and closes in the loop's next turn, as asyncio's close() does: what the caller
+ * does to the child in between comes first. */
 void read_pipe_close_soon(ReadPipeObject *self);
 /* Closes the descriptor; tells nobody. */
 void read_pipe_disconnect(ReadPipeObject *self);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The Python face of a read pipe.
+ * The Python type of a read pipe.
  */
 #include "pipe/pipe_protocol.h"
 #include "pipe/read_pipe.h"

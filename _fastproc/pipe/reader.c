@@ -84,7 +84,8 @@ PyObject *reader_create_future(ReaderObject *self)
 
 /* ---- flow control ---- */
 
-/* One that may be called directly; another loop's has another lock (guard.h). */
+/* Whether the transport is a read pipe that may be called directly; a pipe of another loop has
+ * another lock (guard.h). */
 static bool is_read_pipe(const ReaderObject *self)
 {
     return self->hub != NULL &&
@@ -173,8 +174,8 @@ static void note_arrival(ReaderObject *self)
     self->noted = now;
 }
 
-/* Who waits for a separator is woken by whatever comes into a living buffer, as somebody may have
- * made that shorter since. */
+/* Whatever comes into a living buffer wakes a coroutine that waits for a separator, because
+ * somebody may have shortened that buffer since. */
 static bool has_enough(const ReaderObject *self)
 {
     return reader_length(self) >= self->wake_at ||
@@ -226,7 +227,7 @@ int reader_wait(ReaderObject *self, const char *function, PyObject *future, size
         return refuse_second(function);
     if (self->paused && resume_transport(self) < 0) /* else data would never come */
         return -1;
-    if (self->waiter != NULL) /* a transport of its user's may do anything when it is resumed */
+    if (self->waiter != NULL) /* a transport set by the user may do anything when it is resumed */
         return refuse_second(function);
     self->wake_at = wake_at;
     self->waiter = Py_NewRef(future);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * StreamReader: a buffer, its limit, and who waits for it to fill.
+ * StreamReader: a buffer, its limit, and the coroutine that waits for it to fill.
  */
 #ifndef FP_PIPE_READER_H
 #define FP_PIPE_READER_H
@@ -9,7 +9,7 @@
 #include "loop/hub.h"
 #include "stream/arrivals.h"
 
-/* What pauses and resumes the pipe that feeds a reader, called directly. */
+/* The functions of the pipe that feeds a reader, called directly. */
 struct reader_source_ops {
     void (*pause)(PyObject *pipe);
     /* 0, or -1 with an exception and the pipe paused as before. */
@@ -17,11 +17,11 @@ struct reader_source_ops {
     /* For a reader that has run dry: reads what is there already.  True if the reader has something
      * new: bytes, EOF or an exception. */
     bool (*pull)(PyObject *pipe);
-    /* Borrowed. */
+    /* A borrowed reference. */
     HubObject *(*hub)(PyObject *pipe);
 };
 
-/* A limit as it was given, and in bytes; asyncio takes all that can be compared. */
+/* A limit as it was given, and in bytes; asyncio takes any object that can be compared. */
 struct reader_limit {
     size_t bytes;    /* what is above this is above the limit */
     size_t mark;     /* the same of twice the limit: where the transport is paused */
@@ -32,7 +32,7 @@ typedef struct ReaderObject {
     PyObject_HEAD
     PyObject *base_room; /* 3.11 keeps the weak references here */
     struct fp_buffer buffer;
-    PyObject *living;    /* the bytearray that holds what is buffered instead, or NULL */
+    PyObject *living;    /* the bytearray that holds the buffered bytes instead, or NULL */
     HubObject *hub;      /* of a child's pipe; NULL for a reader made by hand */
     PyObject *loop;      /* of a reader made by hand */
     PyObject *transport; /* what is paused and resumed, or NULL */
@@ -44,14 +44,14 @@ typedef struct ReaderObject {
     size_t consumed;              /* bytes taken out so far, modulo SIZE_MAX + 1 */
     int scan_byte;                /* -1: none yet */
     struct fp_arrivals *arrivals; /* shared with another reader (output.c), or NULL */
-    size_t noted;                 /* bytes that are in there: up to this place in the stream */
-    int stream;                   /* what they are noted as */
+    size_t noted;                 /* position in the stream up to which bytes are in arrivals */
+    int stream;                   /* the number of this stream in arrivals */
     bool eof;
     bool paused;
-    bool skips_newline;  /* the last line ended in "\r", of which a "\n" may be the rest */
+    bool skips_newline;  /* the last line ended in "\r"; a "\n" behind it belongs to it */
     bool foreign_waiter; /* was set as an attribute, as asyncio's own functions do */
 
-    const struct reader_source_ops *source; /* with a hub: that of its read pipes */
+    const struct reader_source_ops *source; /* with a hub: the functions of its read pipes */
 } ReaderObject;
 
 extern const struct reader_limit reader_default_limit;
@@ -59,22 +59,22 @@ extern const struct reader_limit reader_default_limit;
 /* Finds out what a limit means; limit->given is a new reference or NULL.  0, or -1 with ValueError
  * if it is not above 0, or TypeError. */
 int reader_limit_of(PyObject *given, struct reader_limit *limit);
-/* Makes it the reader's, with the reference. */
+/* Sets the reader's limit, and takes over the reference. */
 void reader_take_limit(ReaderObject *self, const struct reader_limit *limit);
 
-/* `pipe` is a new reference, a read pipe. */
+/* `pipe` is a read pipe, whose reference is stolen on success. */
 ReaderObject *reader_new(struct fp_state *state, HubObject *hub, PyObject *pipe,
                          const struct reader_source_ops *source, const struct reader_limit *limit);
 
 /* reader_buffer_attribute.c */
-/* The living buffer, which there is from now on: a new reference or NULL. */
+/* The living buffer, made if there is none yet: a new reference or NULL. */
 PyObject *living_open(ReaderObject *self);
 /* Makes another bytearray the living buffer, and forgets what was buffered. */
 void living_replace(ReaderObject *self, PyObject *living);
-/* Moves there what has come in.  0, or -1 with BufferError if somebody holds a view of it; then
- * nothing is lost. */
+/* Moves the new bytes into the living buffer.  0, or -1 with BufferError if somebody holds a view
+ * of it; then nothing is lost. */
 int living_absorb(ReaderObject *self);
-/* As those of a reader without one, in the living buffer; the separator is searched from its start. */
+/* Like the functions for a reader without a living buffer; the separator is searched from its start. */
 size_t living_length(const ReaderObject *self);
 ssize_t living_find(ReaderObject *self, const void *separator, size_t size);
 PyObject *living_take(ReaderObject *self, size_t count);
@@ -91,12 +91,13 @@ void reader_fed(ReaderObject *self);
 void reader_set_eof(ReaderObject *self);
 void reader_set_exception(ReaderObject *self, PyObject *exception);
 
-/* Makes `future` the one that data wakes: at wake_at bytes, EOF or an exception.  Resumes a paused
- * transport.  0, or -1 if somebody waits already; `function` is for that message. */
+/* Makes `future` the one that is completed at `wake_at` bytes, EOF or an exception.  Resumes a
+ * paused transport.  0, or -1 if somebody waits already; `function` is for that message. */
 int reader_wait(ReaderObject *self, const char *function, PyObject *future, size_t wake_at);
 /* Instead of waiting: true if bytes, EOF or an exception could be had at once. */
 bool reader_pull(ReaderObject *self);
-/* Undoes that, if `future` still waits; pauses if nobody is going to wait again and it is due. */
+/* Undoes reader_wait(), if `future` is still the waiter; pauses the transport if that is due and
+ * nobody is going to wait again. */
 void reader_forget(ReaderObject *self, PyObject *future, bool nobody_waits);
 
 /* Takes the first `count` bytes, or what is there.  A new bytes object or NULL. */
@@ -109,14 +110,14 @@ int reader_consume(ReaderObject *self, size_t count);
 PyObject *reader_create_future(ReaderObject *self);
 
 /* For the steps of awaitables whose owner is a reader (reader_read_methods.c). */
-/* Takes the step again if more is to be had at once, else waits until `wake_at` bytes are
+/* Runs the step again if more can be read at once, else waits until `wake_at` bytes are
  * buffered. */
 enum step reader_wait_for_bytes(AwaitableObject *self, PyObject **result, const char *function,
                                 size_t wake_at);
 void reader_forget_awaitable(AwaitableObject *self);
 /* A reader that was made by hand has no hub, and a lock of its own. */
 PyObject *reader_guard_of_awaitable(AwaitableObject *self);
-/* Whether there is no reading now: true with what set_exception() was given, or BufferError. */
+/* Whether nothing can be read now: true with the exception of set_exception(), or BufferError. */
 bool reader_is_hindered(ReaderObject *reader);
 
 /* lines_of_any_length.c */

@@ -3,10 +3,11 @@
  * The living buffer of a reader: the bytearray that reader._buffer is in asyncio,
  * for programs that look into it and change it.
  *
- * A reader has one from the moment somebody asks for it.  Then it holds what is
- * buffered, and each function here takes it as it is at the time; reader->buffer
- * is only what comes in on its way there.  It stays on that way while somebody
- * holds a memoryview of the bytearray, which then cannot change its size.
+ * A reader has one from the first use of that attribute on.  Then it holds the
+ * buffered bytes, and each function here uses it in its current state;
+ * reader->buffer is only for new bytes on their way there.  They stay in
+ * reader->buffer while somebody holds a memoryview of the bytearray, which then
+ * cannot change its size.
  */
 #include "pipe/reader.h"
 #include "pipe/reader_memory.h"
@@ -14,7 +15,7 @@
 
 #include <string.h>
 
-/* bytearray's own, whatever a subclass makes of them. */
+/* bytearray's own operations, even if a subclass overrides them. */
 static PyObject *append(PyObject *living, PyObject *piece)
 {
     return PyByteArray_Type.tp_as_sequence->sq_inplace_concat(living, piece);
@@ -53,7 +54,7 @@ void living_replace(ReaderObject *self, PyObject *living)
     self->scan_byte = -1;
 }
 
-/* Puts back what could not be appended, before what has come in meanwhile. */
+/* Puts back the piece that could not be appended, before the bytes that have come in meanwhile. */
 static void put_back(ReaderObject *self, PyObject *piece)
 {
     PyObject *raised = compat_take_exception();

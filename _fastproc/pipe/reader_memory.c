@@ -22,7 +22,7 @@ static void *resize_bytes(void *block, size_t size)
     else
         _PyBytes_Resize(&bytes, (Py_ssize_t)size);
     if (bytes == NULL) {
-        PyErr_Clear(); /* the caller says so its own way */
+        PyErr_Clear(); /* the caller reports it in its own way */
         return NULL;
     }
     return PyBytes_AS_STRING(bytes);

@@ -11,7 +11,7 @@
 
 /* The memory of a reader's buffer: the payload of a bytes object. */
 extern const struct fp_memory reader_memory;
-/* The same, provided for what comes next as soon as that is much. */
+/* The same, with its pages provided in advance as soon as much is read (posix/pages.h). */
 extern const struct fp_memory reader_memory_in_volume;
 
 /* A block is the payload of a bytes object that nobody else has seen. */

@@ -12,7 +12,7 @@ static PyObject *none_for_null(PyObject *object)
     return Py_NewRef(object != NULL ? object : Py_None);
 }
 
-/* What is set; NULL with an exception if it is to be deleted. */
+/* The new value; NULL with an exception if the attribute is to be deleted. */
 static PyObject *set_to(PyObject *value)
 {
     if (value == NULL)
@@ -20,7 +20,7 @@ static PyObject *set_to(PyObject *value)
     return value;
 }
 
-/* Puts a reference to it, or NULL for None, into the slot.  0 or -1. */
+/* Stores a reference to the value, or NULL for None.  0 or -1. */
 static int set_object(PyObject **slot, PyObject *value)
 {
     if (set_to(value) == NULL)
@@ -106,8 +106,8 @@ static PyObject *reader_get_waiter(PyObject *op, void *Py_UNUSED(closure))
     return none_for_null(((ReaderObject *)op)->waiter);
 }
 
-/* As asyncio's _wait_for_data() does it: whatever comes is what the future waits for, and None is set
- * when that is over, by when somebody else may wait. */
+/* For asyncio's _wait_for_data(): any data completes the future, and None is set after the wait,
+ * when somebody else may be waiting already. */
 static int reader_set_waiter(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
     ReaderObject *self = (ReaderObject *)op;

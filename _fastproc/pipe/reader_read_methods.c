@@ -49,8 +49,8 @@ static enum step take(ReaderObject *reader, size_t count, PyObject **result)
 
 /* ---- read ---- */
 
-/* AwaitableObject.position of a call with any other number than an int that fits: `argument` is what
- * was given, and is compared as asyncio does it. */
+/* AwaitableObject.count if the number given is not an int that fits: `argument` is the number, and
+ * is compared as asyncio does it. */
 static const Py_ssize_t AS_GIVEN = PY_SSIZE_T_MIN;
 
 /* Awaitable with the number of bytes that was given. */
@@ -62,7 +62,7 @@ static PyObject *new_counted(PyObject *reader, const struct awaitable_ops *ops, 
     return awaitable_new(state_of(reader), ops, reader, given, AS_GIVEN);
 }
 
-/* What read() makes of that, before it waits: its sign.  0 or -1. */
+/* Before it waits, read() only looks at the sign of such a number.  0 or -1. */
 static int count_as_given(PyObject *given, Py_ssize_t *count)
 {
     int zero = number_compare(given, 0, Py_EQ);
@@ -71,7 +71,7 @@ static int count_as_given(PyObject *given, Py_ssize_t *count)
     return zero < 0 || negative < 0 ? -1 : 0;
 }
 
-/* The lesser of what is buffered and what was given, which only then has to be an int.  0 or -1. */
+/* Makes *length the number that was given if that is less; only then it has to be an int.  0 or -1. */
 static int least(PyObject *given, size_t *length)
 {
     int fewer = number_compare(given, *length, Py_LT);
@@ -146,7 +146,7 @@ static enum step refuse_negative(void)
     return STEP_FAILED;
 }
 
-/* With a number as it was given. */
+/* With a number that is not an int that fits (AS_GIVEN). */
 static enum step readexactly_as_given(AwaitableObject *self, PyObject **result)
 {
     ReaderObject *reader = (ReaderObject *)self->owner;
@@ -250,8 +250,8 @@ static int convert_separators(AwaitableObject *self)
     return 0;
 }
 
-/* Searches behind self->position, the place in the stream up to which there is none: somebody else may
- * take bytes while this one waits. */
+/* Searches from self->position on, the place in the stream up to which there is no separator: other
+ * coroutines may take bytes while this one waits. */
 static struct search search_separators(const AwaitableObject *self, size_t *longest)
 {
     ReaderObject *reader = (ReaderObject *)self->owner;
@@ -277,7 +277,7 @@ static struct search search_separators(const AwaitableObject *self, size_t *long
     return found;
 }
 
-/* One byte, by far the usual separator: searched once, however the waiting goes. */
+/* For one byte, by far the most common separator: searches each byte once, however often it waits. */
 static void search_byte(ReaderObject *reader, int byte, struct search *search)
 {
     unsigned char separator = (unsigned char)byte;

@@ -138,7 +138,7 @@ static PyObject *reader_aiter(PyObject *self)
     return Py_NewRef(self);
 }
 
-/* Adds what the format makes of an object that may be replaced while its repr is made, or be NULL. */
+/* Adds the formatted object, unless it is NULL; it may be replaced while its repr is made. */
 static int add_object(PyObject *parts, const char *format, PyObject *object)
 {
     if (object == NULL)

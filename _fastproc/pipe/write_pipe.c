@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The write end of a child's stdin: asyncio's WriteTransport.  Of a terminal it is a
- * copy of the master.
+ * The write end of a child's stdin: asyncio's WriteTransport.  For a terminal the
+ * descriptor is a copy of the master.
  *
- * It stays registered with no interest in anything while nothing is queued, for
- * then the poller still tells when the child closes its stdin.
+ * While nothing is queued it stays registered with no interest in anything,
+ * because then the poller still tells when the child closes its stdin.
  */
 #include "pipe/write_pipe.h"
 
@@ -16,7 +16,7 @@
 #include "python/errors.h"
 #include "python/guard.h"
 
-enum { WORTH_ROOM = 1024 * 1024 }; /* bytes that are queued: from there on a larger pipe pays */
+enum { WORTH_ROOM = 1024 * 1024 }; /* queued bytes from which on a larger pipe pays */
 
 static void release_owner(void *owner)
 {
@@ -84,7 +84,7 @@ static void lose(WritePipeObject *self, PyObject *exception)
     hub_ask_for_rest(self->base.hub);
 }
 
-/* Ends with the OSError of -err.  Of a terminal that no process has open any more, it is a pipe's. */
+/* Ends with the OSError of -err.  A terminal's EIO (no process has it open any more) becomes EPIPE. */
 static void lose_to_errno(WritePipeObject *self, int err)
 {
     PyObject *exception =
@@ -158,7 +158,7 @@ static int write_bytes(WritePipeObject *self, PyObject *data, const char *bytes,
         ssize_t n = fp_fd_write(self->fd, bytes, count);
         if (n < 0 && n != -EAGAIN) {
             lose_to_errno(self, (int)n);
-            return 0; /* drain() and wait_closed() tell */
+            return 0; /* drain() and wait_closed() report it */
         }
         written = n > 0 ? (size_t)n : 0;
         if (written == count)
@@ -216,7 +216,7 @@ void write_pipe_abort(WritePipeObject *self)
     Py_DECREF(self);
 }
 
-/* In a turn of the loop that was asked for. */
+/* Called by the loop, in the turn that was asked for. */
 static PyObject *end_now(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     GUARD_BEGIN(((PipeObject *)op)->hub);

@@ -15,12 +15,12 @@ typedef struct {
     PyObject *drain_waiters; /* lists of futures, or NULL */
     PyObject *close_waiters;
     PyObject *lost_to; /* the exception that ended it, if any */
-    PyObject *marks;   /* (low, high) as given, once somebody has */
+    PyObject *marks;   /* (low, high) as given, or NULL */
     int fd;
     int slot;
     unsigned interest; /* as registered */
-    int latest;        /* the byte that was typed last, of a terminal; -1: none */
-    bool ended;        /* by an end of file, and nothing was typed since */
+    int latest;        /* on a terminal the byte that was typed last; -1: none */
+    bool ended;        /* an end of file was typed, and nothing since */
     bool paused;       /* above the high-water mark, and not yet below the low one */
     bool closing;      /* no more writes are taken */
     bool lost;         /* closed for good */
@@ -32,18 +32,18 @@ WritePipeObject *write_pipe_new(struct fp_state *state, HubObject *hub, PyObject
 
 int write_pipe_connect(WritePipeObject *self, int fd);
 
-/* Writes what goes through at once and queues the rest.  Silent when closing.  0 or -1. */
+/* Writes as much as possible at once and queues the rest.  Does nothing when closing.  0 or -1. */
 int write_pipe_write(WritePipeObject *self, PyObject *data);
 int write_pipe_writelines(WritePipeObject *self, PyObject *lines);
 /* Closes once all is written. */
 void write_pipe_close(WritePipeObject *self);
 /* Closes at once, dropping what is queued. */
 void write_pipe_abort(WritePipeObject *self);
-/* The same for who calls close() or abort(): the descriptor is closed in the loop's next turn, so a
- * child that is killed in between dies of that, and not of the end of its input. */
+/* The same for the methods close() and abort(): the descriptor is closed in the loop's next turn,
+ * so a child that is killed in between dies of that, and not of the end of its input. */
 void write_pipe_close_soon(WritePipeObject *self);
 void write_pipe_abort_soon(WritePipeObject *self);
-/* The marks have changed, or what is queued.  0, or -1 with an exception of the protocol's. */
+/* Call when the marks or the queue have changed.  0, or -1 with an exception of the protocol's. */
 int write_pipe_update_flow(WritePipeObject *self);
 /* Closes the descriptor and drops what is queued; tells nobody. */
 void write_pipe_disconnect(WritePipeObject *self);

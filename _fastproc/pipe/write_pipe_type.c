@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The Python face of a write pipe.
+ * The Python type of a write pipe.
  */
 #include "pipe/end_of_input.h"
 #include "pipe/pipe_protocol.h"
@@ -84,7 +84,7 @@ static PyObject *write_pipe_get_buffer_limits(PyObject *op, PyObject *Py_UNUSED(
     return Py_BuildValue("(nn)", (Py_ssize_t)self->out.low_water, (Py_ssize_t)self->out.high_water);
 }
 
-/* What asyncio makes of the arguments: (low, high), in whatever numbers they are, or NULL. */
+/* (low, high) as asyncio computes them from the arguments, in any type of numbers; or NULL. */
 static PyObject *choose_marks(PyObject *high, PyObject *low)
 {
     PyObject *four = PyLong_FromLong(4), *marks = NULL;

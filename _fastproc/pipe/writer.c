@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The type StreamWriter, an asyncio.StreamWriter over a write pipe, and what
- * its _protocol is: a view with the two flags of asyncio's that others read.
+ * The type StreamWriter, an asyncio.StreamWriter over a write pipe, and the type
+ * of its _protocol: a view with the two flags of asyncio's that other code reads.
  */
 #include "pipe/writer.h"
 
@@ -38,7 +38,7 @@ static PyObject *guard_of_pipe(AwaitableObject *self)
 /* AwaitableObject.stage */
 enum {
     DRAIN_BEGUN,
-    DRAIN_CLOSING, /* when it began; in asyncio the protocol has not heard of it one turn later */
+    DRAIN_CLOSING, /* at the start; one turn later asyncio's protocol does not know it yet */
     DRAIN_YIELDED,
     DRAIN_WAITED,
 };
@@ -47,7 +47,7 @@ static enum step drain_step(AwaitableObject *self, PyObject **result)
 {
     WritePipeObject *pipe = (WritePipeObject *)self->owner;
     if (self->stage == DRAIN_BEGUN && pipe->closing) {
-        /* So that a loop of writes cannot keep the loop busy. */
+        /* Waits one turn, because a loop of writes would keep the event loop busy. */
         self->stage = pipe->lost ? DRAIN_YIELDED : DRAIN_CLOSING;
         return STEP_WAIT;
     }
@@ -242,7 +242,7 @@ static PyObject *protocol_get_connection_lost(PyObject *op, void *Py_UNUSED(clos
     return PyBool_FromLong(lost);
 }
 
-/* What asyncio's own drain() and wait_closed() await of a protocol. */
+/* The methods of a protocol that asyncio's own drain() and wait_closed() await. */
 static PyObject *protocol_drain_helper(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     WritePipeObject *pipe = ((ProtocolObject *)op)->pipe;
@@ -332,7 +332,7 @@ static int writer_clear(PyObject *op)
     return 0; /* the pipe stays to the end: methods need it, and it refers to no writer */
 }
 
-/* asyncio's closes the pipe here; ours lives as long as the hub or the child has it. */
+/* asyncio's writer closes the pipe here; our pipe lives as long as the hub or the child has it. */
 static void writer_finalize(PyObject *Py_UNUSED(op))
 {
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * StreamWriter: the face of a write pipe that drain() belongs to.
+ * StreamWriter: the interface of a write pipe that has drain().
  */
 #ifndef FP_PIPE_WRITER_H
 #define FP_PIPE_WRITER_H

@@ -30,13 +30,13 @@ def install_if_asked(config, options):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config):
-    """Before any conftest.py can import a name from asyncio."""
+    """Install before any conftest.py can import a name from asyncio."""
     install_if_asked(early_config, early_config.known_args_namespace)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    """Where the plugin itself was loaded by a conftest.py, or in a worker of pytest-xdist."""
+    """Install where a conftest.py has loaded the plugin itself, or in a worker of pytest-xdist."""
     install_if_asked(config, config.option)
 
 

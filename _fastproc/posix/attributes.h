@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a child may be given that subprocess has no keyword for: a cgroup, signals,
- * limits, a priority, processors.  Data that the parent has converted; the child
- * gives it to itself (child_attributes.c) at three places of its way to exec:
+ * Attributes of a child for which subprocess has no keyword: a cgroup, signals,
+ * limits, a priority, processors.  The parent converts them to plain data; the
+ * child sets them (child_attributes.c) at three places on its way to exec:
  *
  *     the cgroup, if the clone has not put it there
  *     descriptors, chdir, umask, signals as subprocess has them
@@ -12,9 +12,10 @@
  *     the terminal of the session
  *     preexec_fn, closing, exec
  *
- * The middle ones come before the ids, because root may have to raise a limit or a
- * priority; oom_score_adj before rlimits, because it takes a descriptor;
- * parent_death_signal after the ids, because the kernel forgets it when they change.
+ * The middle group comes before the ids, because raising a limit or a priority
+ * may need root; oom_score_adj before rlimits, because it needs a descriptor;
+ * parent_death_signal after the ids, because the kernel forgets it when they
+ * change.
  */
 #ifndef FP_POSIX_ATTRIBUTES_H
 #define FP_POSIX_ATTRIBUTES_H

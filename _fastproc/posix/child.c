@@ -9,12 +9,12 @@
  * are reset to the default before the mask is restored, because a handler of
  * the parent's would run here, on the parent's memory.
  *
- * A child that shares the parent's table of descriptors too leaves that before
- * all else, and writes what it receives into its request (handover.h).
+ * A child that also shares the parent's descriptor table leaves it first of
+ * all, and writes the descriptors it receives into its request (handover.h).
  *
- * The order is subprocess': descriptors, chdir, umask, signals, session, group,
- * ids, hook, closing, exec; what subprocess does not have is put in between as
- * attributes.h says.
+ * The order is that of subprocess: descriptors, chdir, umask, signals, session,
+ * group, ids, hook, closing, exec; attributes.h says where the other steps come
+ * in between.
  */
 #include "posix/child.h"
 
@@ -29,7 +29,7 @@
 enum {
     FIRST_EXTRA_FD = 3,
     NOT_EXECED_CODE = 255, /* never seen by the user: the record below is */
-    MOST_TRIES = 1000,     /* to write that */
+    MOST_TRIES = 1000,     /* to write the record */
 };
 
 #define CLOSE_RANGE_LEAVING (1U << 1) /* CLOSE_RANGE_UNSHARE */
@@ -43,8 +43,8 @@ FP_IN_CHILD static _Noreturn void fail(struct fp_spawn_request *request, int sta
     struct fp_spawn_error record = {.err = (int)-err, .stage = stage};
     if (request->outcome_fd < 0)
         request->early_error = record;
-    /* Fits a pipe: one piece or nothing.  Nothing only for want of a page of memory, and then the
-     * parent would take silence for success. */
+    /* A pipe takes the record whole or not at all.  It refuses only when the kernel has no page of
+     * memory; this tries again, because the parent would take silence for success. */
     for (int tries = 0; tries < MOST_TRIES && request->outcome_fd >= 0; tries++)
         if (sys_write(request->outcome_fd, &record, sizeof record) >= 0)
             break;
@@ -76,8 +76,7 @@ FP_IN_CHILD static long receive_descriptors(struct fp_spawn_request *request)
     const int *received = (const int *)(const void *)CMSG_DATA(&control.header);
     long outcome_fd = received[0];
     if (outcome_fd < FIRST_EXTRA_FD)
-        outcome_fd =
-            sys_dup_above(outcome_fd, FIRST_EXTRA_FD); /* the other goes when stdio comes */
+        outcome_fd = sys_dup_above(outcome_fd, FIRST_EXTRA_FD); /* stdio will replace the low one */
     for (int fd = 0; fd < 3; fd++)
         request->stdio[fd] = received[1 + fd];
     if (request->begin_in != NULL) {
@@ -88,8 +87,8 @@ FP_IN_CHILD static long receive_descriptors(struct fp_spawn_request *request)
     return outcome_fd < 0 ? outcome_fd : 0;
 }
 
-/* Takes along what comes before the socket, as that can be had only together, and closes it: the ends
- * of another child's pipes may be among it. */
+/* The new table gets all descriptors up to the socket, because the kernel copies them only together.
+ * This closes those below it, because ends of another child's pipes may be among them. */
 FP_IN_CHILD static long leave_table(struct fp_spawn_request *request)
 {
     unsigned socket = (unsigned)request->handover->childs;
@@ -117,18 +116,18 @@ FP_IN_CHILD static long dup_to(int fd, int to)
     return result;
 }
 
-/* Goes to the directory that it was to begin in. */
+/* Changes to the directory that the child is to begin in. */
 FP_IN_CHILD static long begin_in(int directory)
 {
     long result = sys_fchdir(directory);
 #if FP_HAVE_RAW_CALLS
-    if (fp_is_refusal(result)) { /* by a name of it, then: the number's digits from the last on */
+    if (fp_is_refusal(result)) { /* use its name in /proc: the digits, from the last on */
         char path[] = "/proc/self/fd/0000000000";
         char *digit = path + sizeof path - 1;
         do
             *--digit = (char)('0' + directory % 10);
         while ((directory /= 10) > 0);
-        while (*(digit - 1) == '0') /* a name has no zeros before it, but / may be repeated */
+        while (*(digit - 1) == '0') /* leading zeros become slashes, which may repeat */
             *--digit = '/';
         result = sys_chdir(path);
     }
@@ -175,7 +174,7 @@ FP_IN_CHILD static void reset_signals(const struct fp_spawn_request *request)
                 sys_sigaction(signum, &to_default, NULL);
         }
     }
-    if (request->restore_signals) { /* those which Python ignores */
+    if (request->restore_signals) { /* the signals that Python ignores */
         sys_sigaction(SIGPIPE, &to_default, NULL);
 #ifdef SIGXFSZ
         sys_sigaction(SIGXFSZ, &to_default, NULL);
@@ -212,7 +211,7 @@ FP_IN_CHILD static long change_identity(const struct fp_spawn_request *request)
     return result;
 }
 
-/* Also of a cgroup, which is entered before. */
+/* Reports an attribute that failed, or the cgroup, which is entered before the others. */
 FP_IN_CHILD static void check_attribute(struct fp_spawn_request *request, enum fp_attribute which,
                                         long result)
 {
@@ -263,7 +262,7 @@ FP_IN_CHILD _Noreturn void fp_child_main(struct fp_spawn_request *request)
     if ((result = keep_passed(request)) < 0)
         fail(request, FP_STAGE_SETUP, result);
     if (request->hooks ==
-        NULL) /* not before: what kills a child that shares memory may kill the parent */
+        NULL) /* not earlier: a signal that kills a child sharing memory may kill the parent */
         sys_set_mask(&request->caller_mask);
     fail(request, FP_STAGE_EXEC, fp_child_exec(request));
 }

@@ -9,8 +9,8 @@
 
 /* Runs between clone and exec, and ends there. */
 _Noreturn void fp_child_main(struct fp_spawn_request *request);
-/* Ends with 0 if it could leave a table of descriptors that it shared, and receive what the request's
- * handover has for it; with 1 if not. */
+/* Exits with 0 if the child could leave a shared descriptor table and receive the descriptors of
+ * the request's handover; else with 1. */
 _Noreturn void fp_child_try_to_leave(void *request);
 
 #endif

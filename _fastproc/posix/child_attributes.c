@@ -54,8 +54,8 @@ FP_IN_CHILD static long set_no_new_privileges(void)
     return sys_prctl(PR_SET_NO_NEW_PRIVS, 1);
 }
 
-/* A parent that has died before this call sends no signal any more, so the child sends it to itself.
- * Its pid is 0 to a child in a pid namespace of its own, whether it lives or not. */
+/* If the parent died before this call there will be no signal, so the child sends it to itself.  To
+ * a child in its own pid namespace the parent's pid is 0, whether the parent lives or not. */
 FP_IN_CHILD static long set_parent_death_signal(const struct fp_attributes *attributes,
                                                 pid_t parent)
 {

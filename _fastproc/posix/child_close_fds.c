@@ -83,7 +83,7 @@ FP_IN_CHILD void fp_child_close_fds(const struct fp_spawn_request *request)
 {
     long last = sysconf(_SC_OPEN_MAX);
     if (last < 0 || last > LAST_FD_GUESS ||
-        fp_attributes_have(request->attributes, FP_ATTRIBUTE_RLIMITS)) /* lower than what is open */
+        fp_attributes_have(request->attributes, FP_ATTRIBUTE_RLIMITS)) /* may be below open fds */
         last = LAST_FD_GUESS;
     for (int fd = FIRST_EXTRA_FD; fd < last; fd++)
         if (!is_kept(request, fd))

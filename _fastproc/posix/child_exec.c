@@ -11,7 +11,7 @@
 
 enum {
     BUSY_PAUSE_NS = 1000000,
-    BUSY_TRIES = 100, /* what the others take is a millisecond, or several on a busy machine */
+    BUSY_TRIES = 100, /* other children exec within a millisecond, or several on a busy machine */
 };
 
 /* exec fails with ETXTBSY for a program that was just written while another child, which has not

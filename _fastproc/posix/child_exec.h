@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The last step of a child: the program takes its place.
+ * The last step of a child: exec.
  */
 #ifndef FP_POSIX_CHILD_EXEC_H
 #define FP_POSIX_CHILD_EXEC_H

@@ -32,7 +32,7 @@ static struct fp_environ_snapshot *copy_env(void)
         return NULL;
     *env = (struct fp_environ_snapshot){.references = 1};
     char *to = (char *)&env->entries[count + 1];
-    /* Only as much as was counted: another thread of C may call setenv() meanwhile. */
+    /* Copies only as much as was counted, because a C thread may call setenv() meanwhile. */
     for (size_t i = 0; i < count && environ[i] != NULL; i++) {
         size_t length = strlen(environ[i]) + 1;
         if (length > size)

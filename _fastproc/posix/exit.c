@@ -51,11 +51,11 @@ struct pidfd_info_v0 {
 
 /* Rung 2.  True with *returncode set if the kernel still knows.
  *
- * A child that waitid() does not find any more may be on its way out in another processor, and is
- * known a moment later: at once in all but 2 to 4 of 3,000 children with SIGCHLD ignored, but when
- * a thread that reaps it has to wait for a processor there, after milliseconds.  Until then the
- * kernel answers without the exit, and ESRCH in the instant that the child leaves, as a kernel
- * that never keeps the exit does ever after. */
+ * A child that waitid() does not find any more may still be exiting on another processor.  Its exit
+ * is known a moment later: at once in all but 2 to 4 of 3,000 children with SIGCHLD ignored, but after
+ * milliseconds when a thread that reaps it has to wait for a processor there.  Until then the kernel
+ * answers without the exit, and with ESRCH in the instant that the child leaves.  A kernel that never
+ * keeps the exit answers ESRCH from then on. */
 static bool ask_exit_info(int pidfd, int *returncode)
 {
     enum { TRIES = 1000, LONGEST_NS = 2000000 }; /* 2 s in all */
@@ -119,7 +119,7 @@ static int wait_for(int by, int id, siginfo_t *info, int options, struct rusage 
 }
 #endif
 
-/* By the descriptor that becomes readable. */
+/* Whether the child has exited, which makes fd readable. */
 static bool has_ended(const struct fp_exit *child)
 {
     struct pollfd told = {.fd = child->fd, .events = POLLIN};
@@ -131,7 +131,8 @@ struct waiter {
     int wake; /* write end */
 };
 
-/* What it says if it had to take the status; else a byte says only that there is one. */
+/* What the thread writes if it had to take the status; else it writes a byte, which only reports
+ * the exit. */
 struct told {
     int status;
     struct rusage usage;
@@ -213,7 +214,7 @@ static void set_info(siginfo_t *info, pid_t pid, int status)
     info->si_status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* The same without waitid(), which can only be asked for the status, not for whether there is one. */
+/* Replaces waitid() by wait4(), which can only take a status, not look whether there is one. */
 static int wait_plainly(const struct fp_exit *child, siginfo_t *info, int options,
                         struct rusage *usage)
 {
@@ -227,7 +228,7 @@ static int wait_plainly(const struct fp_exit *child, siginfo_t *info, int option
         if (!takes)
             return -ENODATA;
     }
-    if (child->has_waiter) { /* which may have taken it */
+    if (child->has_waiter) { /* the thread may have taken the status */
         struct told told;
         ssize_t size = fp_fd_read(child->fd, &told, sizeof told);
         if (size != (ssize_t)sizeof told)
@@ -243,9 +244,9 @@ static int wait_plainly(const struct fp_exit *child, siginfo_t *info, int option
     return pid < 0 ? -errno : 0;
 }
 
-/* waitid() on the child, by its pidfd if that can be, or what else there is.  0 or -errno: -ECHILD if
- * somebody else has the status, and nothing else says that; -ENODATA if there is one that cannot be
- * looked at. */
+/* waitid() on the child: by its pidfd if possible, else by its pid, else by wait4().  0 or -errno:
+ * only -ECHILD means that other code has the status; -ENODATA means that there is one, but it
+ * cannot be looked at. */
 static int wait_for_child(const struct fp_exit *child, siginfo_t *info, int options,
                           struct rusage *usage)
 {
@@ -271,7 +272,7 @@ int fp_exit_watch(struct fp_exit *child, pid_t pid, int pidfd, enum fp_exit_mode
 {
     *child = (struct fp_exit){.pid = pid, .fd = -1, .may_ask = mode == FP_EXIT_AUTO};
     if (mode != FP_EXIT_THREAD) {
-        bool by_pid = pidfd < 0; /* which may be another process' by now */
+        bool by_pid = pidfd < 0; /* the pid may be another process' by now */
         child->fd = pidfd >= 0 ? pidfd : open_pidfd(pid);
         int err = child->fd >= 0 ? fp_fd_lift(&child->fd) : child->fd;
         child->is_pidfd = err == 0;
@@ -283,7 +284,7 @@ int fp_exit_watch(struct fp_exit *child, pid_t pid, int pidfd, enum fp_exit_mode
             return err; /* EMFILE and the like: a thread would need a descriptor as well */
     }
     fp_fd_close(&pidfd);
-    return start_waiter_thread(child); /* which tells at once of a child that is gone */
+    return start_waiter_thread(child); /* reports at once a child that is gone */
 }
 
 int fp_exit_signal(const struct fp_exit *child, int signum)
@@ -378,7 +379,7 @@ int fp_exit_destroy(struct fp_exit *child, struct fp_exit_status *status)
 {
     enum {
         PATIENCE_MS = 5000
-    }; /* a killed child ends in well under one; some are stuck in the kernel */
+    }; /* mostly a killed child exits within one; some are stuck in the kernel */
     int err = fp_exit_signal(child, SIGKILL);
     enum fp_reap reap = FP_REAP_RUNNING;
     if (err == 0) {
@@ -395,7 +396,7 @@ int fp_exit_destroy(struct fp_exit *child, struct fp_exit_status *status)
         if (reap == FP_REAP_RUNNING)
             err = -ETIMEDOUT;
         else if (reap == FP_REAP_LOST)
-            status->returncode = -SIGKILL; /* that is what was just done to it */
+            status->returncode = -SIGKILL; /* the signal that was just sent */
     }
     leave_waiter(child);
     fp_fd_close(&child->fd);
@@ -403,9 +404,9 @@ int fp_exit_destroy(struct fp_exit *child, struct fp_exit_status *status)
 }
 
 #ifdef __linux__
-/* A child that does nothing until it is killed, and its pidfd, by the call that starts children or by
- * the other; -1 if there is neither.  The child may not end before its pidfd is open: where SIGCHLD is
- * ignored there would be nothing left to open.  Its pid or -1. */
+/* Starts a child that does nothing until it is killed.  Its pidfd is from clone() or else
+ * pidfd_open(); -1 if neither works.  The child must not exit before its pidfd is open, because
+ * where SIGCHLD is ignored there would be nothing left to open.  Its pid or -1. */
 static pid_t start_idler(int *pidfd)
 {
     enum { PIDFD = 0x1000 }; /* CLONE_PIDFD */
@@ -448,7 +449,7 @@ bool fp_exit_has_pidfd(void)
 
 bool fp_exit_has_info(void)
 {
-    /* Only an ended process has an exit to tell, so ask about a real one. */
+    /* Only a process that has exited has a status to report, so this asks about a real one. */
     int fd, code = 0;
     pid_t pid = start_idler(&fd);
     if (pid < 0)

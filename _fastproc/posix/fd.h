@@ -25,7 +25,7 @@ void fp_fd_close(int *fd);
 /* Moves *fd above 2 if it is not there.  0, or -errno with *fd closed. */
 int fp_fd_lift(int *fd);
 
-/* Another descriptor of the same open file, close-on-exec and above 2.  It or -errno. */
+/* Duplicates a descriptor; the copy is close-on-exec and above 2.  The copy or -errno. */
 int fp_fd_copy(int fd);
 
 /* fds[0] to read, fds[1] to write; both close-on-exec and above 2.  0 or -errno. */
@@ -36,7 +36,7 @@ int fp_fd_pipe_nonblocking(int fds[2]);
 /* /dev/null for reading and writing, close-on-exec, above 2.  The fd or -errno. */
 int fp_fd_null(void);
 
-/* For one that has no other status flag, as a new pipe.  0 or -errno. */
+/* For a descriptor that has no other status flag, such as a new pipe.  0 or -errno. */
 int fp_fd_set_nonblocking(int fd);
 
 /* Asks for a pipe buffer of this many bytes.  0 or -errno; 0 where pipes have a fixed size. */

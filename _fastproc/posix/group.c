@@ -45,7 +45,7 @@ static bool is_unreaped(const struct fp_exit *child)
 int fp_group_signal(const struct fp_exit *leader, int signum)
 {
     int err = signal_by_pidfd(leader, signum);
-    /* EINVAL may be about the signal, and EPERM be a sandbox': then the answer is the same below. */
+    /* EINVAL may be about the signal, EPERM not a sandbox's: then kill() gives the same error. */
     if (err != -ENOSYS && err != -EINVAL && err != -EPERM)
         return err;
     if (!is_unreaped(leader))

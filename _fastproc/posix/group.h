@@ -14,12 +14,12 @@
 
 #include "posix/exit.h"
 
-/* To all processes of the group, of which zombies are some.  0 or -errno; -ESRCH if the group is
- * empty, or if the leader was reaped and that is too late here. */
+/* Signals all processes of the group, zombies included.  0 or -errno; -ESRCH if the group is empty,
+ * or if the leader was reaped and only kill() is available here. */
 int fp_group_signal(const struct fp_exit *leader, int signum);
 
-/* Whether the group can be signalled as long as leader->fd is open, also after the reap.  False too
- * if it is empty, which it then is for ever. */
+/* Whether the group can be signalled as long as leader->fd is open, also after the reap.  Also
+ * false if the group is empty; it then stays empty. */
 bool fp_group_outlives(const struct fp_exit *leader);
 
 /* Whether the child, which must not be reaped, leads the group it is in. */

@@ -22,8 +22,8 @@
 
 /* ---- the same open file? ---- */
 
-/* A file that was opened twice has two offsets; but pipes, sockets and terminals have none, and so two
- * that are opened alike cannot be told from one. */
+/* A file that was opened twice has two offsets.  Pipes, sockets and terminals have none, so one
+ * that was opened twice in the same way behaves like one open file. */
 static bool has_no_offset(const struct stat *info)
 {
     if (S_ISFIFO(info->st_mode) || S_ISSOCK(info->st_mode))
@@ -56,7 +56,7 @@ bool fp_kept_fd_is_same(int a, int b)
         return same == 1;
 #ifdef SYS_kcmp
     long order = syscall(SYS_kcmp, getpid(), getpid(), COMPARE_FILES, a, b);
-    if (order >= 0) /* which containers mostly do not allow */
+    if (order >= 0) /* most containers do not allow kcmp() */
         return order == 0;
 #endif
 #endif
@@ -65,7 +65,7 @@ bool fp_kept_fd_is_same(int a, int b)
 
 /* ---- the same directory? ---- */
 
-/* The mount too, because what is above a directory depends on it; 0 on Linux before 5.8. */
+/* The mount counts too, because the parents of a directory depend on it; 0 on Linux before 5.8. */
 static uint64_t mount_of_directory(void)
 {
 #if defined(__linux__) && defined(SYS_statx)
@@ -118,7 +118,7 @@ int fp_kept_fd_take(struct fp_kept_fds *set, int number, struct fp_kept_fd **kep
     struct fp_kept_fd *found = set->latest;
     while (found != NULL && found->number != number)
         found = found->next;
-    /* Older ones of that number are of the past. */
+    /* Older copies of that number are outdated. */
     if (found != NULL && fp_kept_fd_is_current(found)) {
         found->users++;
         *kept = found;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Descriptors, and the working directory, as they are now, for a child that is
- * started later: copies, which all children that wait share as long as the number
- * stands for the same open file.  So waiting costs next to no descriptors, which
+ * Copies of descriptors and of the working directory, made now for a child that
+ * is started later.  All waiting children share a copy as long as the number
+ * refers to the same open file.  So waiting costs next to no descriptors, which
  * are scarcer than processes where the limit is 1,024.
  */
 #ifndef FP_POSIX_KEPT_FDS_H
@@ -15,9 +15,9 @@
 struct fp_kept_fd {
     struct fp_kept_fd *next;
     int fd;     /* the copy */
-    int number; /* of what; FP_KEPT_DIRECTORY */
+    int number; /* the descriptor copied, or FP_KEPT_DIRECTORY */
     unsigned users;
-    dev_t device; /* of the directory; of descriptors the copy itself tells */
+    dev_t device; /* this and the next two: only of a directory */
     ino_t inode;
     uint64_t mount;
 };
@@ -29,17 +29,18 @@ struct fp_kept_fds {
     struct fp_kept_fd *latest;
 };
 
-/* Holds the descriptor `number`, or FP_KEPT_DIRECTORY.  -errno; -EBADF if it is closed.  Else 0 if a copy
- * could be shared, or the number of a new one. */
+/* Keeps a copy of the descriptor `number`, or of the working directory for FP_KEPT_DIRECTORY.
+ * Returns 0 if an existing copy is shared, the descriptor of a new copy, or -errno: -EBADF if
+ * `number` is closed. */
 int fp_kept_fd_take(struct fp_kept_fds *set, int number, struct fp_kept_fd **kept);
 
-/* Whether the number still stands for what is kept. */
+/* Whether the number still refers to the open file, or the directory, that was copied. */
 bool fp_kept_fd_is_current(const struct fp_kept_fd *kept);
 
 /* Leaves NULL in *kept; does nothing if it is NULL already. */
 void fp_kept_fd_release(struct fp_kept_fds *set, struct fp_kept_fd **kept);
 
-/* Whether two descriptors stand for the same open file.  False also where that cannot be told. */
+/* Whether two descriptors refer to the same open file.  Also false where that cannot be determined. */
 bool fp_kept_fd_is_same(int a, int b);
 
 #endif

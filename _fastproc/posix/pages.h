@@ -2,10 +2,10 @@
  *
  * Fresh memory that is about to be filled.
  *
- * The kernel provides each page of it at the first write, one fault a page, and
- * a read(2) into such memory is interrupted by every one of them: two fifths of
- * what it costs to take up a large output.  Asked for all pages at once
- * (Linux 5.14) the kernel is quicker: tests/bench/NOTES.rst has the figures.
+ * The kernel provides each page of it at the first write, with one page fault
+ * each.  These faults interrupt a read(2) into such memory and are two fifths
+ * of the cost of reading a large output.  Asking for all pages at once (Linux
+ * 5.14) is faster: tests/bench/NOTES.rst has the figures.
  */
 #ifndef FP_POSIX_PAGES_H
 #define FP_POSIX_PAGES_H

@@ -34,7 +34,7 @@ struct fp_event {
     unsigned ready;  /* of enum fp_readiness */
 };
 
-/* All return 0 or -errno, fp_poller_wait the number of events. */
+/* All return 0 or -errno; fp_poller_wait() returns the number of events instead of 0. */
 int fp_poller_open(struct fp_poller *poller);
 int fp_poller_add(struct fp_poller *poller, int fd, unsigned interest, uint64_t cookie);
 int fp_poller_modify(struct fp_poller *poller, int fd, unsigned interest, uint64_t cookie);

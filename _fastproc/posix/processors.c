@@ -16,7 +16,7 @@
 
 enum { LONGEST_PATH = 1024, LONGEST_LIST = 4096 };
 
-/* As a string; what does not fit is cut off.  False if there is no such file, or it is empty. */
+/* Reads a file as a string, cut off at `size`.  False if there is no such file, or it is empty. */
 static bool read_file(const char *path, char *to, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -37,7 +37,7 @@ static bool read_file_of(const char *folder, const char *name, char *to, size_t 
     return length > 0 && (size_t)length < sizeof path && read_file(path, to, size);
 }
 
-/* Of one cgroup; "max" and -1, which stand for none, are no such quota. */
+/* The quota of one cgroup, in processors; INT_MAX if it has none, which "max" and -1 mean. */
 static int limit_of(const char *folder)
 {
     char text[64];
@@ -56,7 +56,7 @@ static int limit_of(const char *folder)
     return (int)((quota - 1) / period) + 1;
 }
 
-/* The least of a cgroup and those above it, up to the one that is mounted at `mount`. */
+/* The lowest quota of a cgroup and its ancestors, up to the one that is mounted at `mount`. */
 static int limit_from(const char *mount, const char *cgroup)
 {
     char folder[LONGEST_PATH];

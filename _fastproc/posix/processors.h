@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * How many processors this process may use: those that its affinity allows, and no
- * more than the time of processors that its cgroup allows, as a container's does.
+ * How many processors this process may use: as many as its affinity allows, but
+ * no more than the CPU quota of its cgroup (a container's, for example).
  */
 #ifndef FP_POSIX_PROCESSORS_H
 #define FP_POSIX_PROCESSORS_H
 
-/* At least 1; as things are now. */
+/* At least 1, at the time of the call. */
 int fp_processors(void);
 
-/* What the cgroup of this process and those above it allow in the long run, rounded up: by cpu.max
- * (v2) and cpu.cfs_quota_us (v1); INT_MAX without a limit, and where it cannot be read.  The two
- * folders are /proc/self and /sys/fs/cgroup, or a test's. */
+/* The lowest CPU quota of this process's cgroup and its ancestors, in processors, rounded up: from
+ * cpu.max (v2) and cpu.cfs_quota_us (v1); INT_MAX if there is no limit or it cannot be read.  The
+ * two folders are /proc/self and /sys/fs/cgroup, or a test's. */
 int fp_processors_by_cgroup(const char *proc_self, const char *sys_fs_cgroup);
 
 #endif

@@ -22,7 +22,7 @@ enum { SLAVE_FLAGS = O_RDWR | O_NOCTTY | O_CLOEXEC };
 static int open_slave(int master)
 {
     int fd = -1;
-#ifdef TIOCGPTPEER /* Linux 4.13: wherever and whether the slaves' file system is mounted */
+#ifdef TIOCGPTPEER /* Linux 4.13: works wherever devpts is mounted, or without it */
     fd = ioctl(master, TIOCGPTPEER, SLAVE_FLAGS);
 #endif
     if (fd < 0) {
@@ -38,7 +38,7 @@ static int open_slave(int master)
     return err < 0 ? err : fd;
 }
 
-/* Every byte as it is: no echo, no line editing, no keys that send signals, no other newlines. */
+/* Passes bytes unchanged: no echo, no line editing, no signal keys, no newline translation. */
 static int make_raw(int slave)
 {
     struct termios settings;
@@ -80,7 +80,7 @@ static bool is_key(const struct termios *settings, int key, int byte)
     return settings->c_cc[key] != _POSIX_VDISABLE && settings->c_cc[key] == byte;
 }
 
-/* Whether the line is empty after this byte; erasing it again byte by byte is not looked at. */
+/* Whether the line is empty after this byte.  Does not see that a line was erased byte by byte. */
 static bool begins_line(const struct termios *settings, int latest)
 {
     if (latest < 0)
@@ -99,7 +99,7 @@ static bool begins_line(const struct termios *settings, int latest)
 
 int fp_pty_end_of_file(int master, bool raw, int latest, char keys[FP_PTY_MOST_KEYS])
 {
-    struct termios settings; /* the slave's, also by the master */
+    struct termios settings; /* the slave's: the master gives the same */
     if (tcgetattr(master, &settings) < 0)
         return -errno;
     bool edits_lines = (settings.c_lflag & ICANON) != 0;

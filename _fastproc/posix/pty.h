@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pseudo-terminals.  What is written to the master is typed at the terminal, and
- * what is read from it is what the terminal shows; the slave is the terminal itself,
- * for a child.
+ * Pseudo-terminals.  Bytes written to the master are typed at the terminal, and
+ * bytes read from it are the terminal's output; the slave is the terminal
+ * itself, for a child.
  *
- * Neither end is inherited by a program, and this process never gets the terminal
- * as its own.  The end of the terminal, when no process has it open any more, is EIO
- * for those who read the master, after all that was shown.
+ * Neither end is inherited by a program, and this process never gets the
+ * terminal as its own.  When no process has the terminal open any more, reading
+ * the master fails with EIO once all output was read.
  */
 #ifndef FP_POSIX_PTY_H
 #define FP_POSIX_PTY_H
@@ -29,15 +29,16 @@ struct fp_pty_size {
  * the master does not block.  0, or -errno with both -1. */
 int fp_pty_open(struct fp_pty_size size, bool raw, int *master, int *slave);
 
-/* The processes in the foreground get SIGWINCH if that is another size.  0 or -errno. */
+/* The foreground processes get SIGWINCH if the size changes.  0 or -errno. */
 int fp_pty_set_size(int master, struct fp_pty_size size);
 
 enum { FP_PTY_MOST_KEYS = 2 };
 
-/* The keys that a reader of the terminal takes for the end of the file, by the settings of now.  Returns
- * how many, 0 if no key means it, or -errno.  In the middle of a line the key only ends the line, so it is
- * typed twice there; `latest` is the byte that was typed last, or -1.  A program that reads single keys
- * gets it once.  On a terminal that was made raw for the caller (`raw`) no key means it. */
+/* The keys that mean end of file to a reader of the terminal, by its current settings.  Returns the
+ * number of keys, 0 if no key means it, or -errno.  In the middle of a line the key only ends the
+ * line, so it is typed twice there; `latest` is the byte that was typed last, or -1.  A program
+ * that reads single keys gets the key once.  On a terminal that was made raw for the caller (`raw`)
+ * no key means end of file. */
 int fp_pty_end_of_file(int master, bool raw, int latest, char keys[FP_PTY_MOST_KEYS]);
 
 #endif

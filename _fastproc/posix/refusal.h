@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a system call answers that is not to be had here: an old kernel says ENOSYS
- * or EINVAL, a sandbox what it likes.  Then another way is taken.
+ * The errors of a system call that is not available here: ENOSYS or EINVAL from an
+ * old kernel, any of several from a sandbox.  The caller then takes another way.
  */
 #ifndef FP_POSIX_REFUSAL_H
 #define FP_POSIX_REFUSAL_H
@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
-/* Of a result: a value or -errno. */
+/* `result` is a value or -errno. */
 static inline bool fp_is_refusal(long result)
 {
     return result == -ENOSYS || result == -EPERM || result == -EACCES || result == -EINVAL;

@@ -3,16 +3,16 @@
  * The parent's half of a spawn: the outcome pipe, the signal mask, the clone.
  *
  * FP_SPAWN_CLONE is clone with CLONE_VM but without CLONE_VFORK: the child has
- * its own stack in the parent's memory, and nobody waits for it.  What that
- * demands of the child is written in child.c.
+ * its own stack in the parent's memory, and nobody waits for it.  The rules
+ * that the child must follow are in child.c.
  *
- * A child that is handed its descriptors (handover.h) shares the table of them as
- * well, until it has left it.
+ * A child that gets its descriptors by a handover (handover.h) also shares the
+ * descriptor table until it has left it.
  *
  * Ids are changed only in a child with memory of its own: the kernel marks the
- * memory of a process that changes them as not dumpable, which would hit the
- * parent, and memory shared across users is an attack.  oom_score_adj belongs to
- * all that share memory, unless one is waited for as after vfork.
+ * memory of a process that changes them as not dumpable, which would affect the
+ * parent, and sharing memory across users allows attacks.  oom_score_adj applies
+ * to all processes that share memory, unless one is waited for as after vfork.
  */
 #include "posix/spawn.h"
 
@@ -65,7 +65,8 @@ static bool needs_own_memory(const struct fp_spawn_request *request)
     return request->set_groups || request->set_gid || request->set_uid;
 }
 
-/* Of all that shares the memory, so the thread is suspended until the child has its own. */
+/* The score applies to all that share the memory, so the thread is suspended until the child has
+ * its own. */
 static bool sets_oom_score(const struct fp_spawn_request *request)
 {
     return fp_attributes_have(request->attributes, FP_ATTRIBUTE_OOM_SCORE_ADJ);
@@ -81,13 +82,13 @@ struct clone3_arguments {
     uint64_t set_tid, set_tid_size, cgroup; /* Linux 5.7; an older one wants none of these */
 };
 
-/* Whether the other way into a cgroup is to be tried, if only for its error, which names the cgroup. */
+/* Whether to try the other way into a cgroup, if only because its error names the cgroup. */
 static bool may_be_the_cgroups(long err)
 {
     return err < 0 && err != -EAGAIN && err != -ENOMEM && err != -EMFILE && err != -ENFILE;
 }
 
-/* By clone3, or by clone where a sandbox has forbidden that.  A pid or -errno. */
+/* Uses clone3, or clone where a sandbox has forbidden clone3.  A pid or -errno. */
 static long clone_child(struct fp_spawn_request *request, uint64_t flags, int *pidfd)
 {
     struct clone3_arguments args = {
@@ -136,7 +137,8 @@ static long clone_child(struct fp_spawn_request *request, uint64_t flags, int *p
 }
 #endif
 
-/* A real fork; the child's hook is called in it, others by who calls this.  A pid or -errno. */
+/* A real fork; calls the child's hook in the child.  The caller calls the other hooks.  A pid or
+ * -errno. */
 static long fork_child(struct fp_spawn_request *request)
 {
     const struct fp_fork_hooks *hooks = request->hooks;
@@ -151,7 +153,7 @@ static long fork_child(struct fp_spawn_request *request)
     return pid < 0 ? -errno : pid;
 }
 
-/* A pid or -errno; leaves in *method what was used. */
+/* A pid or -errno; stores the method that was used in *method. */
 static long start(struct fp_spawn_request *request, enum fp_spawn_method *method, int *pidfd)
 {
 #if FP_HAVE_RAW_CALLS
@@ -162,7 +164,7 @@ static long start(struct fp_spawn_request *request, enum fp_spawn_method *method
     if (needs_own_memory(request)) {
         pid = clone_child(request, 0, pidfd);
         return fp_is_refusal(pid) || pid == -EMFILE ? fork_child(request)
-                                                    : pid; /* without a pidfd */
+                                                    : pid; /* fork: without a pidfd */
     }
     for (;;) {
         switch (*method) {
@@ -189,8 +191,8 @@ static long start(struct fp_spawn_request *request, enum fp_spawn_method *method
 }
 
 #if FP_HAVE_RAW_CALLS
-/* Sends what the child is to have, if it can do without a copy of the table: the outcome pipe's end,
- * what becomes 0, 1 and 2, and the directory to begin in. */
+/* Sends the child its descriptors, if it can do without a copy of the table: the outcome pipe's
+ * end, the descriptors that become 0, 1 and 2, and the directory to begin in. */
 static bool hand_over(const struct fp_spawn_request *request, enum fp_spawn_method method)
 {
     int fds[FP_HANDOVER_MOST] = {request->outcome_fd}, count = 1;
@@ -203,7 +205,7 @@ static bool hand_over(const struct fp_spawn_request *request, enum fp_spawn_meth
         if (from < -1 || from == request->outcome_fd || request->close_stdio[fd])
             return false; /* an error, for place_stdio() to find; or nothing is to be there */
         if (from < 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC))
-            return false; /* or closed: the child is not to have it at all */
+            return false; /* close-on-exec, or closed: the child does not get it */
         fds[count++] = from >= 0 ? from : fd;
     }
     if (request->begin_in != NULL)
@@ -225,10 +227,11 @@ static long start_sharing(struct fp_spawn_request *request, int *pidfd)
     return pid;
 }
 
-/* All that a child does that shares the table, so that none fails by it.  1, 0 or -errno. */
+/* Tries all that a child does to leave a shared table, so that no real child fails at it.  1, 0 or
+ * -errno. */
 static int try_to_share(const struct fp_handover *handover, int sent)
 {
-    enum { NO_SIGNAL = 0 }; /* at its end: so nobody who waits for any child finds it */
+    enum { NO_SIGNAL = 0 }; /* at its exit: code that waits for any child then does not find it */
     _Alignas(16) unsigned char stack[FP_SPAWN_STACK];
     struct fp_spawn_request request = {.handover = handover, .outcome_fd = -1};
     const int fds[] = {sent, sent, sent, sent};
@@ -272,8 +275,8 @@ int fp_spawn_can_share_table(void)
 #endif
 
 #if FP_HAVE_RAW_CALLS
-/* By vfork, and without an outcome pipe: the child writes its error into the request.  So it takes no
- * descriptor but its pidfd, and a debugger does not take it for a process with memory of its own.
+/* Uses vfork and no outcome pipe: the child writes its error into the request.  So it needs no
+ * descriptor except its pidfd, and a debugger does not take it for a process with its own memory.
  * A pid or -errno. */
 static long start_and_wait(struct fp_spawn_request *request, enum fp_spawn_method method,
                            int *pidfd)

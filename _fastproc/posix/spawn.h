@@ -5,7 +5,7 @@
  *
  * The request, all that it points to and its stack are read by the child until
  * it has exec'd or exited, while the parent already runs on (FP_SPAWN_CLONE).
- * They must stay as they are until fp_spawn_outcome() has said so.
+ * They must not change until fp_spawn_outcome() has reported that.
  */
 #ifndef FP_POSIX_SPAWN_H
 #define FP_POSIX_SPAWN_H
@@ -24,7 +24,7 @@ enum fp_spawn_method {
     FP_SPAWN_FORK,  /* own memory */
 };
 
-/* Where a child failed.  What the caller makes of it follows subprocess. */
+/* Where a child failed.  The caller reports it as subprocess does. */
 enum fp_spawn_stage {
     FP_STAGE_NONE,
     FP_STAGE_SETUP,     /* descriptors, session, group, ids */
@@ -32,7 +32,7 @@ enum fp_spawn_stage {
     FP_STAGE_PREEXEC,   /* the caller's hook */
     FP_STAGE_EXEC,      /* the program */
     FP_STAGE_TERMINAL,  /* the terminal of the session */
-    FP_STAGE_ATTRIBUTE, /* and N more: attribute N of enum fp_attribute */
+    FP_STAGE_ATTRIBUTE, /* plus N: attribute N of enum fp_attribute */
 };
 
 struct fp_spawn_error {
@@ -54,15 +54,14 @@ struct fp_spawn_request {
     char *const *envp;
     char *const *paths;  /* candidates for execve, in order, NULL at the end */
     const char *cwd;     /* NULL: the parent's */
-    const int *begin_in; /* a descriptor of what cwd is relative to; NULL: the parent's */
+    const int *begin_in; /* a descriptor of the directory for a relative cwd; NULL: the parent's */
     int stdio[3];        /* what becomes 0, 1, 2; -1: the parent's */
     const int *pass_fds; /* ascending */
     size_t pass_fd_count;
     const gid_t *groups;
     size_t group_count;
-    const struct fp_fork_hooks *hooks; /* not NULL: real fork */
-    const struct fp_handover
-        *handover; /* not NULL: to be used instead of a copied table, if it can be */
+    const struct fp_fork_hooks *hooks;  /* not NULL: real fork */
+    const struct fp_handover *handover; /* not NULL: used instead of a copied table, if possible */
     const struct fp_attributes *attributes; /* NULL: none */
     uid_t uid;
     gid_t gid;
@@ -70,29 +69,29 @@ struct fp_spawn_request {
     int terminal;        /* the one of 0, 1 and 2 that is a terminal, if it takes one */
     int umask;           /* -1: the parent's */
     bool close_fds;
-    bool close_stdio[3]; /* where stdio[] is -1: it is to have none */
-    bool waits; /* if it can be, suspend this thread until the child has exec'd or exited */
+    bool close_stdio[3]; /* where stdio[] is -1: the child gets none */
+    bool waits;          /* if possible, suspend this thread until the child has exec'd or exited */
     bool others_are_starting; /* and may hold the program open for writing, as the parent did */
     bool restore_signals;
     bool new_session;
-    bool takes_terminal; /* `terminal` becomes that of the new session, with it in the foreground */
+    bool takes_terminal; /* `terminal` becomes the session's, with the child in the foreground */
     bool set_groups, set_gid, set_uid;
 
     unsigned char *stack; /* for the child, 16-byte aligned at both ends */
     size_t stack_size;    /* FP_SPAWN_STACK or more */
 
     /* Filled in by fp_spawn_start(). */
-    int outcome_fd; /* the child's end of the outcome pipe; -1 until it has received it */
+    int outcome_fd; /* the child's end of the outcome pipe; -1 until the child has received it */
     sigset_t caller_mask;
-    pid_t parent;        /* who starts it, if it has attributes */
+    pid_t parent;        /* the process that starts it, if it has attributes */
     bool enters_cgroup;  /* the child has to do what CLONE_INTO_CGROUP does */
     bool reset_handlers; /* the child has to do what CLONE_CLEAR_SIGHAND does */
     bool shares_table;   /* the handover is in use until the child has exec'd or exited */
-    /* By a child that shares the table: what it has received, as also outcome_fd and stdio, or what
-     * kept it from that.  Of that the outcome pipe tells nothing, nor of its end before it has
-     * received, unless what it did not receive is taken back. */
+    /* Filled in by a child that shares the table: the received directory (as are outcome_fd and
+     * stdio), or the error that prevented it.  The outcome pipe does not report that error.  If the
+     * child exits before it has received, the pipe has no EOF until the handover is taken back. */
     int received_directory;
-    /* Also by one that was waited for: what kept it from its exec. */
+    /* Also filled in by a child that was waited for: the error that prevented its exec. */
     struct fp_spawn_error early_error;
 };
 
@@ -105,27 +104,27 @@ struct fp_spawned {
     int outcome_fd; /* readable when the child has exec'd or failed; non-blocking */
 };
 
-/* Starts the child by *method, or by a plainer one, which is then left in *method, where
- * this machine refuses it.  On failure -errno, with nothing left behind.
+/* Starts the child by *method or, where this machine refuses that, by a simpler method, which is then
+ * stored in *method.  On failure -errno, with nothing left behind.
  *
- * One that was waited for has exec'd or failed by then: outcome_fd is -1, early_error says which. */
+ * A child that was waited for has exec'd or failed by then: outcome_fd is -1, early_error says which. */
 int fp_spawn_start(struct fp_spawn_request *request, enum fp_spawn_method *method,
                    struct fp_spawned *child);
 
 enum fp_spawn_outcome {
     FP_OUTCOME_PENDING, /* still between clone and exec */
-    FP_OUTCOME_GONE,    /* exec'd or exited: the request may go; *error says which */
+    FP_OUTCOME_GONE,    /* exec'd or exited: the request may be freed; *error says which */
 };
 
-/* Reads what the child says.  Keep one *error for all calls, zeroed before the first.  If it cannot
- * be read that is an error too, and the child, which may be anywhere, has to be killed. */
+/* Reads the child's report.  Pass the same *error to all calls, zeroed before the first.  A report
+ * that cannot be read is an error too: the child may then be at any stage, and has to be killed. */
 enum fp_spawn_outcome fp_spawn_outcome(int outcome_fd, struct fp_spawn_error *error);
 
-/* Whether a child may begin in its parent's table of descriptors here, and leave it: 1 or 0.  Asks a
- * child; -errno if it could not have one now. */
+/* Whether a child can begin in its parent's descriptor table here, and leave it: 1 or 0.  Tries it
+ * with a child; -errno if there could be none now. */
 int fp_spawn_can_share_table(void);
 
-/* The best method this build and its surroundings allow, before anything was tried. */
+/* The best method that this build and the environment allow; tries nothing. */
 enum fp_spawn_method fp_spawn_best_method(void);
 
 #endif

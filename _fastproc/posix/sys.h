@@ -38,7 +38,7 @@
 #define FP_NO_CANARY
 #endif
 #if defined(__clang__) && __has_attribute(disable_sanitizer_instrumentation)
-/* The other leaves ThreadSanitizer its notes of each call and return, in the parent's own thread. */
+/* With no_sanitize, ThreadSanitizer still records each call and return, in the parent's own thread. */
 #define FP_IN_CHILD FP_NO_CANARY __attribute__((disable_sanitizer_instrumentation))
 #elif defined(__clang__)
 #define FP_IN_CHILD                                                                                \

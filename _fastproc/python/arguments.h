@@ -10,20 +10,20 @@
 /* A method of METH_FASTCALL | METH_KEYWORDS in a method table. */
 #define FASTCALL(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS
 
-/* The one argument of a method, by position or by name: borrowed; NULL if it is optional and not
- * given, or with TypeError. */
+/* The one argument of a method, by position or by name: a borrowed reference; NULL if it is
+ * optional and not given, or with TypeError. */
 PyObject *arguments_one(const char *function, const char *name, bool required,
                         PyObject *const *args, Py_ssize_t nargs, PyObject *names);
 
-/* The value of a keyword: borrowed; NULL if it is not given.  Allocates nothing, so it does not fail
- * either, as PyDict_GetItemString() does without saying so. */
+/* The value of a keyword: a borrowed reference, or NULL if it is not given.  Cannot fail, because
+ * it allocates nothing; PyDict_GetItemString() can, and hides it. */
 PyObject *arguments_find(PyObject *kwargs, const char *name);
 
 /* The arguments of get_extra_info(name, default=None): whether the name is `known`; -1 with an
  * exception.  *otherwise is borrowed. */
 int arguments_extra_info(PyObject *args, PyObject *kwargs, const char *known, PyObject **otherwise);
 
-/* An int that fits C's, as a signal or a descriptor does.  0 or -1. */
+/* Converts an int that fits a C int, such as a signal or a descriptor.  0 or -1. */
 int arguments_int(PyObject *number, int *result);
 
 #endif

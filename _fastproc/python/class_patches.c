@@ -2,14 +2,14 @@
  *
  * See class_patches.h.
  *
- * CPython gives a class a new version tag when somebody looks into it after it was
- * changed, so comparing three tags says that nothing was.  From 3.12 on it can also
- * call a watcher, in the midst of the change; what is to be done is then done as soon
- * as the main thread comes to it.
+ * CPython gives a class a new version tag at the first lookup in it after a
+ * change, so three equal tags mean that nothing was changed.  From 3.12 on it
+ * can also call a watcher, in the middle of the change; follow_patches() then
+ * runs as a pending call of the main thread.
  */
 #include "python/class_patches.h"
 
-/* The classes of asyncio that ours derive from: borrowed. */
+/* The class of asyncio that one of ours derives from: a borrowed reference. */
 static PyTypeObject *base_class(const struct fp_state *state, int which)
 {
     PyObject *const ours[] = {state->process_type, state->reader_type, state->writer_type};
@@ -36,7 +36,7 @@ static int follow_patches(void *Py_UNUSED(argument))
     PyObject *module = PyImport_ImportModule("_fastproc._install");
     PyObject *done = module != NULL ? PyObject_CallMethod(module, "follow_patches", NULL) : NULL;
     if (done == NULL)
-        PyErr_WriteUnraisable(module); /* it is nobody's call */
+        PyErr_WriteUnraisable(module); /* no caller could catch it */
     Py_XDECREF(done);
     Py_XDECREF(module);
     return 0;
@@ -54,7 +54,7 @@ PyObject *class_patches_watch(PyObject *module, PyObject *wanted)
     class_patches_stop(state);
     if (wanted == Py_True) {
         int watcher = compat_add_type_watcher(class_was_changed);
-        PyErr_Clear(); /* there are eight in all: without one, patches are seen by the next create */
+        PyErr_Clear(); /* all eight may be taken: the next create then sees patches */
         for (int i = 0; watcher >= 0 && i < FP_BASE_CLASSES; i++)
             compat_watch_type(watcher, base_class(state, i));
         state->type_watcher = watcher + 1;

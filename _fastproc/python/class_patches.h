@@ -11,7 +11,7 @@
 /* -> bool.  Whether one of the classes was changed since the last call, or may have been. */
 PyObject *class_patches_changed(PyObject *module, PyObject *ignored);
 
-/* -> None.  From here on, or no more: calls _install.follow_patches() soon after a change. */
+/* -> None.  Starts or stops calling _install.follow_patches() soon after a change. */
 PyObject *class_patches_watch(PyObject *module, PyObject *wanted);
 
 void class_patches_stop(struct fp_state *state);

@@ -46,11 +46,11 @@ static inline void compat_clear_dict(PyObject *self)
 /* Whether inspect asks a coroutine for its cr_state. */
 #define COMPAT_COROUTINES_HAVE_STATE (PY_VERSION_HEX >= 0x030f0000)
 
-/* Whether PyErr_SetObject() leaves an exception to be made when somebody looks at it. */
+/* Whether PyErr_SetObject() does not make the exception until somebody looks at it. */
 #define COMPAT_EXCEPTIONS_ARE_LAZY (PY_VERSION_HEX < 0x030c0000)
 
-/* 1 if the GIL protects shared state.  Where this is 0 nothing is cached
- * for all threads, and guard.h says what does in its place. */
+/* 1 if the GIL protects shared state.  Where this is 0 nothing is cached for all threads, and
+ * guard.h says what protects it instead. */
 #ifdef Py_GIL_DISABLED
 #define COMPAT_HAS_GIL 0
 #else
@@ -64,7 +64,7 @@ static inline void compat_clear_dict(PyObject *self)
 #define COMPAT_SHARED _Atomic
 #endif
 
-/* Not where threads may meet in them, nor where a sanitizer is to see what is used after its end. */
+/* 0 where threads could share a freelist, and where a sanitizer should detect uses after free. */
 #if !COMPAT_HAS_GIL || defined(__SANITIZE_ADDRESS__)
 #define COMPAT_HAS_FREELISTS 0
 #else
@@ -85,7 +85,7 @@ static inline PyObject *compat_weakref_target(PyObject *ref)
 #endif
 }
 
-/* The value of a key: a new reference, or NULL, with an exception if that could not be told. */
+/* The value of a key: a new reference, or NULL, with an exception if the lookup failed. */
 static inline PyObject *compat_dict_get(PyObject *dict, PyObject *key)
 {
 #if PY_VERSION_HEX >= 0x030d0000
@@ -107,7 +107,7 @@ static inline PyObject *compat_type_dict(PyTypeObject *type)
 #endif
 }
 
-/* To be called when a class is changed: an identifier of it, or -1 with an exception. */
+/* Registers a callback for changes of classes.  Its identifier, or -1 with an exception. */
 static inline int compat_add_type_watcher(int (*callback)(PyTypeObject *))
 {
 #if PY_VERSION_HEX >= 0x030c0000
@@ -138,7 +138,7 @@ static inline void compat_clear_type_watcher(int watcher)
 #endif
 }
 
-/* So that tp_version_tag is not 0, and a watcher is called at the next change. */
+/* Makes tp_version_tag not 0, which also makes CPython call a watcher at the next change. */
 static inline void compat_assign_version_tag(PyTypeObject *type)
 {
 #if PY_VERSION_HEX >= 0x030c0000
@@ -161,7 +161,8 @@ static inline unsigned compat_version_of_type(PyTypeObject *type)
     return __atomic_load_n(&type->tp_version_tag, __ATOMIC_RELAXED);
 }
 
-/* Leaves the context that runs; a reference for the other function, or NULL.  Raises nothing. */
+/* Leaves the current context.  A new reference to it, for the next function, or NULL.  Raises
+ * nothing. */
 static inline PyObject *compat_leave_context(void)
 {
     PyObject *context = Py_XNewRef(PyThreadState_Get()->context);

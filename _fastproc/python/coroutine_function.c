@@ -7,7 +7,7 @@
 typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall;
-    PyObject *function; /* what is called: a method descriptor or a function of the module */
+    PyObject *function; /* the callable: a method descriptor or a function of the module */
     PyObject *looks;    /* asyncio's Python function */
     PyObject *dict;     /* with an inspect.Signature if that is not the one of `looks`; or NULL */
     PyObject *weakrefs;
@@ -83,7 +83,7 @@ int coroutine_functions_in_module(struct fp_state *state, PyObject *module)
 
 /* ---- the type ---- */
 
-/* As of a Python function: what is found in a class is bound. */
+/* Like a Python function: binds to the instance on which it is looked up. */
 static PyObject *coroutine_function_get(PyObject *op, PyObject *instance, PyObject *Py_UNUSED(type))
 {
     return instance == NULL || instance == Py_None ? Py_NewRef(op) : PyMethod_New(op, instance);
@@ -99,7 +99,7 @@ static PyObject *of_looks(PyObject *op, void *name)
     return PyObject_GetAttrString(((CoroutineFunctionObject *)op)->looks, name);
 }
 
-/* As unittest.mock and inspect.isfunction() tell functions from other callables. */
+/* By __class__, unittest.mock and inspect.isfunction() tell functions from other callables. */
 static PyObject *get_class(PyObject *op, void *Py_UNUSED(closure))
 {
     return Py_NewRef((PyObject *)&PyFunction_Type);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * From the -errno of the lower floors to exceptions.
+ * From the -errno of posix/ and stream/ to exceptions.
  */
 #ifndef FP_PYTHON_ERRORS_H
 #define FP_PYTHON_ERRORS_H
@@ -25,7 +25,7 @@ static inline int raise_errno(int err)
     return raise_errno_of(err, NULL);
 }
 
-/* The same, naming what may be NULL. */
+/* The same; `name` may be NULL. */
 static inline int raise_errno_naming(int err, const char *name)
 {
     PyObject *filename = name != NULL ? PyUnicode_FromString(name) : NULL;
@@ -35,14 +35,14 @@ static inline int raise_errno_naming(int err, const char *name)
     return -1;
 }
 
-/* The OSError of -err (or what kept it from being made), not raised: a new reference. */
+/* The OSError of -err (or the error that prevented making it), not raised: a new reference. */
 static inline PyObject *exception_of_errno(int err)
 {
     raise_errno(err);
     return compat_take_exception();
 }
 
-/* What ends a stream that could not be read: no pipe is ever out of memory, so then we were. */
+/* The exception of a stream that could not be read.  A pipe never gives ENOMEM, so that is our own. */
 static inline PyObject *exception_of_read(int err)
 {
     if (err != -ENOMEM)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Dead objects kept for the next of their type, for those few types of which one
- * is made and dropped with every line that is read.
+ * Dead objects kept for reuse, for the few types of which one object is made
+ * and dropped with every line that is read.
  */
 #ifndef FP_PYTHON_FREELIST_H
 #define FP_PYTHON_FREELIST_H

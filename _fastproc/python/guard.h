@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT
  *
- * The guard: what stands in for the GIL in a CPython that has none.  Where there
- * is a GIL all of this is nothing.
+ * The guard replaces the GIL in a CPython that has none.  Where there is a GIL
+ * all of this compiles to nothing.
  *
  * A loop has one lock, its hub's, for the hub and all that refers to it: children,
- * pipes, streams.  What has no hub (a reader made by hand) has its own.  An awaitable
- * belongs to who steps it, and its lock says who that is (awaitable.c).
+ * pipes, streams.  An object without a hub (a reader made by hand) has its own.  An
+ * awaitable belongs to the thread that steps it, and its lock says so (awaitable.c).
  *
- * The lock is a critical section of CPython's.  As a GIL it is given up wherever
- * Python runs or waits, and when the world is stopped, for a fork or the collector; so
- * the functions have to bear other threads where they have to bear them with a GIL, and
- * know nothing of it.  It is taken where Python comes in: by the functions in the tables
- * of methods, attributes and slots, which are wrapped.  It is not held while a task runs.
+ * The lock is a CPython critical section.  Like a GIL it is released wherever Python
+ * runs or waits, and when the world is stopped for a fork or the collector; so other
+ * threads come in only where they can with a GIL, and the functions need no code for
+ * it.  It is taken where Python calls in: by wrappers of the functions in the tables
+ * of methods, attributes and slots.  It is not held while a task runs.
  */
 #ifndef FP_PYTHON_GUARD_H
 #define FP_PYTHON_GUARD_H
 
 #include "python/compat.h"
 
-/* Between the two, in one block, with the object's lock.  It must outlive the second. */
+/* The code between the two, in one block, holds the object's lock.  The object must outlive the
+ * second. */
 #if COMPAT_HAS_GIL
 #define GUARD_BEGIN(object) {
 #define GUARD_END() }
@@ -27,14 +28,14 @@
 #define GUARD_END() Py_END_CRITICAL_SECTION()
 #endif
 
-/* What is in a table: the function, or its wrapper that was defined by one of those below. */
+/* For an entry of a table: the function, or its wrapper, which one of the macros below defines. */
 #if COMPAT_HAS_GIL
 #define GUARDED(function) function
 #else
 #define GUARDED(function) function##_guarded
 #endif
 
-/* Once in a file, before the wrappers: whose lock they take, an expression of `op`. */
+/* Once in a file, before the wrappers: the object whose lock they take, an expression of `op`. */
 #if COMPAT_HAS_GIL
 #define GUARD_BY(object) struct guard_is_not_needed
 #else
@@ -61,7 +62,7 @@
     struct guard_is_needed
 #endif
 
-/* By the shape of the function; METHOD is of METH_NOARGS and METH_O, KEYWORDS of METH_VARARGS. */
+/* One for each signature; METHOD is for METH_NOARGS and METH_O, KEYWORDS for METH_VARARGS. */
 #define GUARD_METHOD(function)                                                                     \
     GUARD_WRAP(PyObject *, function, (PyObject * op, PyObject * argument), (op, argument))
 #define GUARD_FASTCALL(function)                                                                   \

@@ -7,15 +7,15 @@
 
 #include "python/compat.h"
 
-/* The largest count that is not above `number`, at least 0: counts are above the one exactly when
- * they are above the other.  SIZE_MAX when no count is above it, as with an infinity or NaN.  0, or
- * -1 with TypeError. */
+/* The largest count that is not above `number`, at least 0: a count is above the result exactly
+ * when it is above `number`.  SIZE_MAX when no count is above it, as with an infinity or NaN.  0,
+ * or -1 with TypeError. */
 int number_floor(PyObject *number, size_t *count);
 
 /* PyObject_RichCompareBool(number, count, operation) for a number of any type. */
 int number_compare(PyObject *number, size_t count, int operation);
 
-/* True if it is an int that fits, with it in *value: what nobody needs to be asked about. */
+/* True if it is an int that fits, which is then in *value: comparing it needs no Python code. */
 static inline bool number_is_plain(PyObject *number, Py_ssize_t *value)
 {
     if (!PyLong_CheckExact(number))

@@ -75,9 +75,9 @@
     OBJECT(reader_type)                                                                            \
     OBJECT(writer_type)                                                                            \
     /* asyncio */                                                                                  \
-    OBJECT(events) /* what asyncio.events has by name: some of it may be replaced at any time */   \
+    OBJECT(events) /* asyncio.events.__dict__: some of it may be replaced at any time */           \
     OBJECT(tasks)                                                                                  \
-    OBJECT(get_running_loop) /* these three as asyncio was made with them: to compare */           \
+    OBJECT(get_running_loop) /* these three: asyncio's originals, to compare with */               \
     OBJECT(Task)                                                                                   \
     OBJECT(Handle)                                                                                 \
     OBJECT(CancelledError)                                                                         \
@@ -86,7 +86,7 @@
     OBJECT(LimitOverrunError)                                                                      \
     /* subprocess */                                                                               \
     OBJECT(SubprocessError)                                                                        \
-    OBJECT(subprocess) /* the module itself, for what changes in it */                             \
+    OBJECT(subprocess) /* the module itself, as its contents may change */                         \
     /* our own */                                                                                  \
     OBJECT(hubs)            /* id(loop) -> weak reference to hub */                                \
     OBJECT(context_keyword) /* ("context",) */                                                     \
@@ -113,31 +113,31 @@ struct fp_state {
     unsigned base_versions[FP_BASE_CLASSES];      /* of asyncio's classes (class_patches.c) */
     int type_watcher;                             /* plus one; 0 if there is none */
     struct fp_environ_snapshot *environ_snapshot; /* the latest copy */
-    void *last_hub; /* of hub_of_loop(): mostly asked for again; not a reference */
+    void *last_hub; /* of hub_of_loop(), which mostly needs it again; not a reference */
     COMPAT_SHARED unsigned loop_classes[LOOP_KINDS]; /* the versions of classes looked at last */
     COMPAT_SHARED unsigned plain_handle;             /* the same of asyncio.Handle; or 0 */
     unsigned fork_generation; /* counts the forks between the module's import and this process */
     COMPAT_SHARED bool shortcuts;  /* what is done for speed alone: pulls, roomy pipes, freelists */
     COMPAT_SHARED int start_width; /* children that may be between clone and exec, in one loop */
-    COMPAT_SHARED unsigned lacking; /* bits of enum fp_attribute: as if this platform had none */
+    COMPAT_SHARED unsigned lacking; /* bits of enum fp_attribute that count as missing here */
     COMPAT_SHARED int share_from; /* the descriptor from which on children do not copy the table */
-    COMPAT_SHARED long long looked_at; /* by tracer_and_limit.c, in ms of a clock; 0: never */
-    COMPAT_SHARED bool heeds_tracer;   /* or children start as if there were none */
+    COMPAT_SHARED long long looked_at; /* last check by tracer_and_limit.c, in clock ms; 0: never */
+    COMPAT_SHARED bool heeds_tracer;   /* false: children start as if there were no tracer */
     COMPAT_SHARED bool is_traced;
     COMPAT_SHARED int most_fds; /* the limit on open descriptors */
     COMPAT_SHARED enum { SHARING_UNKNOWN, SHARING_WORKS, SHARING_FAILS } table_sharing;
 };
 
-/* Complete but for what stands above all: state_define_module() fills that in. */
+/* Complete except for _core.c's functions and slots, which state_define_module() fills in. */
 extern struct PyModuleDef fp_module_def;
 
-/* Of one of our types or of a subclass; borrowed, never NULL for those. */
+/* The state of one of our types or of a subclass; borrowed, never NULL for such a type. */
 static inline struct fp_state *state_of_type(PyTypeObject *type)
 {
     return PyModule_GetState(PyType_GetModuleByDef(type, &fp_module_def));
 }
 
-/* The same for a tp_dealloc, as the collector may have cleared the type before: then NULL. */
+/* The same for a tp_dealloc; NULL if the collector has cleared the type before. */
 static inline struct fp_state *state_of_dead(PyObject *dead)
 {
     PyObject *module = ((PyHeapTypeObject *)Py_TYPE(dead))->ht_module;
@@ -155,8 +155,8 @@ int state_add_type(PyObject *module, PyType_Spec *spec, PyObject *base, size_t i
 /* Imports `module_name` and returns its attribute, or NULL. */
 PyObject *import_attribute(const char *module_name, const char *attribute);
 
-/* Calls a function of asyncio.events, found by its name as asyncio itself finds it: libraries replace
- * some.  What that returns, or NULL. */
+/* Calls a function of asyncio.events, looked up by name as asyncio itself does, because libraries
+ * replace some.  Returns its result, or NULL. */
 PyObject *state_call_in_events(struct fp_state *state, PyObject *name);
 
 /* Logs a warning about a child as asyncio does it.  May leave an exception. */

@@ -2,11 +2,11 @@
  *
  * See stop_iteration.h.
  *
- * `await` asks anything but a generator for its result by tp_iternext, and finds
- * it in a StopIteration, which it takes apart at once and drops.  Making and
+ * `await` calls tp_iternext of anything but a generator, and finds the result
+ * in a StopIteration, which it takes apart at once and drops.  Making and
  * destroying one the usual way cost some 1,150 instructions of every buffered
- * readline() (callgrind, CPython 3.13); so these are of a subclass that is filled
- * in directly and kept for the next.
+ * readline() (callgrind, CPython 3.13); so ours are of a subclass that is
+ * filled in directly and kept for reuse.
  *
  * CPython 3.11 has exceptions that are not made before somebody looks at them,
  * and needs none of it.
@@ -23,8 +23,8 @@ static PyObject *make(struct fp_state *state)
     return made;
 }
 
-/* The tuple (value,), for code that looks at it, which `await` does not do. So a tuple of bytes,
- * which the collector need not know, is kept as well. */
+/* The tuple (value,), for code that looks at the args, which `await` does not do.  A tuple of bytes
+ * is kept for reuse as well, because the collector need not track it. */
 static PyObject *make_args(struct fp_state *state, PyObject *value)
 {
     if (!COMPAT_HAS_FREELISTS || !PyBytes_CheckExact(value))
@@ -38,7 +38,7 @@ static PyObject *make_args(struct fp_state *state, PyObject *value)
     return args;
 }
 
-/* Takes them from a dead one, unless somebody else has them. */
+/* Keeps the args of a dead StopIteration for reuse, unless somebody else has a reference to them. */
 static void keep_args(struct fp_state *state, PyStopIterationObject *stop)
 {
     PyObject *args = stop->args;
@@ -84,7 +84,7 @@ static int stop_clear(PyObject *op)
     return ((PyTypeObject *)PyExc_StopIteration)->tp_clear(op);
 }
 
-/* Frees what nothing else refers to, or keeps it for the next. */
+/* Frees a StopIteration to which nothing refers, or keeps it for reuse. */
 static void bury(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);

@@ -32,7 +32,7 @@ static struct fp_run *run_at(const struct fp_arrivals *arrivals, size_t at)
     return &arrivals->runs[(arrivals->first + at) & (arrivals->room - 1)];
 }
 
-/* Makes room for one more.  False if there is no memory, or if nobody takes any. */
+/* Makes room for one more run.  False if there is no memory, or too many because nobody takes them. */
 static bool grow(struct fp_arrivals *arrivals)
 {
     if (arrivals->used < arrivals->room)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * In what order the bytes of several streams have come: runs of bytes, each of
+ * The order in which the bytes of several streams arrived: runs of bytes, each of
  * one stream, the oldest first.  The bytes themselves are in the streams' buffers.
  */
 #ifndef FP_STREAM_ARRIVALS_H
@@ -25,14 +25,14 @@ struct fp_arrivals {
 struct fp_arrivals *fp_arrivals_new(void);
 void fp_arrivals_drop(struct fp_arrivals *arrivals);
 
-/* Bytes have come, behind all others.  Where there is no memory for one more run it is left out:
+/* Adds bytes that arrived after all others.  If there is no memory for one more run it is left out:
  * the reader then finds bytes that belong to no run. */
 void fp_arrivals_add(struct fp_arrivals *arrivals, int stream, size_t count);
 
 /* The oldest run, or NULL. */
 const struct fp_run *fp_arrivals_oldest(const struct fp_arrivals *arrivals);
 
-/* The oldest `count` bytes of the oldest run are gone. */
+/* Removes the oldest `count` bytes of the oldest run. */
 void fp_arrivals_take(struct fp_arrivals *arrivals, size_t count);
 
 #endif

@@ -43,7 +43,7 @@ static inline unsigned char *fp_buffer_bytes(const struct fp_buffer *buffer)
 unsigned char *fp_buffer_reserve(struct fp_buffer *buffer, const struct fp_memory *memory,
                                  size_t more);
 
-/* Bytes free behind the end, as things are. */
+/* Bytes free behind the end, without a resize. */
 static inline size_t fp_buffer_room(const struct fp_buffer *buffer)
 {
     return buffer->size - buffer->end;

@@ -9,11 +9,11 @@
 #include "posix/fd.h"
 
 enum {
-    LARGE = 2 * 1024 * 1024, /* a block from which on what comes into it is announced */
+    LARGE = 2 * 1024 * 1024, /* from this block size on, memory for reads is announced */
 };
 
-/* A stream that has volume may well fill its pipe for the next gulp.  What was announced for an
- * earlier gulp and is enough for one like the last is left at that. */
+/* Announces memory for the next gulp of a bulk stream, because it may well fill its pipe again.
+ * Does nothing while an earlier announcement has room for a gulp like the last. */
 static void announce(const struct fp_inflow *inflow, const struct fp_memory *memory,
                      struct fp_buffer *buffer)
 {

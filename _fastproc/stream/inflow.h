@@ -2,7 +2,7 @@
  *
  * A descriptor to read from, and how to read it: in one bounded gulp per call,
  * through shared scratch memory while the stream is small, straight into its
- * buffer once it has shown volume.
+ * buffer once its reads are large.
  */
 #ifndef FP_STREAM_INFLOW_H
 #define FP_STREAM_INFLOW_H
@@ -22,7 +22,7 @@ struct fp_inflow {
     int fd;         /* not owned */
     int err;        /* positive errno of the last FP_FLOW_ERROR */
     size_t last;    /* bytes that the last gulp got */
-    size_t largest; /* bytes that any got */
+    size_t largest; /* the most that any gulp got */
 };
 
 enum {
@@ -36,7 +36,7 @@ static inline bool fp_inflow_is_bulk(const struct fp_inflow *inflow)
     return inflow->last >= FP_BIG_GULP;
 }
 
-/* It was as large as one can be: there may be more at once. */
+/* The last gulp was as large as one can be: there may be more at once. */
 static inline bool fp_inflow_is_full(const struct fp_inflow *inflow)
 {
     return inflow->last >= FP_GULP;

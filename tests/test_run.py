@@ -964,6 +964,39 @@ def test_a_group_that_is_made_while_its_end_is_begun(mark, end):
     assert not mark.living()
 
 
+@pytest.mark.parametrize("traced", [True, False])
+def test_a_child_that_cannot_be_watched_is_ended_with_its_group(mark, traced):
+    """Each registration fails in turn, when the child has started others."""
+    script = f"""if True:
+        import asyncio, sys
+        from _fastproc import _core, run_shell
+
+        _core.configure(tracer={traced})
+        try:
+            asyncio.run(run_shell("sleep 100 & sleep 100", timeout=0.5))
+        except OSError as error:
+            print(type(error).__name__)
+    """
+    strace = ["strace", "-o", os.devnull]
+    if not shutil.which("strace") or subprocess.run([*strace, "true"]).returncode != 0:
+        pytest.skip("needs strace, and the right to trace")
+    environment = mark.env | script_environment()
+    failed = []
+    for number in range(3, 8):  # those before are the loop's own
+        inject = f"--inject=epoll_ctl:error=ENOMEM:delay_enter=300000:when={number}"
+        done = subprocess.run(
+            [*strace, inject, sys.executable, "-c", script],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            timeout=60,
+        )
+        failed.append(done.stdout.strip())
+        assert not mark.living(), number
+    assert "OSError" in failed and "TimeoutExpired" in failed, failed
+
+
 USES_OF_PIPES = {
     "input that nobody reads": ("sleep 100", {"input": bytes(10 << 20)}),
     "outputs closed": ("exec >&- 2>&-; sleep 100", {}),

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 
+#include "child/cancel_and_close.h"
 #include "child/end_without_loop.h"
 #include "child/protocol.h"
 #include "child/reap.h"
@@ -26,10 +27,12 @@
 #include "python/errors.h"
 #include "python/guard.h"
 
-/* Kills and reaps a child that the hub cannot take over.  0 or -errno. */
+/* Kills a child that the hub cannot take over, with the group that it may lead, and reaps it.  0 or
+ * -errno. */
 static int destroy_child(TransportObject *self)
 {
     struct fp_exit_status status;
+    transport_kill_on_its_way(self);
     return fp_exit_destroy(&self->child, &status);
 }
 

@@ -640,6 +640,14 @@ mutant(
     "test_run.py group_that_is_made",
 )
 mutant(
+    "group_of_an_unwatched_child_left",
+    "child/start.c",
+    "    transport_kill_on_its_way(self);\n",
+    "",
+    "a child that cannot be watched is killed, and what it has started lives on",
+    "test_run.py cannot_be_watched",
+)
+mutant(
     "expects_again",
     "stream/inflow.c",
     "if (from - buffer->end >= inflow->last || from == buffer->size)",

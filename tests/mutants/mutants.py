@@ -978,7 +978,7 @@ mutant(
     "tracer_not_seen",
     "child/tracer_and_limit.c",
     "state->heeds_tracer && is_traced();",
-    "false;",
+    "state->heeds_tracer && is_traced() && false;",
     "a debugger loses its breakpoints",
     "test_other_children.py debugger",
 )

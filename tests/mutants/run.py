@@ -153,6 +153,8 @@ class Place:
             return f"{test}: timeout"
         if status < 0:
             return f"{test}: {signal.Signals(-status).name}"
+        if "! KeyboardInterrupt !" in text:  # it has ended pytest, which names no test then
+            return f"{test}: KeyboardInterrupt"
         if split(test)[0].endswith(".py") and status != 1:
             raise Wrong(f"{test}: pytest's status {status}\n{text[-3000:]}")
         if found := TOLD.search(text):

@@ -260,6 +260,7 @@ class Job:
             if self.process is not None:
                 kill_now(self.process)
                 self.process.close()
+                self.process._hold_group(False)  # or the child would stay a zombie before Linux 6.9
             raise
         except LimitReached:
             trouble = await self.end()

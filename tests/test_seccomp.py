@@ -112,3 +112,25 @@ def test_suite_in_a_sandbox(launcher, name, totals):
     worse = set(failed["fastproc"]) - set(failed["asyncio"])
     worse = {test for test in worse if not (blind and CANNOT_BE_TOLD in test)}
     assert worse == set(), output[-20000:]
+
+
+def test_process_groups_on_a_kernel_that_signals_none_by_pidfd(launcher):
+    """Before Linux 6.9; asyncio has nothing of this."""
+    tests = [
+        "test_run.py",
+        "test_terminal.py",
+        "-k",
+        "group or other_exceptions or keeps_the_terminal",
+    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", *tests]
+    done = subprocess.run(
+        in_sandbox(launcher, "pidfd_send_signal to groups EINVAL", command),
+        cwd=HERE,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=ENOUGH,
+    )
+    if done.returncode == CANNOT:
+        pytest.skip(f"no such sandbox here: {done.stderr}")
+    assert done.returncode == 0 and " passed" in done.stdout, done.stdout + done.stderr

@@ -16,6 +16,9 @@
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
+#ifndef NSIG
+#define NSIG 65
+#endif
 enum { TO_GROUP = 1 << 2 }; /* PIDFD_SIGNAL_PROCESS_GROUP */
 
 /* 0 or -errno; -EINVAL before Linux 6.9, -ENOSYS where there is no pidfd. */
@@ -42,14 +45,19 @@ static bool is_unreaped(const struct fp_exit *child)
     return reap == FP_REAP_RUNNING || reap == FP_REAP_DONE;
 }
 
+static bool is_signal(int signum)
+{
+    return signum >= 0 && signum < NSIG;
+}
+
 int fp_group_signal(const struct fp_exit *leader, int signum)
 {
     int err = signal_by_pidfd(leader, signum);
     /* EINVAL may be about the signal, EPERM not a sandbox's: then kill() gives the same error. */
     if (err != -ENOSYS && err != -EINVAL && err != -EPERM)
         return err;
-    if (!is_unreaped(leader))
-        return err == -ENOSYS ? -ESRCH : err;
+    if (!is_unreaped(leader)) /* EINVAL is about the flag if there is such a signal */
+        return err == -ENOSYS || (err == -EINVAL && is_signal(signum)) ? -ESRCH : err;
     return kill(-leader->pid, signum) < 0 ? -errno : 0;
 }
 

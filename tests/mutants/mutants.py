@@ -640,6 +640,14 @@ mutant(
     "test_run.py group_that_is_made",
 )
 mutant(
+    "group_of_the_reaped_is_a_bad_signal",
+    "posix/group.c",
+    "err == -ENOSYS || (err == -EINVAL && is_signal(signum))",
+    "err == -ENOSYS || (is_signal(signum) && false)",
+    "before Linux 6.9 a signal to the group of a child that was reaped is an invalid argument",
+    "native group_signal_by_number",
+)
+mutant(
     "group_of_an_unwatched_child_left",
     "child/start.c",
     "    transport_kill_on_its_way(self);\n",

@@ -148,7 +148,8 @@ TEST(group_signal_by_number_where_the_flag_is_refused)
         CHECK(fp_group_signal(&leader, SIGTERM) == 0);
         reap_leader();
         CHECK(WTERMSIG(wait_status(member)) == SIGTERM);
-        CHECK(fp_group_signal(&leader, 0) < 0);
+        CHECK(fp_group_signal(&leader, 0) == -ESRCH);
+        CHECK(fp_group_signal(&leader, 1000) == -EINVAL);
     } else {
         CHECK(fp_exit_destroy(&leader, &status) == 0);
         kill(member, SIGKILL);

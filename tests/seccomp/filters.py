@@ -17,6 +17,7 @@ CANNOT = 125  # the launcher's exit status if the kernel takes no filter
 
 P_PIDFD = 3
 CLONE_PIDFD = 0x1000
+TO_GROUP = 4  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9
 CLOSE_RANGE_UNSHARE, CLOSE_RANGE_CLOEXEC = 2, 4
 SOCK_TYPES, SOCK_DGRAM = 0xF, 2
 NAMESPACES = 0x7E020000  # the flags of clone() that make one
@@ -70,6 +71,7 @@ FILTERS = {
     "pidfd_open EPERM": [f"pidfd_open={EPERM}"],
     "pidfd_send_signal EPERM": [f"pidfd_send_signal={EPERM}"],
     "pidfd_send_signal ENOSYS": [f"pidfd_send_signal={ENOSYS}"],
+    "pidfd_send_signal to groups EINVAL": [f"pidfd_send_signal={EINVAL}:{flag(3, TO_GROUP)}"],
     "waitid of pidfds EPERM": [f"waitid={EPERM}:{equal(0, P_PIDFD)}"],
     "waitid of pidfds EINVAL": [f"waitid={EINVAL}:{equal(0, P_PIDFD)}"],
     "waitid ENOSYS": [f"waitid={ENOSYS}"],

@@ -2290,8 +2290,8 @@ mutant(
 mutant(
     "group_of_a_reaped_leader_hit_by_number",
     "posix/group.c",
-    "    if (!is_unreaped(leader))\n",
-    "    if (false)\n",
+    "    if (!is_unreaped(leader)) /*",
+    "    if (false) /*",
     "the group of a recycled number is signalled",
     "native group_",
 )

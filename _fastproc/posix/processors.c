@@ -4,11 +4,13 @@
  */
 #include "posix/processors.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,18 +39,31 @@ static bool read_file_of(const char *folder, const char *name, char *to, size_t 
     return length > 0 && (size_t)length < sizeof path && read_file(path, to, size);
 }
 
+/* Reads a number and moves on behind it.  False if there is none. */
+static bool parse_number(char **text, long long *number)
+{
+    char *end;
+    errno = 0;
+    *number = strtoll(*text, &end, 10);
+    bool parsed = end != *text && errno == 0;
+    *text = end;
+    return parsed;
+}
+
 /* The quota of one cgroup, in processors; INT_MAX if it has none, which "max" and -1 mean. */
 static int limit_of(const char *folder)
 {
-    char text[64];
+    char text[64], *at = text;
     long long quota = 0, period = 0;
     if (read_file_of(folder, "cpu.max", text, sizeof text)) {
-        if (sscanf(text, "%lld %lld", &quota, &period) != 2)
+        if (!parse_number(&at, &quota) || !parse_number(&at, &period))
             return INT_MAX;
     } else if (read_file_of(folder, "cpu.cfs_quota_us", text, sizeof text)) {
-        if (sscanf(text, "%lld", &quota) != 1 ||
-            !read_file_of(folder, "cpu.cfs_period_us", text, sizeof text) ||
-            sscanf(text, "%lld", &period) != 1)
+        if (!parse_number(&at, &quota) ||
+            !read_file_of(folder, "cpu.cfs_period_us", text, sizeof text))
+            return INT_MAX;
+        at = text;
+        if (!parse_number(&at, &period))
             return INT_MAX;
     }
     if (quota <= 0 || period <= 0 || quota / period >= INT_MAX)

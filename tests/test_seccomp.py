@@ -56,18 +56,7 @@ def totals():
     )
 
 
-def run(launcher, name, tests):
-    """{"asyncio" or "fastproc": {the test's name: whether it passed everywhere}}"""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rA"]
-    command += [
-        "--impl",
-        "asyncio,fastproc",
-        "--loops",
-        "stdlib",
-        "--tb=line",
-        "--no-header",
-        *tests,
-    ]
+def run_in_sandbox(launcher, name, command):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         in_sandbox(launcher, name, command),
@@ -80,6 +69,22 @@ def run(launcher, name, tests):
     )
     if done.returncode == CANNOT:
         pytest.skip(f"no such sandbox here: {done.stderr}")
+    return done
+
+
+def run(launcher, name, tests):
+    """{"asyncio" or "fastproc": {the test's name: whether it passed everywhere}}"""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rA"]
+    command += [
+        "--impl",
+        "asyncio,fastproc",
+        "--loops",
+        "stdlib",
+        "--tb=line",
+        "--no-header",
+        *tests,
+    ]
+    done = run_in_sandbox(launcher, name, command)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     seen = {"asyncio": {}, "fastproc": {}}
     for outcome, test, case in OUTCOME.findall(done.stdout):
@@ -116,21 +121,9 @@ def test_suite_in_a_sandbox(launcher, name, totals):
 
 def test_process_groups_on_a_kernel_that_signals_none_by_pidfd(launcher):
     """Before Linux 6.9; asyncio has nothing of this."""
-    tests = [
-        "test_run.py",
-        "test_terminal.py",
-        "-k",
-        "group or other_exceptions or keeps_the_terminal",
-    ]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", *tests]
-    done = subprocess.run(
-        in_sandbox(launcher, "pidfd_send_signal to groups EINVAL", command),
-        cwd=HERE,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=ENOUGH,
-    )
-    if done.returncode == CANNOT:
-        pytest.skip(f"no such sandbox here: {done.stderr}")
+    tests = [HERE / "test_run.py", HERE / "test_terminal.py"]
+    some = ["-k", "group or other_exceptions or keeps_the_terminal"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"]
+    name = "pidfd_send_signal to groups EINVAL"
+    done = run_in_sandbox(launcher, name, [*command, *tests, *some])
     assert done.returncode == 0 and " passed" in done.stdout, done.stdout + done.stderr

@@ -7,8 +7,9 @@
 Counted are the instructions of the parent (valgrind's callgrind) and its system calls (strace -c), on
 one processor, so that parent and child take turns.  Which turn sees an exit or the end of a pipe is
 still a matter of luck, so costs.json keeps the lowest and the highest of several measurements, for each
-version of CPython.  A count must not be above the highest by more than 3 %; one that is as much below
-the lowest is told, too, because then the file is to be refreshed.
+version of CPython.  A row that is above the highest by more than 3 % is counted again, a few times, and
+must come below that once: what costs more costs it each time.  One that is as much below the lowest is
+told, too, because then the file is to be refreshed.
 """
 
 import argparse
@@ -17,7 +18,6 @@ import os
 import platform
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,7 +29,8 @@ from .report import simple_table
 HERE = Path(__file__).parent
 KEPT = HERE / "costs.json"
 TOLERANCE = 0.03
-AGAIN = 2  # times a row is counted again that has become more, or whose range is to be kept
+RANGE = 3  # times a row is counted whose range is to be kept
+TRIES = 5  # and at most one that seems to have become more
 
 # workload: (its unit, how many that is, two amounts of them; what both have in common is no part of the cost)
 WORKLOADS = {
@@ -92,18 +93,23 @@ def is_more(found, kept):
 
 
 def measure_all(rows, kept):
-    """{row: what measure() returns}; the median of several where it is more than what was kept."""
+    """{row: what measure() returns}; the lowest of several where it is more than what was kept."""
     found = {row: measure(row) for row in rows}
     for row in rows:
-        if is_more(found[row], kept.get(row, {})):
-            several = [found[row], *(measure(row) for _ in range(AGAIN))]
-            found[row] = {name: statistics.median(one[name] for one in several) for name in COUNTED}
+        for _ in range(TRIES - 1):
+            if not is_more(found[row], kept.get(row, {})):
+                break
+            found[row] = lowest(found[row], measure(row))
     return found
+
+
+def lowest(*several):
+    return {name: min(one[name] for one in several) for name in COUNTED}
 
 
 def measure_ranges(rows):
     """{row: {name: [lowest, highest]}}"""
-    several = {row: [measure(row) for _ in range(1 + AGAIN)] for row in rows}
+    several = {row: [measure(row) for _ in range(RANGE)] for row in rows}
     return {
         row: {name: [pick(one[name] for one in ones) for pick in (min, max)] for name in COUNTED}
         for row, ones in several.items()
@@ -112,10 +118,10 @@ def measure_ranges(rows):
 
 def verdict(now, before):
     """More, less or the same as [lowest, highest]; half a system call more or less is chance."""
-    lowest, highest = before
-    if now > highest + max(TOLERANCE * highest, 0.5):
+    low, high = before
+    if now > high + max(TOLERANCE * high, 0.5):
         return "more"
-    return "less" if now < lowest - max(TOLERANCE * lowest, 0.5) else "same"
+    return "less" if now < low - max(TOLERANCE * low, 0.5) else "same"
 
 
 def compare(found, kept):
@@ -128,8 +134,8 @@ def compare(found, kept):
                 rows.append([row, name, "", f"{now:,.1f}", "new"])
                 continue
             said = verdict(now, before)
-            lowest, highest = (f"{count:,.1f}" for count in before)
-            shown = lowest if lowest == highest else f"{lowest} to {highest}"
+            low, high = (f"{count:,.1f}" for count in before)
+            shown = low if low == high else f"{low} to {high}"
             rows.append([row, name, shown, f"{now:,.1f}", said])
             if said == "more":
                 more.append(f"{row}: {name}")

@@ -28,7 +28,9 @@ except ImportError:
     uvloop = None
 
 LINUX = sys.platform.startswith("linux")
-TIMEOUT = 30  # seconds: nothing takes that long, it only turns a hang into a failure
+SLOWNESS = float(os.environ.get("FASTPROC_SLOWNESS", "1"))  # of an emulated machine
+USUALLY = 30  # seconds: nothing takes that long, it only turns a hang into a failure
+TIMEOUT = USUALLY * SLOWNESS
 NAMES = "create_subprocess_exec create_subprocess_shell PIPE DEVNULL STDOUT".split()
 TYPES = "Process StreamReader StreamWriter".split()
 
@@ -138,17 +140,17 @@ class Aio:
     def new_loop(self):
         return new_loop(self.loop_name)
 
-    def run(self, main, *args, timeout=TIMEOUT):
+    def run(self, main, *args, timeout=USUALLY):
         """Run a coroutine, or a coroutine function, on a fresh loop that is closed afterwards."""
 
         async def bounded():
             coro = main if inspect.isawaitable(main) else main(*args)
-            return await asyncio.wait_for(coro, timeout)
+            return await asyncio.wait_for(coro, timeout * SLOWNESS)
 
         with asyncio.Runner(loop_factory=self.new_loop) as runner:
             return runner.run(bounded())
 
-    def script(self, source, *args, check=True, timeout=TIMEOUT, output=None):
+    def script(self, source, *args, check=True, timeout=USUALLY, output=None):
         """Run source in a Python process of its own, where `aio` is this same parameter.
 
         Without --slow it is forked off from one that has imported asyncio, which is much quicker.
@@ -160,7 +162,7 @@ class Aio:
             aio.configure()
         """)
         source, args = prelude + textwrap.dedent(source), [str(arg) for arg in args]
-        env = script_environment()
+        env, timeout = script_environment(), timeout * SLOWNESS
         if script_server is None or not script_server.fits(env):
             to = {"stdout": output, "stderr": output} if output else {"capture_output": True}
             command = [sys.executable, "-S", "-s", "-c", source, *args]

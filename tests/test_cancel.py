@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from support import (
+    SLOWNESS,
     children,
     finish,
     iterate,
@@ -348,7 +349,7 @@ def test_communicate_then_kill_as_the_manual_says(aio):
         script = "echo before; exec sleep 100"
         proc = await aio.create_subprocess_exec("/bin/sh", "-c", script, stdout=aio.PIPE)
         try:
-            await asyncio.wait_for(proc.communicate(), 0.05)
+            await asyncio.wait_for(proc.communicate(), 0.05 * SLOWNESS)
         except TimeoutError:
             proc.kill()
         out, _ = await proc.communicate()

@@ -16,8 +16,10 @@ import types
 import uuid
 import weakref
 
+import child_stages
 import pytest
 from support import (
+    SLOWNESS,
     children,
     descriptors,
     iterate,
@@ -474,10 +476,14 @@ def test_time_limit_counts_from_the_call(aio):
 
     async def main():
         aio.core.configure(gate=1)
+        others = children()
+        first, pid = await child_stages.freeze(aio)
         with pytest.raises(TimeoutError) as raised:
-            await run("sleep", "100", timeout=0)
+            await run("sleep", "100", timeout=0.05)
         assert raised.value.output is None
-        await until_reaped()
+        assert children().keys() - others.keys() == {pid}
+        os.kill(pid, signal.SIGCONT)
+        await child_stages.talk(await first)
 
     before = aio.core.machine()["gate"]
     try:
@@ -1170,7 +1176,7 @@ def test_many_at_a_time(aio, mark):
                 slow = number % 5 == 0
                 script = "sleep 100 & wait" if slow else f"echo {number}"
                 try:
-                    return (await run_shell(script, timeout=1, env=mark.env)).stdout
+                    return (await run_shell(script, timeout=SLOWNESS, env=mark.env)).stdout
                 except TimeoutError:
                     return None
 

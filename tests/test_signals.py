@@ -6,7 +6,7 @@ import signal
 import sys
 
 import pytest
-from support import LINUX, Holdings, driven, iterate, output_of, until_reaped
+from support import LINUX, Holdings, driven, iterate, output_of, until, until_reaped
 
 every_path = pytest.mark.every_path
 pytestmark = pytest.mark.telling_paths("pidfd", "thread")
@@ -132,8 +132,8 @@ def test_handler_that_raises_within_create(aio):
         idle = set(watched)
         while await attempt(raised + 1):
             raised += 1
-            await iterate(3)
-            assert not before.news() and set(watched) == idle
+            await until(lambda: not before.news())
+            assert set(watched) == idle
             for _ in range(2):  # on the same numbers of descriptors
                 assert await output_of(aio, "echo", "works") == b"works\n"
             await iterate(3)

@@ -128,6 +128,7 @@ def main():
     parser.add_argument("--syscalls", action="store_true", help="count system calls too (strace)")
     parser.add_argument("--output", type=Path, help="a folder for the figures, table and plots")
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an import compiles only the first time
     workloads = [w for w in WORKLOADS if not options.only or w.name in options.only]
     if not hasattr(os, "sched_setaffinity"):
         workloads = [w for w in workloads if not w.one_processor]

@@ -101,6 +101,36 @@ def test_two_readers_at_once_are_refused_under_volume_too(aio):
     aio.run(main)
 
 
+@pytest.mark.skipif(not LINUX, reason="has no /proc")
+@pytest.mark.parametrize("shortcuts", [True, False])
+@pytest.mark.parametrize("size", [1, 4095, 4096, 10_000])
+@only_fastproc
+def test_read_out_of_turn_follows_a_bufferful(aio, size, shortcuts):
+    """Who keeps up with a child of volume gets it in pieces of some thousand bytes."""
+
+    async def main():
+        proc = await aio.create_subprocess_exec("sleep", "600", stdout=aio.PIPE)
+        with open(f"/proc/{proc.pid}/fd/1", "wb", buffering=0) as output:
+            output.write(bytes(size))
+            assert len(await proc.stdout.read(GULP)) == size
+            output.write(b"more")
+            reading = proc.stdout.read(GULP)
+            in_turn = size < 4096 or not shortcuts
+            try:
+                future = reading.send(None)
+            except StopIteration as stop:
+                assert not in_turn
+                assert stop.value == b"more"
+            else:
+                assert in_turn
+                reading.close()
+                future.cancel()
+        await end(proc)
+
+    aio.core.configure(shortcuts=shortcuts)
+    aio.run(main)
+
+
 @pytest.mark.may_warn("multi-threaded")
 @only_fastproc
 def test_forked_process_takes_nothing_out_of_the_pipe(aio):

@@ -223,12 +223,12 @@ static bool read_pipe_ready(PyObject *op, unsigned ready)
     return true;
 }
 
-/* Reads out of turn, if the stream has volume and the hub allows it. */
+/* Reads out of turn, if more is likely to be there and the hub allows it. */
 static bool pull(PyObject *op)
 {
     ReadPipeObject *self = (ReadPipeObject *)op;
     HubObject *hub = self->base.hub;
-    if (!fp_inflow_is_bulk(&self->flow) || self->slot < 0 || hub->pulls == 0 ||
+    if (!fp_inflow_goes_on(&self->flow) || self->slot < 0 || hub->pulls == 0 ||
         !hub_is_alive(hub) || !feeds_reader(self) || self->reader->waiter != NULL)
         return false;
     hub->pulls--;

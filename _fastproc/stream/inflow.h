@@ -28,12 +28,25 @@ struct fp_inflow {
 enum {
     FP_GULP = 64 * 1024,     /* a pipe's capacity: more cannot be there, unless it was enlarged */
     FP_BIG_GULP = 32 * 1024, /* from here on a copy costs more than a reservation */
+    FP_BUFFERFUL = 4096,     /* what programs write at a time that have much to write */
 };
 
 /* The last gulp was large. */
 static inline bool fp_inflow_is_bulk(const struct fp_inflow *inflow)
 {
     return inflow->last >= FP_BIG_GULP;
+}
+
+/* Some gulp was large.  Who keeps up with a writer of volume gets it in small gulps. */
+static inline bool fp_inflow_was_bulk(const struct fp_inflow *inflow)
+{
+    return inflow->largest >= FP_BIG_GULP;
+}
+
+/* More is likely to follow at once. */
+static inline bool fp_inflow_goes_on(const struct fp_inflow *inflow)
+{
+    return inflow->last >= FP_BUFFERFUL;
 }
 
 /* The last gulp was as large as one can be: there may be more at once. */

@@ -674,10 +674,34 @@ mutant(
 mutant(
     "expects_volume_of_any_stream",
     "stream/inflow.c",
-    " || !fp_inflow_is_bulk(inflow) || buffer->size < LARGE)",
+    " || !fp_inflow_was_bulk(inflow) || buffer->size < LARGE)",
     " || buffer->size < LARGE)",
     "a stream of little gets a system call more for each read",
     "native inflow_of_volume_announces",
+)
+mutant(
+    "expects_nothing_after_a_small_gulp",
+    "stream/inflow.c",
+    "!fp_inflow_was_bulk(inflow)",
+    "!fp_inflow_is_bulk(inflow)",
+    "who keeps up with a child of volume pays for each page of memory by a fault",
+    "native inflow_of_volume_announces",
+)
+mutant(
+    "pulls_large_gulps_alone",
+    "pipe/read_pipe.c",
+    "!fp_inflow_goes_on(&self->flow)",
+    "!fp_inflow_is_bulk(&self->flow)",
+    "who keeps up with a child of volume pays for each read by a turn of the loop",
+    "test_fast_paths.py out_of_turn",
+)
+mutant(
+    "pulls_from_the_talkative",
+    "pipe/read_pipe.c",
+    "!fp_inflow_goes_on(&self->flow) || self->slot < 0",
+    "self->slot < 0",
+    "a child that writes little is asked twice for each line",
+    "test_fast_paths.py out_of_turn",
 )
 mutant(
     "pages_that_begin_before",

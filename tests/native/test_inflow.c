@@ -158,6 +158,17 @@ TEST(inflow_is_bulk_from_half_a_pipe_on)
     tear_down();
 }
 
+TEST(inflow_goes_on_from_what_stdio_writes_at_a_time)
+{
+    set_up();
+    CHECK(!fp_inflow_goes_on(&inflow));
+    send_many('a', 4095);
+    CHECK(gulp() == FP_FLOW_DATA && !fp_inflow_goes_on(&inflow));
+    send_many('a', 4096);
+    CHECK(gulp() == FP_FLOW_DATA && fp_inflow_goes_on(&inflow));
+    tear_down();
+}
+
 TEST(inflow_that_has_become_small_is_not_bulk)
 {
     set_up();
@@ -225,7 +236,10 @@ TEST(inflow_of_volume_announces_what_will_come)
     gulp_announced(1, true);
     CHECK(expected_from == buffer.block + 3 * PIPE && expected_size == PIPE);
     buffer.expected = buffer.end;
-    gulp_announced(1, false); /* has no volume any more */
+    gulp_announced(1, true); /* small gulps of a stream that had volume */
+    buffer.expected = buffer.end;
+    inflow.largest = PIPE / 2 - 1;
+    gulp_announced(1, false); /* had none ever */
 
     inflow.last = inflow.largest = 4 * PIPE; /* of an enlarged pipe, but there is less room */
     fp_buffer_commit(&buffer, fp_buffer_room(&buffer) - PIPE - 1);

@@ -7,8 +7,10 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,27 @@ def test_children_that_wait_share_what_they_hold(aio):
                 assert await proc.wait() == 0
             await iterate(3)
             assert not before.news()
+
+    aio.run(main)
+
+
+@pytest.mark.parametrize("left", [100, 2000])
+@pytest.mark.differs("asyncio", "starts all at once")
+def test_fewer_start_at_a_time_where_few_descriptors_are_left(aio, left):
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 3000:
+        pytest.skip("few are left anyway")
+    gate = aio.core.machine()["gate"]
+
+    async def main():
+        with free_descriptors(left):
+            time.sleep(0.2)  # the limit is looked at every 100 ms
+            creating = [
+                asyncio.ensure_future(aio.create_subprocess_exec("true")) for _ in range(2 * gate)
+            ]
+            await asyncio.sleep(0)
+            assert len(children()) == (gate if left > 1000 else max(gate // 4, 1))
+            for proc in await asyncio.gather(*creating):
+                assert await proc.wait() == 0
 
     aio.run(main)
 

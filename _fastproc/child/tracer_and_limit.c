@@ -73,8 +73,8 @@ bool limit_has_changed(struct fp_state *state)
     return state->most_fds != before;
 }
 
-int limit_spare_from(const struct fp_state *state)
+int limit_spare_from(const HubObject *hub)
 {
-    return state->most_fds - SPARE -
-           state->start_width; /* each child that starts has an outcome pipe as well */
+    return hub->state->most_fds - SPARE -
+           start_queue_width(hub); /* each child that starts has an outcome pipe as well */
 }

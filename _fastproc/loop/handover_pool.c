@@ -8,7 +8,7 @@
  */
 #include "loop/handover_pool.h"
 
-enum { SOON = 64 }; /* from this descriptor on a socket is opened ahead of its use */
+enum { SOON = 128 }; /* from this descriptor on a socket is opened ahead of its use */
 
 /* Whether children can do without a copy here.  A child is started to find out, until one answers. */
 static bool can_share(struct fp_state *state)

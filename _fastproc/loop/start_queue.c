@@ -7,12 +7,20 @@
 #include "posix/processors.h"
 #include "python/errors.h"
 
-/* How many children may be between clone and exec.  Twice the processors, because otherwise a
- * processor waits for the loop to start the next one; more take turns with this thread and stall
- * the loop for longer.  Measured for 1 to 100 on two processors: tests/bench/NOTES.rst. */
+/* Descriptors: from so many free ones on, what children have while they start does not count. */
+enum { PLENTY = 512 };
+
 int start_queue_default_width(void)
 {
-    return 2 * fp_processors();
+    return fp_starts_at_a_time(fp_processors());
+}
+
+int start_queue_width(const HubObject *hub)
+{
+    int width = hub->state->start_width;
+    if (hub->state->most_fds - hub->latest_fd >= PLENTY)
+        return width;
+    return width > 4 ? width / 4 : 1;
 }
 
 bool start_queue_add(HubObject *hub, struct start_entry *entry, PyObject *owner,
@@ -115,7 +123,7 @@ void start_queue_start_all(HubObject *hub)
 void start_queue_run(HubObject *hub)
 {
     bool started = true;
-    while (started && hub->queue != NULL && hub->starting < hub->state->start_width &&
+    while (started && hub->queue != NULL && hub->starting < start_queue_width(hub) &&
            hub_is_alive(hub))
         started = start_first(hub, false, false);
     if (!started && hub->starting == 0)

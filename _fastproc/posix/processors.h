@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
  * How many processors this process may use: as many as its affinity allows, but
- * no more than the CPU quota of its cgroup (a container's, for example).
+ * no more than the CPU quota of its cgroup (a container's, for example).  And how
+ * many children it is worth starting on them at a time.
  */
 #ifndef FP_POSIX_PROCESSORS_H
 #define FP_POSIX_PROCESSORS_H
 
 /* At least 1, at the time of the call. */
 int fp_processors(void);
+
+/* How many children may be between clone and exec, so that so many processors are busy and a turn of
+ * the loop begins and ends several starts; but no more, because each of them takes turns with the
+ * loop's thread.  Measured on one and two processors: tests/bench/NOTES.rst. */
+int fp_starts_at_a_time(int processors);
 
 /* The lowest CPU quota of this process's cgroup and its ancestors, in processors, rounded up: from
  * cpu.max (v2) and cpu.cfs_quota_us (v1); INT_MAX if there is no limit or it cannot be read.  The

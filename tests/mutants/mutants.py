@@ -680,6 +680,23 @@ mutant(
     "native inflow_of_volume_announces",
 )
 mutant(
+    "starts_too_few_on_many_processors",
+    "posix/processors.c",
+    "return count > LEAST_EACH * processors ? count : LEAST_EACH * processors;",
+    "return count;",
+    "most of 64 processors have nothing to do in a burst of children",
+    "native processors_decide",
+)
+mutant(
+    "starts_as_many_with_few_descriptors",
+    "loop/start_queue.c",
+    "    if (hub->state->most_fds - hub->latest_fd >= PLENTY)\n        return width;\n"
+    "    return width > 4 ? width / 4 : 1;",
+    "    return width;",
+    "children that start use up the descriptors of those that wait for them",
+    "test_few_descriptors.py few_descriptors_are_left or need_only_their_turn",
+)
+mutant(
     "expects_nothing_after_a_small_gulp",
     "stream/inflow.c",
     "!fp_inflow_was_bulk(inflow)",

@@ -143,6 +143,14 @@ TEST(processors_of_files_that_are_wrong)
     tear_down();
 }
 
+TEST(processors_decide_how_many_start_at_a_time)
+{
+    CHECK(fp_starts_at_a_time(1) == 8);
+    CHECK(fp_starts_at_a_time(2) == 16);
+    CHECK(fp_starts_at_a_time(3) == 16 && fp_starts_at_a_time(8) == 16); /* twice as many anyway */
+    CHECK(fp_starts_at_a_time(9) == 18 && fp_starts_at_a_time(64) == 128);
+}
+
 #ifdef __linux__
 TEST(processors_by_affinity)
 {

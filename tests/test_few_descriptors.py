@@ -111,7 +111,7 @@ def test_fewer_start_at_a_time_where_few_descriptors_are_left(aio, left):
                 asyncio.ensure_future(aio.create_subprocess_exec("true")) for _ in range(2 * gate)
             ]
             await asyncio.sleep(0)
-            assert len(children()) == (gate if left > 1000 else max(gate // 4, 1))
+            assert len(children()) == (gate if left > 1000 else max(gate // 6, 1))
             for proc in await asyncio.gather(*creating):
                 assert await proc.wait() == 0
 

@@ -58,7 +58,7 @@ struct start_entry {
 };
 
 /* Of handover_pool.c. */
-enum { HUB_HANDOVERS = 16 }; /* more children than that at a time copy the table */
+enum { HUB_HANDOVERS = 24 }; /* more children than that at a time copy the table */
 struct hub_handover {
     struct fp_handover pair;
     bool open, lent;

@@ -20,7 +20,7 @@ int start_queue_width(const HubObject *hub)
     int width = hub->state->start_width;
     if (hub->state->most_fds - hub->latest_fd >= PLENTY)
         return width;
-    return width > 4 ? width / 4 : 1;
+    return width > 6 ? width / 6 : 1;
 }
 
 bool start_queue_add(HubObject *hub, struct start_entry *entry, PyObject *owner,

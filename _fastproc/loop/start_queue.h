@@ -11,7 +11,7 @@
 
 /* How many children that is by default, on this machine. */
 int start_queue_default_width(void);
-/* How many it is now: a quarter, but at least one, where few descriptors are left. */
+/* How many it is now: a sixth, but at least one, where few descriptors are left. */
 int start_queue_width(const HubObject *hub);
 
 /* The functions of a queued child that the queue calls. */

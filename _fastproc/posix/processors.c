@@ -153,7 +153,7 @@ int fp_processors(void)
 
 int fp_starts_at_a_time(int processors)
 {
-    enum { EACH = 8, ENOUGH = 16, LEAST_EACH = 2 };
+    enum { EACH = 12, ENOUGH = 24, LEAST_EACH = 2 };
     int count = processors < ENOUGH / EACH ? EACH * processors : ENOUGH;
     return count > LEAST_EACH * processors ? count : LEAST_EACH * processors;
 }

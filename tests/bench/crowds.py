@@ -6,7 +6,8 @@
 `open`: one more /bin/true beside so many open descriptors, from after the first child or before it,
 and with two pipes. `live`: beside so many live children without pipes. Both in µs per child, of the
 parent's CPU time and of wall time. `burst`: so many children wanted at once, by how many may start at
-a time: the longest stall of another task, and the time until the last has ended.
+a time: the longest stall of another task, and the time until the last has ended; and one after
+another by 100 tasks, in µs per child.
 Every measurement is a process of its own, and the medians of the rounds are shown.
 """
 
@@ -65,7 +66,14 @@ async def burst(api, count, gate):
     return {"stall": stalls.longest * 1e3, "wall": measured.wall * 1e3}
 
 
-KINDS = {"open": beside_open, "live": beside_live, "burst": burst}
+async def flight(api, count, gate):
+    if gate != "asyncio":
+        api._core.configure(gate=int(gate))
+    figures = await python_side.flight(api, count)
+    return {name: figures[name] / count * 1e6 for name in ("cpu", "wall")}
+
+
+KINDS = {"open": beside_open, "live": beside_live, "burst": burst, "flight": flight}
 
 
 def measure(kind, contender, count, detail):
@@ -107,11 +115,13 @@ def tables(options):
             rows.append([f"{count:,}", *map(shown, cells)])
         yield rows
     if "burst" in only:
-        rows = [["at a time", "longest stall (ms)", "all (ms)"]]
+        rows = [["at a time", "longest stall (ms)", "all (ms)", "by 100 tasks: CPU, wall"]]
         for gate in ["asyncio", *options.gates.split(",")]:
             name = "asyncio" if gate == "asyncio" else "fastproc"
             found = medians(rounds, "burst", name, options.burst, gate)
-            rows.append([gate, f"{found['stall']:.1f}", f"{found['wall']:,.0f}"])
+            in_flight = medians(rounds, "flight", name, 4 * MORE, gate)
+            cells = [f"{found['stall']:.1f}", f"{found['wall']:,.0f}", shown(in_flight)]
+            rows.append([gate, *cells])
         yield rows
 
 

@@ -691,7 +691,7 @@ mutant(
     "starts_as_many_with_few_descriptors",
     "loop/start_queue.c",
     "    if (hub->state->most_fds - hub->latest_fd >= PLENTY)\n        return width;\n"
-    "    return width > 4 ? width / 4 : 1;",
+    "    return width > 6 ? width / 6 : 1;",
     "    return width;",
     "children that start use up the descriptors of those that wait for them",
     "test_few_descriptors.py few_descriptors_are_left or need_only_their_turn",

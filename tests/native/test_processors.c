@@ -145,10 +145,10 @@ TEST(processors_of_files_that_are_wrong)
 
 TEST(processors_decide_how_many_start_at_a_time)
 {
-    CHECK(fp_starts_at_a_time(1) == 8);
-    CHECK(fp_starts_at_a_time(2) == 16);
-    CHECK(fp_starts_at_a_time(3) == 16 && fp_starts_at_a_time(8) == 16); /* twice as many anyway */
-    CHECK(fp_starts_at_a_time(9) == 18 && fp_starts_at_a_time(64) == 128);
+    CHECK(fp_starts_at_a_time(1) == 12);
+    CHECK(fp_starts_at_a_time(2) == 24);
+    CHECK(fp_starts_at_a_time(3) == 24 && fp_starts_at_a_time(12) == 24); /* twice as many anyway */
+    CHECK(fp_starts_at_a_time(13) == 26 && fp_starts_at_a_time(64) == 128);
 }
 
 #ifdef __linux__

@@ -4,9 +4,10 @@
  *
  * It knows what _fastproc knows.  A child is cloned in the parent's memory without suspending it and
  * reports its exec through a close-on-exec pipe.  Beside many descriptors it begins in the parent's
- * table of them, and receives its own through a socket.  Pipes for megabytes are enlarged, and the
- * memory for them is provided ahead.  Everything is waited for in one epoll.  Prints JSON as the other
- * sides do.  Linux only.  Any error ends the program.
+ * table of them, and receives its own through a socket.  Pipes for megabytes are enlarged, the memory
+ * for them is provided ahead, and what is only passed on is read several times a turn.  Everything is
+ * waited for in one epoll.  Prints JSON as the other sides do.  Linux only.  Any error ends the
+ * program.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,6 +32,8 @@ enum {
     FLIGHT = 100,
     ROUNDS_BEFORE = 20,
     LARGE_PIPE = 256 * 1024,
+    GULPS = 8,        /* of one turn */
+    BUFFERFUL = 4096, /* after a gulp of that there may be more */
 };
 
 extern char **environ;
@@ -249,6 +252,15 @@ static size_t gulp(struct child *child, char *to, size_t room)
     return total;
 }
 
+/* Reads as long as more is likely to be there.  How many bytes. */
+static size_t gulp_on(struct child *child)
+{
+    size_t total = 0, size = BUFFERFUL;
+    for (int gulps = GULPS; gulps > 0 && size >= BUFFERFUL; gulps--)
+        total += size = gulp(child, scratch, sizeof scratch);
+    return total;
+}
+
 /* One turn of the loop. */
 static void turn(struct child *only)
 {
@@ -413,7 +425,7 @@ static void read_all(int mib, int keep)
         if (keep && child.ends[1] >= 0)
             size = kept.size += gulp(&child, reserve(&kept), LARGE_PIPE);
         else
-            size += gulp(&child, scratch, sizeof scratch);
+            size += gulp_on(&child);
         advance(&child);
     }
     check(size == total, "read");

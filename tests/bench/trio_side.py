@@ -6,7 +6,7 @@ import sys
 import time
 
 import trio
-from python_side import CAT, ECHO, HEARTBEAT, LINE, MIB, TRUE, Measured
+from python_side import CAT, ECHO, HEARTBEAT, LINE, MIB, TRUE, Measured, written
 
 PIPE = subprocess.PIPE
 
@@ -117,7 +117,7 @@ async def relay(mib):
 
 
 async def echo(mib):
-    data = b"x" * (mib * MIB)
+    data = written(mib * MIB)
     with Measured() as measured:
         done = await trio.run_process([CAT], stdin=data, capture_stdout=True)
     assert len(done.stdout) == len(data)

@@ -96,7 +96,7 @@ WORKLOADS = (
     per_mib("relay", 128, "output by read(64 KiB)", "1.4 x floor", STREAMS),
     per_mib("relay-pinned", 128, "read(64 KiB), one processor", "1.4 x floor", STREAMS, True),
     per_mib("tail", 1024, "the last 64 KiB of 1 GiB", "as read(64 KiB)", PYTHON),
-    per_mib("echo", 64, "through cat and back", "1.3 x floor", STREAMS),
+    per_mib("echo", 64, "through cat and back", "1.15 x floor", STREAMS),
     Workload(
         "lines",
         200000,

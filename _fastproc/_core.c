@@ -137,7 +137,7 @@ static PyMethodDef core_functions[] = {
      "reap: 'auto', 'pidfd' (never ask for a status that other code took)\n"
      "    or 'thread' (do without pidfds).\n"
      "gate: int; how many children may be between clone and exec at a\n"
-     "    time.\n"
+     "    time, where there are descriptors enough.\n"
      "share_from: int; the number of the highest descriptor from which on\n"
      "    children do not copy the table of descriptors.\n"
      "shortcuts: bool; False does without what is there for speed alone.\n"

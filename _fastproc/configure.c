@@ -53,6 +53,13 @@ static int set_exit(struct fp_state *state, const char *name)
     return 0;
 }
 
+static void set_gate(struct fp_state *state, int gate)
+{
+    int narrow = start_queue_narrow_width();
+    state->start_width = gate;
+    state->narrow_width = gate < narrow ? gate : narrow;
+}
+
 PyObject *configure(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"spawn",     "reap",    "gate",   "share_from",
@@ -74,7 +81,7 @@ PyObject *configure(PyObject *module, PyObject *args, PyObject *kwargs)
         (lacking != NULL && attributes_find(lacking, &lacks) < 0))
         return NULL;
     state->lacking = lacks;
-    state->start_width = gate;
+    set_gate(state, gate);
     state->share_from = share_from;
     state->shortcuts = shortcuts;
     state->heeds_tracer = tracer;
@@ -98,7 +105,7 @@ PyObject *configure_machine(PyObject *module, PyObject *Py_UNUSED(ignored))
 int configure_from_environment(struct fp_state *state)
 {
     const char *spawn = getenv("FASTPROC_SPAWN"), *reap = getenv("FASTPROC_REAP");
-    state->start_width = start_queue_default_width();
+    set_gate(state, start_queue_default_width());
     state->share_from = HANDOVER_POOL_SHARE_FROM;
     state->shortcuts = state->heeds_tracer = true;
     if (set_spawn(state, spawn != NULL ? spawn : "auto") < 0)

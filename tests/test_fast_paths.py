@@ -9,6 +9,7 @@ import hashlib
 import os
 import random
 import sys
+import time
 
 import pytest
 from support import LINUX
@@ -64,6 +65,36 @@ def test_endless_output_leaves_the_loop_to_others(aio, method):
     aio.run(main)
 
 
+@pytest.mark.differs("uvloop", "reads all that is there in a turn")
+@pytest.mark.parametrize("method, pieces", [("read", 4), ("readline", 40)])
+def test_who_works_with_each_piece_leaves_the_loop_to_others(aio, method, pieces):
+    """As with asyncio, by about one read of the pipe: a piece by read(), all lines that it had by
+    readline(). Each piece is work for 4 ms here."""
+
+    async def main():
+        script = "while :; do head -c 4999 /dev/zero; echo; sleep 0.002; done"
+        proc = await aio.create_subprocess_shell(script, stdout=aio.PIPE)
+        worked, longest = 0, 0
+
+        async def tick():
+            nonlocal worked, longest
+            while True:
+                longest, worked = max(longest, worked), 0
+                await asyncio.sleep(0.001)
+
+        ticking = asyncio.create_task(tick())
+        arguments = {"read": (GULP,)}.get(method, ())
+        for _ in range(100):
+            await getattr(proc.stdout, method)(*arguments)
+            worked += 1
+            time.sleep(0.004)
+        assert 0 < longest <= pieces
+        ticking.cancel()
+        await end(proc)
+
+    aio.run(main)
+
+
 @pytest.mark.every_path
 @pytest.mark.only_paths("plain")
 @pytest.mark.parametrize("sizes", [[1], [100, 70_000], [GULP], [300_000, 1]])
@@ -103,19 +134,21 @@ def test_two_readers_at_once_are_refused_under_volume_too(aio):
 
 @pytest.mark.skipif(not LINUX, reason="has no /proc")
 @pytest.mark.parametrize("shortcuts", [True, False])
-@pytest.mark.parametrize("size", [1, 4095, 4096, 10_000])
+@pytest.mark.parametrize("size, work", [(1, 0), (4095, 0), (4096, 0), (10_000, 0), (10_000, 0.002)])
 @only_fastproc
-def test_read_out_of_turn_follows_a_bufferful(aio, size, shortcuts):
-    """Who keeps up with a child of volume gets it in pieces of some thousand bytes."""
+def test_read_out_of_turn_follows_a_bufferful(aio, size, work, shortcuts):
+    """Who keeps up with a child of volume gets it in pieces of some thousand bytes; but who works for
+    long with each of them leaves the loop to others in between."""
 
     async def main():
         proc = await aio.create_subprocess_exec("sleep", "600", stdout=aio.PIPE)
         with open(f"/proc/{proc.pid}/fd/1", "wb", buffering=0) as output:
             output.write(bytes(size))
             assert len(await proc.stdout.read(GULP)) == size
+            time.sleep(work)
             output.write(b"more")
             reading = proc.stdout.read(GULP)
-            in_turn = size < 4096 or not shortcuts
+            in_turn = size < 4096 or work > 0 or not shortcuts
             try:
                 future = reading.send(None)
             except StopIteration as stop:

@@ -6,9 +6,9 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <time.h>
 
 #include "child/signals.h"
+#include "posix/clock.h"
 #include "posix/fd.h"
 #include "python/arguments.h"
 #include "python/errors.h"
@@ -139,9 +139,7 @@ static PyObject *raise_timeout(TransportObject *transport, PyObject *timeout)
 
 static double now(void)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+    return (double)fp_clock_ns() / 1e9;
 }
 
 /* Blocks until the descriptor is readable or the time is over.  0, -ETIMEDOUT, or -1 with an

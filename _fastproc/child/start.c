@@ -159,7 +159,7 @@ static enum start start(TransportObject *self, bool sparingly)
     if (hub_wake(hub) < 0)
         return START_FAILED;
     tracer_and_limit_look(hub->state);
-    bool is_tight = hub->latest_fd >= limit_spare_from(hub);
+    bool is_tight = hub->latest_fd >= limit_spare_from(hub->state);
     int err = start_plan(hub, plan, sparingly || is_tight);
     if ((err == -EMFILE || err == -ENFILE) && economize(hub))
         err = start_plan(hub, plan, true);
@@ -212,7 +212,7 @@ static bool hold_queued(PyObject *op, bool at_last)
     struct fp_state *state = self->hub->state;
     tracer_and_limit_look(state);
     do {
-        int room = at_last ? INT_MAX : limit_spare_from(self->hub);
+        int room = at_last ? INT_MAX : limit_spare_from(state);
         if (spawn_plan_keep_fds(self->plan, &self->hub->kept, room))
             return true;
     } while (!at_last && limit_has_changed(state));
@@ -253,7 +253,7 @@ int transport_begin(TransportObject *self)
 {
     HubObject *hub = self->hub;
     bool may_wait = !self->plan->runs_at_once;
-    bool is_full = may_wait && hub->starting >= start_queue_width(hub);
+    bool is_full = may_wait && start_queue_is_full(hub);
     if (spawn_plan_check_fds(self->plan) < 0)
         return -1;
     if (is_full && enqueue(self))

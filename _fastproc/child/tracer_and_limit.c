@@ -5,14 +5,13 @@
 #include "child/tracer_and_limit.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "posix/fd.h"
+#include "posix/fd_room.h"
 
 enum {
     LOOK_EVERY_MS = 100, /* a look takes less than a thousandth of that */
@@ -41,14 +40,6 @@ static bool is_traced(void)
 }
 #endif
 
-static int limit_of_fds(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX)
-        return (int)limit.rlim_cur;
-    return INT_MAX;
-}
-
 void tracer_and_limit_look(struct fp_state *state)
 {
 #ifdef CLOCK_MONOTONIC_COARSE
@@ -63,18 +54,18 @@ void tracer_and_limit_look(struct fp_state *state)
         return;
     state->looked_at = milliseconds;
     state->is_traced = state->heeds_tracer && is_traced();
-    state->most_fds = limit_of_fds();
+    state->most_fds = fp_fd_limit();
 }
 
 bool limit_has_changed(struct fp_state *state)
 {
     int before = state->most_fds;
-    state->most_fds = limit_of_fds();
+    state->most_fds = fp_fd_limit();
     return state->most_fds != before;
 }
 
-int limit_spare_from(const HubObject *hub)
+int limit_spare_from(const struct fp_state *state)
 {
-    return hub->state->most_fds - SPARE -
-           start_queue_width(hub); /* each child that starts has an outcome pipe as well */
+    return state->most_fds - SPARE -
+           state->narrow_width; /* each child that starts has an outcome pipe as well */
 }

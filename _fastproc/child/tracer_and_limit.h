@@ -7,13 +7,13 @@
 #ifndef FP_CHILD_TRACER_AND_LIMIT_H
 #define FP_CHILD_TRACER_AND_LIMIT_H
 
-#include "loop/start_queue.h"
+#include "python/state.h"
 
 /* To be called before a child is started: looks, if the last look is long ago. */
 void tracer_and_limit_look(struct fp_state *state);
 
 /* The table counts as nearly full from this descriptor on; the rest is left to the program. */
-int limit_spare_from(const HubObject *hub);
+int limit_spare_from(const struct fp_state *state);
 
 /* Looks at the limit of descriptors now, before an error says that there are too few.  Whether it
  * has changed. */

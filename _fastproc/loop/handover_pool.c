@@ -8,7 +8,10 @@
  */
 #include "loop/handover_pool.h"
 
-enum { SOON = 128 }; /* from this descriptor on a socket is opened ahead of its use */
+enum {
+    SOON = 128, /* from this descriptor on a socket is opened ahead of its use */
+    KEPT = 8,   /* sockets that stay open between bursts */
+};
 
 /* Whether children can do without a copy here.  A child is started to find out, until one answers. */
 static bool can_share(struct fp_state *state)
@@ -51,6 +54,19 @@ static void close_place(struct hub_handover *place)
     place->open = false;
 }
 
+/* Closes those that no child uses, from the one with this number on.  Returns whether there were any. */
+static bool close_idle_from(HubObject *hub, int first)
+{
+    bool any = false;
+    for (int i = first; i < HUB_HANDOVERS; i++) {
+        if (hub->handovers[i].lent || !hub->handovers[i].open)
+            continue;
+        close_place(&hub->handovers[i]);
+        any = true;
+    }
+    return any;
+}
+
 void handover_pool_return(HubObject *hub, const struct fp_handover **handover)
 {
     for (int i = 0; *handover != NULL && i < HUB_HANDOVERS; i++) {
@@ -60,20 +76,15 @@ void handover_pool_return(HubObject *hub, const struct fp_handover **handover)
         if (place->open && !hub_is_forked_off(hub) && fp_handover_take_back(&place->pair) < 0)
             close_place(place); /* with the descriptors in it */
         place->lent = false;
+        if (hub->queue == NULL && !hub_is_forked_off(hub))
+            close_idle_from(hub, KEPT);
     }
     *handover = NULL;
 }
 
 bool handover_pool_close_idle(HubObject *hub)
 {
-    bool any = false;
-    for (int i = 0; i < HUB_HANDOVERS; i++) {
-        if (hub->handovers[i].lent || !hub->handovers[i].open)
-            continue;
-        close_place(&hub->handovers[i]);
-        any = true;
-    }
-    return any;
+    return close_idle_from(hub, 0);
 }
 
 void handover_pool_close(HubObject *hub)

@@ -86,7 +86,8 @@ typedef struct HubObject {
     COMPAT_SHARED bool closed;
     bool turn_asked; /* the loop is going to call the hub without an event */
     unsigned fork_generation;
-    int starting; /* children between clone and exec */
+    int starting;       /* children between clone and exec */
+    bool starting_many; /* more than a few, because there were descriptors enough (start_queue.c) */
     PyObject *COMPAT_SHARED
         interrupt;    /* KeyboardInterrupt or SystemExit, to be raised out of the loop's call */
     unsigned turn;    /* counts the loop's calls */
@@ -97,10 +98,11 @@ typedef struct HubObject {
     struct start_entry *queue, *queued;      /* waiting to be started: first and last */
     struct fp_kept_fds kept;                 /* the descriptors kept for them */
     struct fp_scratch scratch;               /* while it is awake */
-    int pulls;            /* reads out of turn that are left until the next turn (read_pipe.c) */
-    int roomy_pipes;      /* number of pipes whose capacity was raised */
-    int patience_ms;      /* how long the end may wait for children that are about to exit */
-    unsigned long thread; /* the thread that ran the loop last; 0 where there is a GIL */
+    int pulls;             /* reads out of turn that are left until the next turn (read_pipe.c) */
+    long long pulls_until; /* fp_clock_ns() from which on there are none all the same */
+    int roomy_pipes;       /* number of pipes whose capacity was raised */
+    int patience_ms;       /* how long the end may wait for children that are about to exit */
+    unsigned long thread;  /* the thread that ran the loop last; 0 where there is a GIL */
 } HubObject;
 
 /* The callback of the loop's one add_reader(), which holds the hub (hub_type.c). */

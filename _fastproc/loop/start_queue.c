@@ -4,6 +4,7 @@
  */
 #include "loop/start_queue.h"
 
+#include "posix/fd_room.h"
 #include "posix/processors.h"
 #include "python/errors.h"
 
@@ -15,12 +16,28 @@ int start_queue_default_width(void)
     return fp_starts_at_a_time(fp_processors());
 }
 
-int start_queue_width(const HubObject *hub)
+int start_queue_narrow_width(void)
 {
-    int width = hub->state->start_width;
-    if (hub->state->most_fds - hub->latest_fd >= PLENTY)
-        return width;
-    return width > 6 ? width / 6 : 1;
+    return fp_least_starts_at_a_time(fp_processors());
+}
+
+/* Looks anew.  Where the number of open descriptors is not known, they count as all that are below the
+ * one registered last. */
+static bool has_plenty(const HubObject *hub)
+{
+    int used = fp_fd_count();
+    return fp_fd_limit() - (used >= 0 ? used : hub->latest_fd) >= PLENTY;
+}
+
+bool start_queue_is_full(HubObject *hub)
+{
+    const struct fp_state *state = hub->state;
+    bool may_be_short = state->most_fds - hub->latest_fd < PLENTY;
+    if (hub->starting < state->narrow_width)
+        hub->starting_many = false;
+    else if (hub->starting == state->narrow_width || (hub->starting_many && may_be_short))
+        hub->starting_many = state->narrow_width < state->start_width && has_plenty(hub);
+    return hub->starting >= (hub->starting_many ? state->start_width : state->narrow_width);
 }
 
 bool start_queue_add(HubObject *hub, struct start_entry *entry, PyObject *owner,
@@ -123,8 +140,7 @@ void start_queue_start_all(HubObject *hub)
 void start_queue_run(HubObject *hub)
 {
     bool started = true;
-    while (started && hub->queue != NULL && hub->starting < start_queue_width(hub) &&
-           hub_is_alive(hub))
+    while (started && hub->queue != NULL && !start_queue_is_full(hub) && hub_is_alive(hub))
         started = start_first(hub, false, false);
     if (!started && hub->starting == 0)
         start_queue_start_all(hub);

@@ -9,10 +9,12 @@
 
 #include "loop/hub.h"
 
-/* How many children that is by default, on this machine. */
+/* How many children may be between clone and exec by default, on this machine; and how many at most
+ * where few descriptors are left. */
 int start_queue_default_width(void);
-/* How many it is now: a sixth, but at least one, where few descriptors are left. */
-int start_queue_width(const HubObject *hub);
+int start_queue_narrow_width(void);
+/* As many are. */
+bool start_queue_is_full(HubObject *hub);
 
 /* The functions of a queued child that the queue calls. */
 struct start_ops {

@@ -12,11 +12,14 @@
 #include "loop/start_queue.h"
 #include "loop/watch.h"
 #include "loop/woken.h"
+#include "posix/clock.h"
 #include "python/guard.h"
 
 enum {
     EVENTS_PER_TURN = 64, /* then the loop's other work has its turn */
     PULLS_PER_TURN = 8,   /* of 64 KiB: reads out of turn, without waiting */
+    PULLS_NS =
+        1000000, /* ... and for how long: then other tasks have their turn, as with asyncio */
 };
 
 static void dispatch(HubObject *hub, const struct fp_event *event)
@@ -54,6 +57,7 @@ static void dispatch_all(HubObject *hub)
         guess_event(hub, events) ? 1 : fp_poller_wait(&hub->poller, events, EVENTS_PER_TURN);
     hub->dispatching = true;
     hub->pulls = hub->state->shortcuts ? PULLS_PER_TURN : 0;
+    hub->pulls_until = fp_clock_ns() + PULLS_NS;
     for (int i = 0; i < count && hub_is_alive(hub); i++)
         dispatch(hub, &events[i]);
     if (hub_is_alive(hub))

@@ -12,6 +12,7 @@
 #include "pipe/reader.h"
 #include "pipe/reader_memory.h"
 #include "pipe/pipe_capacity.h"
+#include "posix/clock.h"
 #include "posix/fd.h"
 #include "python/errors.h"
 #include "python/guard.h"
@@ -229,7 +230,8 @@ static bool pull(PyObject *op)
     ReadPipeObject *self = (ReadPipeObject *)op;
     HubObject *hub = self->base.hub;
     if (!fp_inflow_goes_on(&self->flow) || self->slot < 0 || hub->pulls == 0 ||
-        !hub_is_alive(hub) || !feeds_reader(self) || self->reader->waiter != NULL)
+        !hub_is_alive(hub) || !feeds_reader(self) || self->reader->waiter != NULL ||
+        fp_clock_ns() >= hub->pulls_until)
         return false;
     hub->pulls--;
     Py_INCREF(self);

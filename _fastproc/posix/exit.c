@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "posix/clock.h"
 #include "posix/fd.h"
 #include "posix/refusal.h"
 #include "posix/retry.h"
@@ -339,9 +339,7 @@ enum fp_reap fp_exit_reap(struct fp_exit *child, struct fp_exit_status *status)
 
 static long now_in_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (long)(fp_clock_ns() / 1000000);
 }
 
 enum fp_reap fp_exit_reap_within(struct fp_exit *child, struct fp_exit_status *status,

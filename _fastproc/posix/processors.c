@@ -153,7 +153,13 @@ int fp_processors(void)
 
 int fp_starts_at_a_time(int processors)
 {
-    enum { EACH = 12, ENOUGH = 24, LEAST_EACH = 2 };
+    enum { EACH = 12, ENOUGH = 24 };
     int count = processors < ENOUGH / EACH ? EACH * processors : ENOUGH;
-    return count > LEAST_EACH * processors ? count : LEAST_EACH * processors;
+    int least = fp_least_starts_at_a_time(processors);
+    return count > least ? count : least;
+}
+
+int fp_least_starts_at_a_time(int processors)
+{
+    return 2 * processors;
 }

@@ -14,6 +14,8 @@ int fp_processors(void);
  * the loop begins and ends several starts; but no more, because each of them takes turns with the
  * loop's thread.  Measured on one and two processors: tests/bench/NOTES.rst. */
 int fp_starts_at_a_time(int processors);
+/* The fewest with which no processor waits for the loop to start the next child. */
+int fp_least_starts_at_a_time(int processors);
 
 /* The lowest CPU quota of this process's cgroup and its ancestors, in processors, rounded up: from
  * cpu.max (v2) and cpu.cfs_quota_us (v1); INT_MAX if there is no limit or it cannot be read.  The

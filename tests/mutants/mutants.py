@@ -682,19 +682,42 @@ mutant(
 mutant(
     "starts_too_few_on_many_processors",
     "posix/processors.c",
-    "return count > LEAST_EACH * processors ? count : LEAST_EACH * processors;",
-    "return count;",
+    "return count > least ? count : least;",
+    "return least > 0 ? count : least;",
     "most of 64 processors have nothing to do in a burst of children",
     "native processors_decide",
 )
 mutant(
     "starts_as_many_with_few_descriptors",
     "loop/start_queue.c",
-    "    if (hub->state->most_fds - hub->latest_fd >= PLENTY)\n        return width;\n"
-    "    return width > 6 ? width / 6 : 1;",
-    "    return width;",
+    "    return fp_fd_limit() - (used >= 0 ? used : hub->latest_fd) >= PLENTY;",
+    "    return used > -2;",
     "children that start use up the descriptors of those that wait for them",
     "test_few_descriptors.py few_descriptors_are_left or need_only_their_turn",
+)
+mutant(
+    "free_ones_below_overlooked",
+    "loop/start_queue.c",
+    "(used >= 0 ? used : hub->latest_fd)",
+    "(used >= 1 << 30 ? used : hub->latest_fd)",
+    "few descriptors count as many if they are low numbers",
+    "test_few_descriptors.py low_numbers",
+)
+mutant(
+    "sockets_of_a_burst_kept",
+    "loop/handover_pool.c",
+    "            close_idle_from(hub, KEPT);",
+    "            {}",
+    "a burst leaves two descriptors for each child that started at the same time",
+    "test_many_descriptors.py serves_one_child",
+)
+mutant(
+    "pulls_for_any_time",
+    "pipe/read_pipe.c",
+    " ||\n        fp_clock_ns() >= hub->pulls_until)",
+    ")",
+    "who works with each piece of a child's output starves the other tasks",
+    "test_fast_paths.py out_of_turn or leaves_the_loop_to_others",
 )
 mutant(
     "expects_nothing_after_a_small_gulp",
@@ -1033,7 +1056,7 @@ mutant(
 )
 mutant(
     "limit_not_seen",
-    "child/tracer_and_limit.c",
+    "posix/fd_room.c",
     "        return (int)limit.rlim_cur;",
     "        {}",
     "children that wait take the last descriptors",
@@ -1840,7 +1863,7 @@ mutant(
     "loop/handover_pool.c",
     "        place->lent = false;",
     "        {}",
-    "after eight children each has the whole table copied",
+    "after 24 children each has the whole table copied",
     "test_many_descriptors.py one_socket",
 )
 mutant(

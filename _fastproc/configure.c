@@ -95,11 +95,11 @@ PyObject *configure_machine(PyObject *module, PyObject *Py_UNUSED(ignored))
 {
     struct fp_state *state = PyModule_GetState(module);
     bool pidfd = fp_exit_has_pidfd();
-    return Py_BuildValue("{s:s,s:N,s:N,s:s,s:s,s:i,s:i}", "spawn", spawn_names[state->spawn_method],
-                         "pidfd", PyBool_FromLong(pidfd), "exit_info",
-                         PyBool_FromLong(fp_exit_has_info()), "reap", exit_names[state->exit_mode],
-                         "poller", "epoll", "gate", state->start_width, "share_from",
-                         state->share_from);
+    return Py_BuildValue(
+        "{s:s,s:N,s:N,s:s,s:s,s:i,s:i,s:i}", "spawn", spawn_names[state->spawn_method], "pidfd",
+        PyBool_FromLong(pidfd), "exit_info", PyBool_FromLong(fp_exit_has_info()), "reap",
+        exit_names[state->exit_mode], "poller", "epoll", "gate", state->start_width, "narrow_gate",
+        state->narrow_width, "share_from", state->share_from);
 }
 
 int configure_from_environment(struct fp_state *state)

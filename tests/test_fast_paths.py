@@ -66,29 +66,28 @@ def test_endless_output_leaves_the_loop_to_others(aio, method):
 
 
 @pytest.mark.differs("uvloop", "reads all that is there in a turn")
-@pytest.mark.parametrize("method, pieces", [("read", 4), ("readline", 40)])
-def test_who_works_with_each_piece_leaves_the_loop_to_others(aio, method, pieces):
-    """As with asyncio, by about one read of the pipe: a piece by read(), all lines that it had by
-    readline(). Each piece is work for 4 ms here."""
+@pytest.mark.parametrize("method, arguments, most", [("read", (GULP,), 4), ("readline", (), 40)])
+def test_slow_reader_leaves_the_loop_to_others(aio, method, arguments, most):
+    """Other tasks wait for about one read of the pipe, or two: a piece each by read(), all lines in it
+    by readline(). Each is work for 4 ms here."""
 
     async def main():
         script = "while :; do head -c 4999 /dev/zero; echo; sleep 0.002; done"
         proc = await aio.create_subprocess_shell(script, stdout=aio.PIPE)
-        worked, longest = 0, 0
+        since, longest = 0, 0  # pieces
 
         async def tick():
-            nonlocal worked, longest
+            nonlocal since, longest
             while True:
-                longest, worked = max(longest, worked), 0
+                longest, since = max(longest, since), 0
                 await asyncio.sleep(0.001)
 
         ticking = asyncio.create_task(tick())
-        arguments = {"read": (GULP,)}.get(method, ())
         for _ in range(100):
             await getattr(proc.stdout, method)(*arguments)
-            worked += 1
+            since += 1
             time.sleep(0.004)
-        assert 0 < longest <= pieces
+        assert 0 < longest <= most
         ticking.cancel()
         await end(proc)
 
@@ -137,27 +136,30 @@ def test_two_readers_at_once_are_refused_under_volume_too(aio):
 @pytest.mark.parametrize("size, work", [(1, 0), (4095, 0), (4096, 0), (10_000, 0), (10_000, 0.002)])
 @only_fastproc
 def test_read_out_of_turn_follows_a_bufferful(aio, size, work, shortcuts):
-    """Who keeps up with a child of volume gets it in pieces of some thousand bytes; but who works for
-    long with each of them leaves the loop to others in between."""
+    """A parent that keeps up with its child gets pieces of some thousand bytes; but if it works for
+    long with each of them, other tasks have a turn in between."""
+
+    async def reads_out_of_turn(stream, output):
+        output.write(bytes(size))
+        assert len(await stream.read(GULP)) == size
+        time.sleep(work)
+        output.write(b"more")
+        reading = stream.read(GULP)
+        try:
+            reading.send(None)
+        except StopIteration as stop:
+            assert stop.value == b"more"
+            return True
+        reading.close()
+        assert await stream.read(GULP) == b"more"
+        return False
 
     async def main():
         proc = await aio.create_subprocess_exec("sleep", "600", stdout=aio.PIPE)
         with open(f"/proc/{proc.pid}/fd/1", "wb", buffering=0) as output:
-            output.write(bytes(size))
-            assert len(await proc.stdout.read(GULP)) == size
-            time.sleep(work)
-            output.write(b"more")
-            reading = proc.stdout.read(GULP)
-            in_turn = size < 4096 or work > 0 or not shortcuts
-            try:
-                future = reading.send(None)
-            except StopIteration as stop:
-                assert not in_turn
-                assert stop.value == b"more"
-            else:
-                assert in_turn
-                reading.close()
-                future.cancel()
+            # Sometimes this process gets no processor for a millisecond.
+            outcomes = {await reads_out_of_turn(proc.stdout, output) for _ in range(30)}
+        assert (True in outcomes) == (size >= 4096 and work == 0 and shortcuts)
         await end(proc)
 
     aio.core.configure(shortcuts=shortcuts)

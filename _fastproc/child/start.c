@@ -253,7 +253,7 @@ int transport_begin(TransportObject *self)
 {
     HubObject *hub = self->hub;
     bool may_wait = !self->plan->runs_at_once;
-    bool is_full = may_wait && start_queue_is_full(hub);
+    bool is_full = may_wait && start_queue_gate_is_shut(hub);
     if (spawn_plan_check_fds(self->plan) < 0)
         return -1;
     if (is_full && enqueue(self))

@@ -67,5 +67,5 @@ bool limit_has_changed(struct fp_state *state)
 int limit_spare_from(const struct fp_state *state)
 {
     return state->most_fds - SPARE -
-           state->narrow_width; /* each child that starts has an outcome pipe as well */
+           state->narrow_width; /* children that start then, each with an outcome pipe */
 }

@@ -3,14 +3,14 @@
  * See handover_pool.h.
  *
  * A child gets copies of the descriptors below its socket, and closes them at
- * once; so the sockets are opened before the table has grown, and kept while the
- * hub watches anything.
+ * once; so the sockets are opened before the table has grown, and the first of
+ * them are kept while the hub watches anything.
  */
 #include "loop/handover_pool.h"
 
 enum {
-    SOON = 128, /* from this descriptor on a socket is opened ahead of its use */
-    KEPT = 8,   /* sockets that stay open between bursts */
+    SOON = 128, /* from this descriptor on a socket is opened ahead; a burst alone has fewer */
+    KEPT = 8,   /* pairs that stay open although no child waits for its start */
 };
 
 /* Whether children can do without a copy here.  A child is started to find out, until one answers. */
@@ -76,9 +76,9 @@ void handover_pool_return(HubObject *hub, const struct fp_handover **handover)
         if (place->open && !hub_is_forked_off(hub) && fp_handover_take_back(&place->pair) < 0)
             close_place(place); /* with the descriptors in it */
         place->lent = false;
-        if (hub->queue == NULL && !hub_is_forked_off(hub))
-            close_idle_from(hub, KEPT);
     }
+    if (*handover != NULL && hub->queue == NULL && !hub_is_forked_off(hub))
+        close_idle_from(hub, KEPT);
     *handover = NULL;
 }
 

@@ -58,7 +58,9 @@ struct start_entry {
 };
 
 /* Of handover_pool.c. */
-enum { HUB_HANDOVERS = 24 }; /* more children than that at a time copy the table */
+enum {
+    HUB_HANDOVERS = 24
+}; /* as many as mostly start at a time (posix/processors.h); more copy the table */
 struct hub_handover {
     struct fp_handover pair;
     bool open, lent;
@@ -77,7 +79,7 @@ typedef struct HubObject {
     struct hub_slot *slots;
     int slot_count, first_free, slots_used;
     int latest_slot; /* the slot taken last */
-    int latest_fd;   /* the descriptor registered last: tells how many are open */
+    int latest_fd;   /* the descriptor registered last: about how many are open, or too few */
     struct hub_handover handovers[HUB_HANDOVERS];
     struct TokenObject *token; /* the loop's callback: borrowed; NULL while the hub rests */
     bool on_plain_loop;        /* (plain_loop.h) when the hub last joined the loop */
@@ -86,8 +88,8 @@ typedef struct HubObject {
     COMPAT_SHARED bool closed;
     bool turn_asked; /* the loop is going to call the hub without an event */
     unsigned fork_generation;
-    int starting;       /* children between clone and exec */
-    bool starting_many; /* more than a few, because there were descriptors enough (start_queue.c) */
+    int starting;   /* children between clone and exec */
+    bool wide_gate; /* start_width applies, else narrow_width (start_queue.c) */
     PyObject *COMPAT_SHARED
         interrupt;    /* KeyboardInterrupt or SystemExit, to be raised out of the loop's call */
     unsigned turn;    /* counts the loop's calls */
@@ -99,7 +101,7 @@ typedef struct HubObject {
     struct fp_kept_fds kept;                 /* the descriptors kept for them */
     struct fp_scratch scratch;               /* while it is awake */
     int pulls;             /* reads out of turn that are left until the next turn (read_pipe.c) */
-    long long pulls_until; /* fp_clock_ns() from which on there are none all the same */
+    long long pulls_until; /* no such read from this fp_clock_ns() on */
     int roomy_pipes;       /* number of pipes whose capacity was raised */
     int patience_ms;       /* how long the end may wait for children that are about to exit */
     unsigned long thread;  /* the thread that ran the loop last; 0 where there is a GIL */

@@ -8,7 +8,8 @@
 #include "posix/processors.h"
 #include "python/errors.h"
 
-/* Descriptors: from so many free ones on, what children have while they start does not count. */
+/* With so many free descriptors, those of starting children do not matter: of 24 children with three
+ * pipes each it is 200, for a moment. */
 enum { PLENTY = 512 };
 
 int start_queue_default_width(void)
@@ -21,23 +22,23 @@ int start_queue_narrow_width(void)
     return fp_least_starts_at_a_time(fp_processors());
 }
 
-/* Looks anew.  Where the number of open descriptors is not known, they count as all that are below the
- * one registered last. */
+/* Counts now.  If the kernel does not say how many are open, assumes all numbers below the descriptor
+ * registered last. */
 static bool has_plenty(const HubObject *hub)
 {
     int used = fp_fd_count();
     return fp_fd_limit() - (used >= 0 ? used : hub->latest_fd) >= PLENTY;
 }
 
-bool start_queue_is_full(HubObject *hub)
+bool start_queue_gate_is_shut(HubObject *hub)
 {
     const struct fp_state *state = hub->state;
     bool may_be_short = state->most_fds - hub->latest_fd < PLENTY;
     if (hub->starting < state->narrow_width)
-        hub->starting_many = false;
-    else if (hub->starting == state->narrow_width || (hub->starting_many && may_be_short))
-        hub->starting_many = state->narrow_width < state->start_width && has_plenty(hub);
-    return hub->starting >= (hub->starting_many ? state->start_width : state->narrow_width);
+        hub->wide_gate = false;
+    else if (hub->starting == state->narrow_width || (hub->wide_gate && may_be_short))
+        hub->wide_gate = state->narrow_width < state->start_width && has_plenty(hub);
+    return hub->starting >= (hub->wide_gate ? state->start_width : state->narrow_width);
 }
 
 bool start_queue_add(HubObject *hub, struct start_entry *entry, PyObject *owner,
@@ -140,7 +141,7 @@ void start_queue_start_all(HubObject *hub)
 void start_queue_run(HubObject *hub)
 {
     bool started = true;
-    while (started && hub->queue != NULL && !start_queue_is_full(hub) && hub_is_alive(hub))
+    while (started && hub->queue != NULL && !start_queue_gate_is_shut(hub) && hub_is_alive(hub))
         started = start_first(hub, false, false);
     if (!started && hub->starting == 0)
         start_queue_start_all(hub);

@@ -13,8 +13,10 @@
  * where few descriptors are left. */
 int start_queue_default_width(void);
 int start_queue_narrow_width(void);
-/* As many are. */
-bool start_queue_is_full(HubObject *hub);
+/* Whether as many are as may be now, so that the next one has to wait.  Decides which of the two
+ * numbers that is; the open descriptors are counted only when the lower one is reached, or when few may
+ * be left, because that takes two system calls. */
+bool start_queue_gate_is_shut(HubObject *hub);
 
 /* The functions of a queued child that the queue calls. */
 struct start_ops {

@@ -17,9 +17,8 @@
 
 enum {
     EVENTS_PER_TURN = 64, /* then the loop's other work has its turn */
-    PULLS_PER_TURN = 8,   /* of 64 KiB: reads out of turn, without waiting */
-    PULLS_NS =
-        1000000, /* ... and for how long: then other tasks have their turn, as with asyncio */
+    PULLS_PER_TURN = 8,   /* reads out of turn, without waiting */
+    PULLS_NS = 1000000,   /* none later than this in a turn, so that other tasks have theirs */
 };
 
 static void dispatch(HubObject *hub, const struct fp_event *event)

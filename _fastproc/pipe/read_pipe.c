@@ -224,14 +224,20 @@ static bool read_pipe_ready(PyObject *op, unsigned ready)
     return true;
 }
 
+static bool may_pull(ReadPipeObject *self)
+{
+    const HubObject *hub = self->base.hub;
+    return fp_inflow_goes_on(&self->flow) && self->slot >= 0 && hub->pulls > 0 &&
+           hub_is_alive(hub) && feeds_reader(self) && self->reader->waiter == NULL &&
+           fp_clock_ns() < hub->pulls_until;
+}
+
 /* Reads out of turn, if more is likely to be there and the hub allows it. */
 static bool pull(PyObject *op)
 {
     ReadPipeObject *self = (ReadPipeObject *)op;
     HubObject *hub = self->base.hub;
-    if (!fp_inflow_goes_on(&self->flow) || self->slot < 0 || hub->pulls == 0 ||
-        !hub_is_alive(hub) || !feeds_reader(self) || self->reader->waiter != NULL ||
-        fp_clock_ns() >= hub->pulls_until)
+    if (!may_pull(self))
         return false;
     hub->pulls--;
     Py_INCREF(self);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The clock that is never set.
+ * The clock that nobody sets, for intervals.
  */
 #ifndef FP_POSIX_CLOCK_H
 #define FP_POSIX_CLOCK_H
 
 #include <time.h>
 
+/* Nanoseconds since some point in the past. */
 static inline long long fp_clock_ns(void)
 {
     struct timespec now;

@@ -153,7 +153,7 @@ int fp_processors(void)
 
 int fp_starts_at_a_time(int processors)
 {
-    enum { EACH = 12, ENOUGH = 24 };
+    enum { EACH = 12, ENOUGH = 24 }; /* tests/bench/NOTES.rst, "How many at a time" */
     int count = processors < ENOUGH / EACH ? EACH * processors : ENOUGH;
     int least = fp_least_starts_at_a_time(processors);
     return count > least ? count : least;

@@ -10,11 +10,12 @@
 /* At least 1, at the time of the call. */
 int fp_processors(void);
 
-/* How many children may be between clone and exec, so that so many processors are busy and a turn of
- * the loop begins and ends several starts; but no more, because each of them takes turns with the
- * loop's thread.  Measured on one and two processors: tests/bench/NOTES.rst. */
+/* How many children of a loop may be between clone and exec on that many processors: enough to start
+ * several in a turn of the loop, and no more, because starting children compete with the loop's thread
+ * for the processors.  Measured on one and two: tests/bench/NOTES.rst. */
 int fp_starts_at_a_time(int processors);
-/* The fewest with which no processor waits for the loop to start the next child. */
+/* Two for each processor, one that runs and one that is ready: the number where few descriptors are
+ * left, and the least on many processors, which were not measured. */
 int fp_least_starts_at_a_time(int processors);
 
 /* The lowest CPU quota of this process's cgroup and its ancestors, in processors, rounded up: from

@@ -12,13 +12,13 @@ enum {
     LARGE = 2 * 1024 * 1024, /* from this block size on, memory for reads is announced */
 };
 
-/* Announces memory for the next gulp of a stream of volume, because it may well fill its pipe again;
- * and while the memory is provided it does.  Does nothing while an earlier announcement has room for a
- * gulp like the last. */
+/* Announces memory for the next gulp of a stream of volume, because the child is likely to fill its pipe
+ * again, if only while the kernel provides the memory.  Does nothing while an earlier announcement has
+ * room for a gulp like the last. */
 static void announce(const struct fp_inflow *inflow, const struct fp_memory *memory,
                      struct fp_buffer *buffer)
 {
-    if (memory->expect == NULL || !fp_inflow_was_bulk(inflow) || buffer->size < LARGE)
+    if (memory->expect == NULL || !fp_inflow_has_been_bulk(inflow) || buffer->size < LARGE)
         return;
     size_t from = buffer->expected > buffer->end ? buffer->expected : buffer->end;
     if (from - buffer->end >= inflow->last || from == buffer->size)

@@ -28,7 +28,7 @@ struct fp_inflow {
 enum {
     FP_GULP = 64 * 1024,     /* a pipe's capacity: more cannot be there, unless it was enlarged */
     FP_BIG_GULP = 32 * 1024, /* from here on a copy costs more than a reservation */
-    FP_BUFFERFUL = 4096,     /* what programs write at a time that have much to write */
+    FP_BUFFERFUL = 4096,     /* the usual buffer of a program that writes much: more may follow */
 };
 
 /* The last gulp was large. */
@@ -37,8 +37,8 @@ static inline bool fp_inflow_is_bulk(const struct fp_inflow *inflow)
     return inflow->last >= FP_BIG_GULP;
 }
 
-/* Some gulp was large.  Who keeps up with a writer of volume gets it in small gulps. */
-static inline bool fp_inflow_was_bulk(const struct fp_inflow *inflow)
+/* Some gulp was large.  Later ones may be small, because a reader that keeps up finds little. */
+static inline bool fp_inflow_has_been_bulk(const struct fp_inflow *inflow)
 {
     return inflow->largest >= FP_BIG_GULP;
 }

@@ -6,8 +6,8 @@
 `open`: one more /bin/true beside so many open descriptors, from after the first child or before it,
 and with two pipes. `live`: beside so many live children without pipes. Both in µs per child, of the
 parent's CPU time and of wall time. `burst`: so many children wanted at once, by how many may start at
-a time: the longest stall of another task, and the time until the last has ended; and one after
-another by 100 tasks, in µs per child.
+a time: the longest stall of another task, and the time until the last has ended; and CPU and wall time
+per child (µs) when 100 tasks run one child after another.
 Every measurement is a process of its own, and the medians of the rounds are shown.
 """
 
@@ -26,7 +26,8 @@ from . import python_side
 from .report import simple_table
 
 ROOT = Path(__file__).parent.parent.parent
-MORE = 100  # children of one measurement
+MORE = 100  # children of one measurement of `open` and `live`
+IN_FLIGHT = 400  # of 100 tasks
 
 
 async def one_more(api, run=python_side.run_true):
@@ -57,9 +58,13 @@ async def beside_live(api, count, when):
     return found
 
 
-async def burst(api, count, gate):
+def set_gate(api, gate):
     if gate != "asyncio":
         api._core.configure(gate=int(gate))
+
+
+async def burst(api, count, gate):
+    set_gate(api, gate)
     async with python_side.Stalls() as stalls:
         with python_side.Measured() as measured:
             await asyncio.gather(*(python_side.run_true(api) for _ in range(count)))
@@ -67,8 +72,7 @@ async def burst(api, count, gate):
 
 
 async def flight(api, count, gate):
-    if gate != "asyncio":
-        api._core.configure(gate=int(gate))
+    set_gate(api, gate)
     figures = await python_side.flight(api, count)
     return {name: figures[name] / count * 1e6 for name in ("cpu", "wall")}
 
@@ -115,11 +119,13 @@ def tables(options):
             rows.append([f"{count:,}", *map(shown, cells)])
         yield rows
     if "burst" in only:
-        rows = [["at a time", "longest stall (ms)", "all (ms)", "by 100 tasks: CPU, wall"]]
+        rows = [
+            ["gate", "burst: longest stall (ms)", "burst: all (ms)", "100 tasks: CPU, wall (µs)"]
+        ]
         for gate in ["asyncio", *options.gates.split(",")]:
             name = "asyncio" if gate == "asyncio" else "fastproc"
             found = medians(rounds, "burst", name, options.burst, gate)
-            in_flight = medians(rounds, "flight", name, 4 * MORE, gate)
+            in_flight = medians(rounds, "flight", name, IN_FLIGHT, gate)
             cells = [f"{found['stall']:.1f}", f"{found['wall']:,.0f}", shown(in_flight)]
             rows.append([gate, *cells])
         yield rows

@@ -5,7 +5,7 @@
  * It knows what _fastproc knows.  A child is cloned in the parent's memory without suspending it and
  * reports its exec through a close-on-exec pipe.  Beside many descriptors it begins in the parent's
  * table of them, and receives its own through a socket.  Pipes for megabytes are enlarged, the memory
- * for them is provided ahead, and what is only passed on is read several times a turn.  Everything is
+ * for them is provided ahead, and what is read and dropped is read several times a turn.  Everything is
  * waited for in one epoll.  Prints JSON as the other sides do.  Linux only.  Any error ends the
  * program.
  */
@@ -255,9 +255,13 @@ static size_t gulp(struct child *child, char *to, size_t room)
 /* Reads as long as more is likely to be there.  How many bytes. */
 static size_t gulp_on(struct child *child)
 {
-    size_t total = 0, size = BUFFERFUL;
-    for (int gulps = GULPS; gulps > 0 && size >= BUFFERFUL; gulps--)
-        total += size = gulp(child, scratch, sizeof scratch);
+    size_t total = 0;
+    for (int gulps = 0; gulps < GULPS; gulps++) {
+        size_t size = gulp(child, scratch, sizeof scratch);
+        total += size;
+        if (size < BUFFERFUL)
+            break;
+    }
     return total;
 }
 

@@ -275,7 +275,8 @@ async def tail(api, mib):
 
 
 def written(size):
-    """Bytes in memory that was written before, as most are, by the kernel: nobody counts that."""
+    """Zeros in memory that was written before, as the data of most programs. The kernel does it,
+    so that it is not counted as an instruction of ours."""
     with open("/dev/zero", "rb", buffering=0) as zeros:
         return zeros.read(size)
 

@@ -674,7 +674,7 @@ mutant(
 mutant(
     "expects_volume_of_any_stream",
     "stream/inflow.c",
-    " || !fp_inflow_was_bulk(inflow) || buffer->size < LARGE)",
+    " || !fp_inflow_has_been_bulk(inflow) || buffer->size < LARGE)",
     " || buffer->size < LARGE)",
     "a stream of little gets a system call more for each read",
     "native inflow_of_volume_announces",
@@ -706,23 +706,23 @@ mutant(
 mutant(
     "sockets_of_a_burst_kept",
     "loop/handover_pool.c",
-    "            close_idle_from(hub, KEPT);",
-    "            {}",
+    "        close_idle_from(hub, KEPT);",
+    "        {}",
     "a burst leaves two descriptors for each child that started at the same time",
     "test_many_descriptors.py serves_one_child",
 )
 mutant(
     "pulls_for_any_time",
     "pipe/read_pipe.c",
-    " ||\n        fp_clock_ns() >= hub->pulls_until)",
-    ")",
+    " &&\n           fp_clock_ns() < hub->pulls_until;",
+    ";",
     "who works with each piece of a child's output starves the other tasks",
-    "test_fast_paths.py out_of_turn or leaves_the_loop_to_others",
+    "test_fast_paths.py out_of_turn or slow_reader",
 )
 mutant(
     "expects_nothing_after_a_small_gulp",
     "stream/inflow.c",
-    "!fp_inflow_was_bulk(inflow)",
+    "!fp_inflow_has_been_bulk(inflow)",
     "!fp_inflow_is_bulk(inflow)",
     "who keeps up with a child of volume pays for each page of memory by a fault",
     "native inflow_of_volume_announces",
@@ -730,16 +730,16 @@ mutant(
 mutant(
     "pulls_large_gulps_alone",
     "pipe/read_pipe.c",
-    "!fp_inflow_goes_on(&self->flow)",
-    "!fp_inflow_is_bulk(&self->flow)",
+    "fp_inflow_goes_on(&self->flow)",
+    "fp_inflow_is_bulk(&self->flow)",
     "who keeps up with a child of volume pays for each read by a turn of the loop",
     "test_fast_paths.py out_of_turn",
 )
 mutant(
     "pulls_from_the_talkative",
     "pipe/read_pipe.c",
-    "!fp_inflow_goes_on(&self->flow) || self->slot < 0",
-    "self->slot < 0",
+    "fp_inflow_goes_on(&self->flow) && self->slot >= 0",
+    "self->slot >= 0",
     "a child that writes little is asked twice for each line",
     "test_fast_paths.py out_of_turn",
 )

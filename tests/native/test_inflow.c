@@ -239,7 +239,7 @@ TEST(inflow_of_volume_announces_what_will_come)
     gulp_announced(1, true); /* small gulps of a stream that had volume */
     buffer.expected = buffer.end;
     inflow.largest = PIPE / 2 - 1;
-    gulp_announced(1, false); /* had none ever */
+    gulp_announced(1, false); /* never had volume */
 
     inflow.last = inflow.largest = 4 * PIPE; /* of an enlarged pipe, but there is less room */
     fp_buffer_commit(&buffer, fp_buffer_room(&buffer) - PIPE - 1);

@@ -147,7 +147,7 @@ TEST(processors_decide_how_many_start_at_a_time)
 {
     CHECK(fp_starts_at_a_time(1) == 12);
     CHECK(fp_starts_at_a_time(2) == 24);
-    CHECK(fp_starts_at_a_time(3) == 24 && fp_starts_at_a_time(12) == 24); /* twice as many anyway */
+    CHECK(fp_starts_at_a_time(3) == 24 && fp_starts_at_a_time(12) == 24); /* two for each of 12 */
     CHECK(fp_least_starts_at_a_time(1) == 2 && fp_least_starts_at_a_time(12) == 24);
     CHECK(fp_starts_at_a_time(13) == 26 && fp_starts_at_a_time(64) == 128);
 }

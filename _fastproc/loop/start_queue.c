@@ -22,14 +22,6 @@ int start_queue_narrow_width(void)
     return fp_least_starts_at_a_time(fp_processors());
 }
 
-/* Counts now.  If the kernel does not say how many are open, assumes all numbers below the descriptor
- * registered last. */
-static bool has_plenty(const HubObject *hub)
-{
-    int used = fp_fd_count();
-    return fp_fd_limit() - (used >= 0 ? used : hub->latest_fd) >= PLENTY;
-}
-
 bool start_queue_gate_is_shut(HubObject *hub)
 {
     const struct fp_state *state = hub->state;
@@ -37,7 +29,7 @@ bool start_queue_gate_is_shut(HubObject *hub)
     if (hub->starting < state->narrow_width)
         hub->wide_gate = false;
     else if (hub->starting == state->narrow_width || (hub->wide_gate && may_be_short))
-        hub->wide_gate = state->narrow_width < state->start_width && has_plenty(hub);
+        hub->wide_gate = state->narrow_width < state->start_width && fp_fd_has_room(PLENTY);
     return hub->starting >= (hub->wide_gate ? state->start_width : state->narrow_width);
 }
 

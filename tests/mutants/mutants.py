@@ -690,16 +690,16 @@ mutant(
 mutant(
     "starts_as_many_with_few_descriptors",
     "loop/start_queue.c",
-    "    return fp_fd_limit() - (used >= 0 ? used : hub->latest_fd) >= PLENTY;",
-    "    return used > -2;",
+    "fp_fd_has_room(PLENTY);",
+    "true;",
     "children that start use up the descriptors of those that wait for them",
     "test_few_descriptors.py few_descriptors_are_left or need_only_their_turn",
 )
 mutant(
     "free_ones_below_overlooked",
     "loop/start_queue.c",
-    "(used >= 0 ? used : hub->latest_fd)",
-    "(used >= 1 << 30 ? used : hub->latest_fd)",
+    "fp_fd_has_room(PLENTY);",
+    "state->most_fds - hub->latest_fd >= PLENTY;",
     "few descriptors count as many if they are low numbers",
     "test_few_descriptors.py low_numbers",
 )

@@ -4,10 +4,13 @@
  */
 #include "check.h"
 #include "posix/fd_room.h"
+#include "support.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 TEST(fd_limit_is_the_soft_one)
@@ -24,18 +27,47 @@ TEST(fd_limit_is_the_soft_one)
     }
 }
 
-TEST(fd_count_is_exact_or_unknown)
+/* With a limit below which 100 are free: some low numbers, and the highest ones. */
+static void has_room_for_exactly_100(void)
 {
-    int before = fp_fd_count();
-    if (before < 0)
-        return; /* before Linux 6.2 */
-    int fds[20];
-    for (int i = 0; i < 20; i++)
+    int fds[200];
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = 1024;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    int highest = 0, used = 0;
+    for (int i = 0; i < 200; i++) {
         CHECK((fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0);
-    CHECK(fp_fd_count() == before + 20);
-    for (int i = 0; i < 19; i++) /* all but the highest */
+        highest = fds[i];
+    }
+    for (int i = 0; i < 60; i++)
         close(fds[i]);
-    CHECK(fp_fd_count() == before + 1);
-    close(fds[19]);
-    CHECK(fp_fd_count() == before);
+    for (int fd = 0; fd <= highest; fd++)
+        used += fcntl(fd, F_GETFD) >= 0;
+    limit.rlim_cur = (rlim_t)(used + 100);
+    CHECK(limit.rlim_cur > (rlim_t)highest && setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    errno = 4321;
+    CHECK(fp_fd_has_room(0) && fp_fd_has_room(99) && fp_fd_has_room(100));
+    CHECK(!fp_fd_has_room(101) && errno == 4321);
+    for (int i = 60; i < 200; i++)
+        close(fds[i]);
+}
+
+TEST(fd_room_is_counted_exactly)
+{
+    has_room_for_exactly_100();
+}
+
+static void when_refused(void)
+{
+#ifdef SYS_newfstatat
+    if (!refuse_call(SYS_newfstatat, ENOENT))
+        return;
+#endif
+    has_room_for_exactly_100();
+}
+
+TEST(fd_room_is_counted_exactly_where_the_kernel_does_not_say)
+{
+    run_apart(when_refused);
 }

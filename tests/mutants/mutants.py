@@ -704,6 +704,22 @@ mutant(
     "test_few_descriptors.py low_numbers",
 )
 mutant(
+    "room_that_is_not_known_is_large",
+    "posix/fd_room.c",
+    "    return count <= 0;",
+    "    return true;",
+    "before Linux 6.2 children that start use up the last descriptors",
+    "native fd_room_is_counted",
+)
+mutant(
+    "room_of_the_first_thread",
+    "posix/fd_room.c",
+    "/proc/thread-self/fd",
+    "/proc/self/fd",
+    "a loop in a thread with a table of its own goes by another table",
+    "native fd_room_is_that",
+)
+mutant(
     "sockets_of_a_burst_kept",
     "loop/handover_pool.c",
     "        close_idle_from(hub, KEPT);",

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -61,7 +63,7 @@ TEST(fd_room_is_counted_exactly)
 static void when_refused(void)
 {
 #ifdef SYS_newfstatat
-    if (!refuse_call(SYS_newfstatat, ENOENT))
+    if (!refuse_call_if(SYS_newfstatat, 3, AT_EMPTY_PATH, 0, ENOENT)) /* stat(), but not fstat() */
         return;
 #endif
     has_room_for_exactly_100();
@@ -71,3 +73,29 @@ TEST(fd_room_is_counted_exactly_where_the_kernel_does_not_say)
 {
     run_apart(when_refused);
 }
+
+#ifdef __linux__
+static void *counts_its_own_table(void *unused)
+{
+    int fds[50], used = 0;
+    (void)unused;
+    CHECK(unshare(CLONE_FILES) == 0);
+    for (int i = 0; i < 50; i++)
+        CHECK((fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0);
+    for (int fd = 0; fd <= fds[49]; fd++)
+        used += fcntl(fd, F_GETFD) >= 0;
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = (rlim_t)(used + 10);
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHECK(fp_fd_has_room(10) && !fp_fd_has_room(11));
+    return NULL;
+}
+
+TEST(fd_room_is_that_of_the_thread)
+{
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, counts_its_own_table, NULL) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+}
+#endif

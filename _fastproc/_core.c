@@ -128,7 +128,8 @@ static PyMethodDef core_functions[] = {
      "machine($module, /)\n--\n\n"
      "Say what this machine offers, and how children are made.\n\n"
      "Returns dict: spawn, pidfd, exit_info, reap, poller, gate,\n"
-     "    narrow_gate (the gate where few descriptors are left), share_from."},
+     "    narrow_gate (the gate where few descriptors are left, or a start\n"
+     "    suspends the loop), share_from."},
     {"configure", (PyCFunction)(void (*)(void))configure, METH_VARARGS | METH_KEYWORDS,
      "configure($module, /, *, spawn=..., reap=..., gate=..., share_from=..., "
      "shortcuts=..., lacking=..., tracer=...)\n--\n\n"

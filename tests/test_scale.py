@@ -44,6 +44,27 @@ def test_twelve_start_at_a_time_for_each_of_two_processors(count):
     assert told in {12 * n for n in range(1, count + 1)}
 
 
+@pytest.mark.parametrize("spawn", ["clone", "vfork", "fork"])
+@pytest.mark.differs("asyncio", "starts all at once")
+def test_fewer_start_at_a_time_where_a_start_suspends_the_loop(aio, spawn):
+    machine = aio.core.machine()
+    if machine["spawn"] != "clone":
+        pytest.skip("each start does here")
+
+    async def main():
+        creating = [
+            asyncio.ensure_future(aio.create_subprocess_exec("true"))
+            for _ in range(2 * machine["gate"])
+        ]
+        await asyncio.sleep(0)
+        assert len(children()) == machine["gate" if spawn == "clone" else "narrow_gate"]
+        for proc in await asyncio.gather(*creating):
+            assert await proc.wait() == 0
+
+    aio.core.configure(spawn=spawn)
+    aio.run(main)
+
+
 @pytest.fixture
 def many_descriptors():
     """Room for three descriptors for each of a thousand children."""

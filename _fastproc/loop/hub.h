@@ -58,9 +58,7 @@ struct start_entry {
 };
 
 /* Of handover_pool.c. */
-enum {
-    HUB_HANDOVERS = 24
-}; /* as many as mostly start at a time (posix/processors.h); more copy the table */
+enum { HUB_HANDOVERS = 24 }; /* as many as mostly start at a time; more copy the table */
 struct hub_handover {
     struct fp_handover pair;
     bool open, lent;

@@ -22,6 +22,13 @@ int start_queue_narrow_width(void)
     return fp_least_starts_at_a_time(fp_processors());
 }
 
+/* Not where each start suspends the loop until the exec. */
+static bool may_widen(const struct fp_state *state)
+{
+    return state->narrow_width < state->start_width && state->spawn_method == FP_SPAWN_CLONE &&
+           !state->is_traced;
+}
+
 bool start_queue_gate_is_shut(HubObject *hub)
 {
     const struct fp_state *state = hub->state;
@@ -29,7 +36,7 @@ bool start_queue_gate_is_shut(HubObject *hub)
     if (hub->starting < state->narrow_width)
         hub->wide_gate = false;
     else if (hub->starting == state->narrow_width || (hub->wide_gate && may_be_short))
-        hub->wide_gate = state->narrow_width < state->start_width && fp_fd_has_room(PLENTY);
+        hub->wide_gate = may_widen(state) && fp_fd_has_room(PLENTY);
     return hub->starting >= (hub->wide_gate ? state->start_width : state->narrow_width);
 }
 

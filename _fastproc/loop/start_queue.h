@@ -10,7 +10,7 @@
 #include "loop/hub.h"
 
 /* How many children may be between clone and exec by default, on this machine; and how many at most
- * where few descriptors are left. */
+ * where few descriptors are left, or a start suspends the loop. */
 int start_queue_default_width(void);
 int start_queue_narrow_width(void);
 /* Whether as many are as may be now, so that the next one has to wait.  Decides which of the two

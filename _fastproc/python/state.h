@@ -119,7 +119,7 @@ struct fp_state {
     unsigned fork_generation; /* counts the forks between the module's import and this process */
     COMPAT_SHARED bool shortcuts;  /* what is done for speed alone: pulls, roomy pipes, freelists */
     COMPAT_SHARED int start_width; /* children that may be between clone and exec, in one loop */
-    COMPAT_SHARED int narrow_width; /* the same where few descriptors are left */
+    COMPAT_SHARED int narrow_width; /* the same where that is too many (start_queue.c) */
     COMPAT_SHARED unsigned lacking; /* bits of enum fp_attribute that count as missing here */
     COMPAT_SHARED int share_from; /* the descriptor from which on children do not copy the table */
     COMPAT_SHARED long long looked_at; /* last check by tracer_and_limit.c, in clock ms; 0: never */

@@ -690,8 +690,8 @@ mutant(
 mutant(
     "starts_as_many_with_few_descriptors",
     "loop/start_queue.c",
-    "fp_fd_has_room(PLENTY);",
-    "true;",
+    "may_widen(state) && fp_fd_has_room(PLENTY);",
+    "may_widen(state);",
     "children that start use up the descriptors of those that wait for them",
     "test_few_descriptors.py few_descriptors_are_left or need_only_their_turn",
 )
@@ -718,6 +718,14 @@ mutant(
     "/proc/self/fd",
     "a loop in a thread with a table of its own goes by another table",
     "native fd_room_is_that",
+)
+mutant(
+    "many_starts_that_suspend_the_loop",
+    "loop/start_queue.c",
+    "state->spawn_method == FP_SPAWN_CLONE",
+    "state->spawn_method >= FP_SPAWN_CLONE",
+    "where clone is refused, a burst stalls the loop several times as long",
+    "test_scale.py suspends_the_loop",
 )
 mutant(
     "sockets_of_a_burst_kept",

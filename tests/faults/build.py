@@ -60,7 +60,7 @@ CANNOT_FAIL = """
     __assert_fail __environ environ __errno_location __sched_cpucount alarm clock_gettime free
     getenv getpid getrlimit memchr memcmp memcpy memmem memmove memset pause pthread_attr_destroy
     pthread_detach pthread_join pthread_sigmask qsort sigaddset sigemptyset sigfillset strcat strchr strcmp
-    strcpy strcspn strlen strncmp strrchr strspn strstr strtol strtok_r
+    strcpy strcspn strlen strncmp strrchr strspn strstr strtol strtoll strtok_r
     snprintf sscanf __isoc99_sscanf __isoc23_sscanf
     cfmakeraw PyOS_snprintf PyUnicode_GetLength
     # Counted, not failed

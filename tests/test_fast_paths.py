@@ -73,7 +73,7 @@ def test_slow_reader_leaves_the_loop_to_others(aio, method, arguments, most):
 
     async def main():
         script = "while :; do head -c 4999 /dev/zero; echo; sleep 0.002; done"
-        proc = await aio.create_subprocess_shell(script, stdout=aio.PIPE)
+        proc = await aio.create_subprocess_shell(script, stdout=aio.PIPE, pipesize=GULP)
         since, longest = 0, 0  # pieces
 
         async def tick():

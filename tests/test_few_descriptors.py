@@ -110,12 +110,7 @@ async def run_many(aio, count):
     return outcomes.count(None)
 
 
-def has_exact_count():
-    return os.stat("/proc/self/fd").st_size > 0  # since Linux 6.2
-
-
 @children_exit_soon
-@pytest.mark.skipif(not LINUX or not has_exact_count(), reason="the open ones are not counted")
 @pytest.mark.differs("asyncio", "starts all at once")
 def test_few_descriptors_that_are_low_numbers_are_few(aio):
     """Early connections were closed, and later ones are still open."""

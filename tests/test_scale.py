@@ -44,9 +44,21 @@ def test_twelve_start_at_a_time_for_each_of_two_processors(count):
     assert told in {12 * n for n in range(1, count + 1)}
 
 
+@pytest.fixture
+def many_descriptors():
+    """Room for three descriptors for each of a thousand children."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 5000
+    if hard not in (resource.RLIM_INFINITY,) and hard < wanted:
+        pytest.skip(f"only {hard} descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 @pytest.mark.parametrize("spawn", ["clone", "vfork", "fork"])
 @pytest.mark.differs("asyncio", "starts all at once")
-def test_fewer_start_at_a_time_where_a_start_suspends_the_loop(aio, spawn):
+def test_fewer_start_at_a_time_where_a_start_suspends_the_loop(aio, spawn, many_descriptors):
     machine = aio.core.machine()
     if machine["spawn"] != "clone":
         pytest.skip("each start does here")
@@ -63,18 +75,6 @@ def test_fewer_start_at_a_time_where_a_start_suspends_the_loop(aio, spawn):
 
     aio.core.configure(spawn=spawn)
     aio.run(main)
-
-
-@pytest.fixture
-def many_descriptors():
-    """Room for three descriptors for each of a thousand children."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 5000
-    if hard not in (resource.RLIM_INFINITY,) and hard < wanted:
-        pytest.skip(f"only {hard} descriptors")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.differs("uvloop", "is slow with many")
